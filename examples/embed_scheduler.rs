@@ -10,9 +10,10 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use aq_manifest::{Backoff, FailureClass, JobId, Priority, Retry};
+use aq_manifest::{FailureClass, JobId, Priority, RetryBackoff, RetryPolicy};
 use aq_scheduler::{
-    AfterFailure, EngineState, Host, Job, Limits, Queue, Settled, State, after_failure,
+    AfterFailure, EngineState, HostLimits, JobQueue, JobState, ScheduledJob, SchedulerHost,
+    SettledAs, after_failure,
 };
 use jiff::Timestamp;
 
@@ -22,18 +23,21 @@ type Failure = Box<dyn std::error::Error>;
 const WORK: Duration = Duration::from_millis(80);
 
 fn main() -> Result<(), Failure> {
-    let mut queue = Queue::new();
-    let here = queue.add_host(Host {
+    let mut queue = JobQueue::new();
+    let here = queue.add_host(SchedulerHost {
         engines: [("thread".to_owned(), EngineState::READY)].into(),
-        limits: Limits { max: 2, max_review: None },
-        ..Host::default()
+        limits: HostLimits { max: 2, max_review: None },
+        ..SchedulerHost::default()
     });
     for job in jobs()? {
-        queue.insert(job, State::WAITING)?;
+        queue.insert(job, JobState::WAITING)?;
     }
-    let backoff =
-        Backoff { initial: Duration::from_millis(150), factor: 2.0, max: Duration::from_secs(1) };
-    let retry = Retry { max: 2, backoff, on: vec![FailureClass::Crash] };
+    let backoff = RetryBackoff {
+        initial: Duration::from_millis(150),
+        factor: 2.0,
+        max: Duration::from_secs(1),
+    };
+    let retry = RetryPolicy { max: 2, backoff, on: vec![FailureClass::Crash] };
     let mut flaky_attempts = 0;
     let (ended, ends) = mpsc::channel::<JobId>();
 
@@ -47,7 +51,7 @@ fn main() -> Result<(), Failure> {
         }
         for start in &plan.start {
             say(&format!("{:<10} starts on a {}", start.job, start.engine));
-            let running = State::Running { host: here, engine: start.engine.clone() };
+            let running = JobState::Running { host: here, engine: start.engine.clone() };
             queue.set_state(&start.job, running)?;
             let (ended, job) = (ended.clone(), start.job.clone());
             thread::spawn(move || {
@@ -66,14 +70,14 @@ fn main() -> Result<(), Failure> {
             match after_failure(Some(&retry), FailureClass::Crash, flaky_attempts, Timestamp::now())
             {
                 AfterFailure::Requeue { not_before } => {
-                    State::Waiting { not_before: Some(not_before) }
+                    JobState::Waiting { not_before: Some(not_before) }
                 }
                 AfterFailure::Exhausted | AfterFailure::NotRetried => {
-                    State::Settled(Settled::Failed)
+                    JobState::Settled(SettledAs::Failed)
                 }
             }
         } else {
-            State::Settled(Settled::Shipped)
+            JobState::Settled(SettledAs::Shipped)
         };
         say(&format!("{job:<10} {}", if failed { "failed" } else { "is done" }));
         queue.set_state(&job, state)?;
@@ -96,21 +100,21 @@ fn next_event(
     }
 }
 
-fn jobs() -> Result<Vec<Job>, Failure> {
-    let job = |id: &str, deps: &[&str], lock: Option<&str>| -> Result<Job, Failure> {
-        Ok(Job {
+fn jobs() -> Result<Vec<ScheduledJob>, Failure> {
+    let job = |id: &str, deps: &[&str], lock: Option<&str>| -> Result<ScheduledJob, Failure> {
+        Ok(ScheduledJob {
             key: Some(id.to_owned()),
             deps: deps.iter().map(|&dep| dep.to_owned()).collect(),
             lock: lock.map(str::to_owned),
             engines: vec!["thread".to_owned()],
-            ..Job::new(id.parse()?, Timestamp::now())
+            ..ScheduledJob::new(id.parse()?, Timestamp::now())
         })
     };
     Ok(vec![
         job("schema", &[], Some("database"))?,
         job("seed", &["schema"], Some("database"))?,
         job("indexes", &["schema"], Some("database"))?,
-        Job { priority: Priority::High, ..job("docs", &[], None)? },
+        ScheduledJob { priority: Priority::High, ..job("docs", &[], None)? },
         job("flaky", &[], None)?,
         job("release", &["seed", "indexes", "docs", "flaky"], None)?,
         job("orphan", &["never-added"], None)?,

@@ -11,11 +11,13 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
-use aq_coordinator::{Config, DEFAULT_RATE, Database, Running, Tokens, serve};
+use aq_coordinator::{
+    ApiTokens, CoordinatorConfig, DEFAULT_RATE, DatabaseLocation, RunningCoordinator, serve,
+};
 use aq_manifest::JobId;
 use aq_runner::run::{
-    Environment, FleetSettings, Progress, RunOptions, Settings, fleet_job, start, submit,
-    work_if_asked,
+    FleetSettings, LoopProgress, ProcessEnvironment, QueueSettings, RunOptions, fleet_job, start,
+    submit, work_if_asked,
 };
 use aq_runner::store::QueueDir;
 
@@ -40,13 +42,13 @@ fn main() -> Result<(), Failure> {
 
     // The loop asks for jobs, runs them, and with `once` ends when there are none.
     let queue = QueueDir::init(&dir.path().join("queue"))?;
-    let settings = Settings::load(&queue, environment.clone())?;
+    let settings = QueueSettings::load(&queue, environment.clone())?;
     let options =
         RunOptions { once: true, ship: true, ..RunOptions::new(std::env::current_exe()?) };
     let host = start(&queue, settings, options, |progress| {
         let told = match progress {
-            Progress::Ended { id, stage, .. } => format!("{id} came to {stage}/ here"),
-            Progress::Trouble(why) | Progress::Fleet(why) => why.to_owned(),
+            LoopProgress::Ended { id, stage, .. } => format!("{id} came to {stage}/ here"),
+            LoopProgress::Trouble(why) | LoopProgress::Fleet(why) => why.to_owned(),
             _ => return,
         };
         // A program that nobody reads goes on.
@@ -61,11 +63,11 @@ fn main() -> Result<(), Failure> {
 }
 
 /// A coordinator on any free port of this machine, with a database in a file.
-async fn coordinator(dir: &Path) -> Result<Running, Failure> {
-    let config = Config {
+async fn coordinator(dir: &Path) -> Result<RunningCoordinator, Failure> {
+    let config = CoordinatorConfig {
         listen: (Ipv4Addr::LOCALHOST, 0).into(),
-        database: Database::Sqlite(dir.join("coordinator.sqlite")),
-        tokens: Tokens::parse("TOKEN", TOKEN)?,
+        database: DatabaseLocation::Sqlite(dir.join("coordinator.sqlite")),
+        tokens: ApiTokens::parse("TOKEN", TOKEN)?,
         lease: Duration::from_secs(60),
         heartbeat: Duration::from_secs(15),
         tls: None,
@@ -79,7 +81,7 @@ async fn coordinator(dir: &Path) -> Result<Running, Failure> {
 }
 
 /// The environment of the process with what makes this host one of the fleet.
-fn environment(url: &str) -> Environment {
+fn environment(url: &str) -> ProcessEnvironment {
     let fleet = [
         ("AQ_FLEET", "1"),
         ("AQ_FLEET_URL", url),
@@ -87,5 +89,5 @@ fn environment(url: &str) -> Environment {
         ("AQ_FACTORY_ID", "example-host"),
     ];
     let fleet = fleet.map(|(name, value)| (name.into(), value.into()));
-    Environment::new(std::env::vars_os().chain(fleet))
+    ProcessEnvironment::new(std::env::vars_os().chain(fleet))
 }

@@ -2,14 +2,14 @@
 
 /// A key that holds only allowed characters. Ordered as its text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Key {
+pub(crate) struct TokenKey {
     /// The first eight bytes, padded with zeros, which no key has: they order keys as the text
     /// does, and alone tell keys of up to eight bytes apart, which most are.
     head: u64,
     text: Box<str>,
 }
 
-impl Key {
+impl TokenKey {
     /// The key at the start of `text` and the number of bytes it takes, or `None` when the text
     /// does not start with a letter or digit.
     pub(crate) fn at_start(text: &str) -> Option<(Self, usize)> {

@@ -9,6 +9,6 @@ mod token;
 mod version;
 
 pub use matching::Capabilities;
-pub use requirement::{Requirement, RequirementError, RequirementProblem};
-pub use token::{Token, TokenError, TokenProblem};
-pub use version::{Version, VersionError, VersionProblem};
+pub use requirement::{HostRequirement, RequirementError, RequirementProblem};
+pub use token::{CapabilityToken, CapabilityTokenError, TokenProblem};
+pub use version::{ToolVersion, VersionError, VersionProblem};

@@ -4,10 +4,10 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::key::Key;
-use crate::requirement::{Op, Requirement, Term, Test};
-use crate::token::Token;
-use crate::version::Version;
+use crate::key::TokenKey;
+use crate::requirement::{HostRequirement, RequirementTerm, TokenTest, VersionComparison};
+use crate::token::CapabilityToken;
+use crate::version::ToolVersion;
 
 /// Up to so many heads are read in a row; among more, a search finds the first.
 const FEW: usize = 64;
@@ -18,7 +18,7 @@ const FEW: usize = 64;
 /// copies two pointers.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Capabilities {
-    tokens: Arc<[Token]>,
+    tokens: Arc<[CapabilityToken]>,
     /// The head of each token's key, in the same order: a lookup reads a few cache lines of this
     /// and then only tokens that it wants.
     heads: Arc<[u64]>,
@@ -26,23 +26,23 @@ pub struct Capabilities {
 
 impl Capabilities {
     /// Tests the host's tokens against one requirement.
-    pub fn satisfies(&self, requirement: &Requirement) -> bool {
+    pub fn satisfies(&self, requirement: &HostRequirement) -> bool {
         requirement.alternatives.iter().any(|term| self.holds(term))
     }
 
     /// Tests the host's tokens against all of `requirements`.
-    pub fn satisfies_all(&self, requirements: &[Requirement]) -> bool {
+    pub fn satisfies_all(&self, requirements: &[HostRequirement]) -> bool {
         requirements.iter().all(|requirement| self.satisfies(requirement))
     }
 
     /// Those of `requirements` that this host does not satisfy, in their order. Empty when it can
     /// take the job.
-    pub fn missing<'a>(&self, requirements: &'a [Requirement]) -> Vec<&'a Requirement> {
+    pub fn missing<'a>(&self, requirements: &'a [HostRequirement]) -> Vec<&'a HostRequirement> {
         requirements.iter().filter(|requirement| !self.satisfies(requirement)).collect()
     }
 
     /// The tokens, sorted by key and then by value.
-    pub fn iter(&self) -> std::slice::Iter<'_, Token> {
+    pub fn iter(&self) -> std::slice::Iter<'_, CapabilityToken> {
         self.tokens.iter()
     }
 
@@ -56,28 +56,29 @@ impl Capabilities {
         self.tokens.is_empty()
     }
 
-    fn holds(&self, term: &Term) -> bool {
+    fn holds(&self, term: &RequirementTerm) -> bool {
         let mut tokens = self.with_key(&term.key);
         let found = match &term.test {
-            Test::Present | Test::Any => tokens.next().is_some(),
-            Test::Value(text, version) => tokens.any(|token| {
+            TokenTest::Present | TokenTest::Any => tokens.next().is_some(),
+            TokenTest::Value(text, version) => tokens.any(|token| {
                 token.value() == Some(text)
                     || matches!((token.version(), version), (Some(v), Some(bound))
-                        if compare(v, Op::Equal, bound))
+                        if compare(v, VersionComparison::Equal, bound))
             }),
-            Test::Compare(Op::NotEqual, bound) => {
-                let mut versions = tokens.filter_map(Token::version).peekable();
-                versions.peek().is_some() && versions.all(|v| compare(v, Op::NotEqual, bound))
+            TokenTest::Compare(VersionComparison::NotEqual, bound) => {
+                let mut versions = tokens.filter_map(CapabilityToken::version).peekable();
+                versions.peek().is_some()
+                    && versions.all(|v| compare(v, VersionComparison::NotEqual, bound))
             }
-            Test::Compare(op, bound) => {
-                tokens.filter_map(Token::version).any(|v| compare(v, *op, bound))
+            TokenTest::Compare(op, bound) => {
+                tokens.filter_map(CapabilityToken::version).any(|v| compare(v, *op, bound))
             }
         };
         found != term.negated
     }
 
     /// The tokens with this key, which are side by side.
-    fn with_key<'a>(&'a self, key: &'a Key) -> impl Iterator<Item = &'a Token> {
+    fn with_key<'a>(&'a self, key: &'a TokenKey) -> impl Iterator<Item = &'a CapabilityToken> {
         let head = key.head();
         // A few cache lines are had at once when read in a row, and one after the other in a
         // search.
@@ -93,22 +94,24 @@ impl Capabilities {
 }
 
 /// Compares the host's `version` with a bound.
-fn compare(version: &Version, op: Op, bound: &Version) -> bool {
+fn compare(version: &ToolVersion, op: VersionComparison, bound: &ToolVersion) -> bool {
     let order = version.cmp_within(bound);
     match op {
-        Op::Equal => order == Ordering::Equal,
-        Op::NotEqual => order != Ordering::Equal,
-        Op::Greater => order == Ordering::Greater,
-        Op::GreaterEqual => order != Ordering::Less,
-        Op::Less => order == Ordering::Less,
-        Op::LessEqual => order != Ordering::Greater,
-        Op::Caret => order != Ordering::Less && same_leading(version, bound, first_nonzero(bound)),
-        Op::Tilde => order != Ordering::Less && same_leading(version, bound, 2),
+        VersionComparison::Equal => order == Ordering::Equal,
+        VersionComparison::NotEqual => order != Ordering::Equal,
+        VersionComparison::Greater => order == Ordering::Greater,
+        VersionComparison::GreaterEqual => order != Ordering::Less,
+        VersionComparison::Less => order == Ordering::Less,
+        VersionComparison::LessEqual => order != Ordering::Greater,
+        VersionComparison::Caret => {
+            order != Ordering::Less && same_leading(version, bound, first_nonzero(bound))
+        }
+        VersionComparison::Tilde => order != Ordering::Less && same_leading(version, bound, 2),
     }
 }
 
 /// The number of leading numbers of `bound` up to the first that is not zero: what `^` keeps.
-fn first_nonzero(bound: &Version) -> u8 {
+fn first_nonzero(bound: &ToolVersion) -> u8 {
     let bound = bound.to_semver();
     match (bound.major, bound.minor) {
         (0, 0) => 3,
@@ -118,15 +121,15 @@ fn first_nonzero(bound: &Version) -> u8 {
 }
 
 /// Compares the first `count` numbers, as far as `bound` writes them.
-fn same_leading(version: &Version, bound: &Version, count: u8) -> bool {
+fn same_leading(version: &ToolVersion, bound: &ToolVersion, count: u8) -> bool {
     let (a, b) = (version.to_semver(), bound.to_semver());
     let count = count.min(bound.written());
     a.major == b.major && (count < 2 || a.minor == b.minor) && (count < 3 || a.patch == b.patch)
 }
 
-impl FromIterator<Token> for Capabilities {
-    fn from_iter<I: IntoIterator<Item = Token>>(tokens: I) -> Self {
-        let mut tokens: Vec<Token> = tokens.into_iter().collect();
+impl FromIterator<CapabilityToken> for Capabilities {
+    fn from_iter<I: IntoIterator<Item = CapabilityToken>>(tokens: I) -> Self {
+        let mut tokens: Vec<CapabilityToken> = tokens.into_iter().collect();
         tokens.sort_unstable();
         tokens.dedup();
         let heads = tokens.iter().map(|token| token.indexed_key().head()).collect();
@@ -135,8 +138,8 @@ impl FromIterator<Token> for Capabilities {
 }
 
 impl<'a> IntoIterator for &'a Capabilities {
-    type Item = &'a Token;
-    type IntoIter = std::slice::Iter<'a, Token>;
+    type Item = &'a CapabilityToken;
+    type IntoIter = std::slice::Iter<'a, CapabilityToken>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
@@ -155,7 +158,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn host(tokens: &str) -> Capabilities {
-        tokens.split(' ').filter(|t| !t.is_empty()).map(|t| t.parse::<Token>().unwrap()).collect()
+        tokens
+            .split(' ')
+            .filter(|t| !t.is_empty())
+            .map(|t| t.parse::<CapabilityToken>().unwrap())
+            .collect()
     }
 
     fn holds(tokens: &str, requirement: &str) -> bool {

@@ -2,18 +2,18 @@
 
 use std::str::FromStr;
 
-use crate::key::{Key, is_value_char};
+use crate::key::{TokenKey, is_value_char};
 use crate::requirement::{
-    MAX_ALTERNATIVES, MAX_LEN, Op, Requirement, RequirementError, RequirementProblem as Problem,
-    Term, Test,
+    HostRequirement, MAX_ALTERNATIVES, MAX_LEN, RequirementError, RequirementProblem as Problem,
+    RequirementTerm, TokenTest, VersionComparison,
 };
-use crate::version::Version;
+use crate::version::ToolVersion;
 
-impl FromStr for Requirement {
+impl FromStr for HostRequirement {
     type Err = RequirementError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut reader = Reader { text, at: 0 };
+        let mut reader = TokenReader { text, at: 0 };
         if text.len() > MAX_LEN {
             reader.at = text.floor_char_boundary(MAX_LEN);
             return Err(reader.error(Problem::TooLong));
@@ -43,12 +43,12 @@ impl FromStr for Requirement {
 }
 
 /// The text and how far it is read; `at` is always on a character's boundary.
-struct Reader<'a> {
+struct TokenReader<'a> {
     text: &'a str,
     at: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> TokenReader<'a> {
     fn rest(&self) -> &'a str {
         &self.text[self.at..]
     }
@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
         taken
     }
 
-    fn term(&mut self) -> Result<Term, RequirementError> {
+    fn term(&mut self) -> Result<RequirementTerm, RequirementError> {
         let negated = self.peek() == Some('!');
         if negated {
             self.at += 1;
@@ -81,7 +81,7 @@ impl<'a> Reader<'a> {
                 return Err(self.error(Problem::DoubleNegation));
             }
         }
-        let Some((key, len)) = Key::at_start(self.rest()) else {
+        let Some((key, len)) = TokenKey::at_start(self.rest()) else {
             return Err(self.error(Problem::KeyExpected));
         };
         self.at += len;
@@ -92,27 +92,31 @@ impl<'a> Reader<'a> {
             self.skip_space();
             match self.peek() {
                 Some('=' | '!' | '<' | '>' | '^' | '~') => self.comparison()?,
-                _ => Test::Present,
+                _ => TokenTest::Present,
             }
         };
-        Ok(Term { negated, key, test })
+        Ok(RequirementTerm { negated, key, test })
     }
 
-    fn value(&mut self) -> Result<Test, RequirementError> {
+    fn value(&mut self) -> Result<TokenTest, RequirementError> {
         match self.take(is_value_char) {
             "" => Err(self.error(Problem::ValueExpected)),
-            "any" => Ok(Test::Any),
-            value => Ok(Test::Value(value.into(), value.parse().ok())),
+            "any" => Ok(TokenTest::Any),
+            value => Ok(TokenTest::Value(value.into(), value.parse().ok())),
         }
     }
 
-    fn comparison(&mut self) -> Result<Test, RequirementError> {
+    fn comparison(&mut self) -> Result<TokenTest, RequirementError> {
         let start = self.at;
         let op = match self.take(|c| matches!(c, '=' | '!' | '<' | '>' | '^' | '~')) {
-            "==" => Op::Equal,
-            written => *Op::ALL.iter().find(|op| op.as_str() == written).ok_or_else(|| {
-                RequirementError { at: start, problem: Problem::UnknownOperator(written.into()) }
-            })?,
+            "==" => VersionComparison::Equal,
+            written => *VersionComparison::ALL
+                .iter()
+                .find(|op| op.as_str() == written)
+                .ok_or_else(|| RequirementError {
+                    at: start,
+                    problem: Problem::UnknownOperator(written.into()),
+                })?,
         };
         self.skip_space();
         let unread = self.rest().strip_prefix(['v', 'V']).unwrap_or(self.rest());
@@ -121,9 +125,12 @@ impl<'a> Reader<'a> {
         }
         let start = self.at;
         let version = self.take(|c| c != '|' && !c.is_whitespace());
-        version.parse::<Version>().map(|version| Test::Compare(op, version)).map_err(|error| {
-            RequirementError { at: start + error.at, problem: Problem::BadVersion(error.problem) }
-        })
+        version.parse::<ToolVersion>().map(|version| TokenTest::Compare(op, version)).map_err(
+            |error| RequirementError {
+                at: start + error.at,
+                problem: Problem::BadVersion(error.problem),
+            },
+        )
     }
 }
 
@@ -152,7 +159,7 @@ mod tests {
             ("node<18|node>=20|!has:node", "node<18 | node>=20 | !has:node"),
             ("rust>=1.97.0-nightly+x", "rust>=1.97.0-nightly+x"),
         ] {
-            let requirement: Requirement = text.parse().unwrap();
+            let requirement: HostRequirement = text.parse().unwrap();
             assert_eq!(requirement.to_string(), printed, "{text}");
             assert_eq!(format!("{requirement:?}"), printed, "{text}");
         }
@@ -198,7 +205,7 @@ mod tests {
             ("a | b>1.2.3.4", 12, P::BadVersion(VersionProblem::TooManyNumbers)),
         ] {
             assert_eq!(
-                text.parse::<Requirement>(),
+                text.parse::<HostRequirement>(),
                 Err(RequirementError { at, problem }),
                 "{text}"
             );
@@ -207,7 +214,7 @@ mod tests {
 
     #[test]
     fn an_error_names_the_mend() {
-        let message = |text: &str| text.parse::<Requirement>().unwrap_err().to_string();
+        let message = |text: &str| text.parse::<HostRequirement>().unwrap_err().to_string();
         assert_eq!(
             message("node=>20"),
             "`=>` is not an operator; write one of `= != > >= < <= ^ ~`"
@@ -221,12 +228,12 @@ mod tests {
     #[test]
     fn size_is_bounded() {
         let long = "a".repeat(512);
-        assert!(long.parse::<Requirement>().is_ok());
-        let error = (long + "é").parse::<Requirement>().unwrap_err();
+        assert!(long.parse::<HostRequirement>().is_ok());
+        let error = (long + "é").parse::<HostRequirement>().unwrap_err();
         assert_eq!(error, RequirementError { at: 512, problem: Problem::TooLong });
         let many = ["a"; 16].join("|");
-        assert!(many.parse::<Requirement>().is_ok());
-        let error = (many + "|b").parse::<Requirement>().unwrap_err();
+        assert!(many.parse::<HostRequirement>().is_ok());
+        let error = (many + "|b").parse::<HostRequirement>().unwrap_err();
         assert_eq!(error, RequirementError { at: 32, problem: Problem::TooManyAlternatives });
     }
 
@@ -234,8 +241,8 @@ mod tests {
     fn what_would_print_too_long_is_refused() {
         let alternatives = ["a".repeat(127), "b".repeat(127), "c".repeat(127)].join("|");
         let fits = format!("{alternatives}|{}", "d".repeat(122));
-        assert_eq!(fits.parse::<Requirement>().unwrap().to_string().len(), 512);
-        let error = format!("{fits}d").parse::<Requirement>().unwrap_err();
+        assert_eq!(fits.parse::<HostRequirement>().unwrap().to_string().len(), 512);
+        let error = format!("{fits}d").parse::<HostRequirement>().unwrap_err();
         assert_eq!(error, RequirementError { at: 507, problem: Problem::TooLong });
     }
 
@@ -244,13 +251,13 @@ mod tests {
         fn printed_requirements_parse_back(
             text in "(!? ?[a-z0-9][a-z.+_-]{0,3}(:any|:[a-z0-9./:@+_-]{1,6}| ?(=|==|!=|>|>=|<|<=|\\^|~) ?v?[0-9]{1,3}(\\.[0-9]{1,3}){0,2})?( ?\\| ?[a-z]{1,3}){0,3})",
         ) {
-            let requirement: Requirement = text.parse().unwrap();
-            prop_assert_eq!(requirement.to_string().parse::<Requirement>(), Ok(requirement));
+            let requirement: HostRequirement = text.parse().unwrap();
+            prop_assert_eq!(requirement.to_string().parse::<HostRequirement>(), Ok(requirement));
         }
 
         #[test]
         fn no_text_panics_and_errors_lie_in_it(text in "[a1:|!<>=~^., é(]{0,12}|\\PC{0,10}") {
-            match text.parse::<Requirement>() {
+            match text.parse::<HostRequirement>() {
                 Ok(requirement) => {
                     prop_assert_eq!(requirement.to_string().parse(), Ok(requirement));
                 }

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::key::Key;
-use crate::version::{Version, VersionProblem};
+use crate::key::TokenKey;
+use crate::version::{ToolVersion, VersionProblem};
 
 /// The longest requirement, in bytes.
 pub(crate) const MAX_LEN: usize = 512;
@@ -45,34 +45,34 @@ pub(crate) const MAX_ALTERNATIVES: usize = 16;
 /// prints in the shortest form, with ` | ` between alternatives, which parses back to the same
 /// value. A clone copies a pointer.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Requirement {
-    pub(crate) alternatives: Arc<[Term]>,
+pub struct HostRequirement {
+    pub(crate) alternatives: Arc<[RequirementTerm]>,
 }
 
 /// One alternative.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Term {
+pub(crate) struct RequirementTerm {
     pub(crate) negated: bool,
-    pub(crate) key: Key,
-    pub(crate) test: Test,
+    pub(crate) key: TokenKey,
+    pub(crate) test: TokenTest,
 }
 
 /// The condition on the tokens with the key.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Test {
+pub(crate) enum TokenTest {
     /// `key`.
     Present,
     /// `key:any`. The same test, kept apart so that it prints as written.
     Any,
     /// `key:value`, with the version that the value may be.
-    Value(Box<str>, Option<Version>),
+    Value(Box<str>, Option<ToolVersion>),
     /// `key<op>version`.
-    Compare(Op, Version),
+    Compare(VersionComparison, ToolVersion),
 }
 
 /// Comparison of a version.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Op {
+pub(crate) enum VersionComparison {
     Equal,
     NotEqual,
     Greater,
@@ -83,7 +83,7 @@ pub(crate) enum Op {
     Tilde,
 }
 
-impl Op {
+impl VersionComparison {
     pub(crate) const ALL: [Self; 8] = [
         Self::Equal,
         Self::NotEqual,
@@ -189,35 +189,36 @@ impl RequirementProblem {
     }
 }
 
-impl Requirement {
+impl HostRequirement {
     /// True when the answer of this tool decides: it asks for `tool` in any form, or for
     /// `has:tool`.
     pub fn depends_on(&self, tool: &str) -> bool {
         self.alternatives.iter().any(|term| {
             let is_has = |text: &str| term.key.as_str() == "has" && text == tool;
-            term.key.as_str() == tool || matches!(&term.test, Test::Value(text, _) if is_has(text))
+            term.key.as_str() == tool
+                || matches!(&term.test, TokenTest::Value(text, _) if is_has(text))
         })
     }
 }
 
-impl fmt::Display for Requirement {
+impl fmt::Display for HostRequirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, term) in self.alternatives.iter().enumerate() {
             let bar = if n == 0 { "" } else { " | " };
             let not = if term.negated { "!" } else { "" };
             write!(f, "{bar}{not}{}", term.key.as_str())?;
             match &term.test {
-                Test::Present => {}
-                Test::Any => f.write_str(":any")?,
-                Test::Value(text, _) => write!(f, ":{text}")?,
-                Test::Compare(op, version) => write!(f, "{}{version}", op.as_str())?,
+                TokenTest::Present => {}
+                TokenTest::Any => f.write_str(":any")?,
+                TokenTest::Value(text, _) => write!(f, ":{text}")?,
+                TokenTest::Compare(op, version) => write!(f, "{}{version}", op.as_str())?,
             }
         }
         Ok(())
     }
 }
 
-impl fmt::Debug for Requirement {
+impl fmt::Debug for HostRequirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
     }
@@ -239,7 +240,7 @@ mod tests {
             ("nodejs", false),
             ("os:node", false),
         ] {
-            let requirement: Requirement = text.parse().unwrap();
+            let requirement: HostRequirement = text.parse().unwrap();
             assert_eq!(requirement.depends_on("node"), depends, "{text}");
         }
     }

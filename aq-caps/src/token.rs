@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::key::{Key, is_value_char};
-use crate::version::Version;
+use crate::key::{TokenKey, is_value_char};
+use crate::version::ToolVersion;
 
 /// The longest token, in bytes.
 const MAX_LEN: usize = 256;
@@ -15,17 +15,17 @@ const MAX_LEN: usize = 256;
 /// `/ : @`. Upper and lower case differ. At most 256 bytes in all. No token holds a space or a
 /// comma, so a list of them can be separated by either.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Token {
-    key: Key,
+pub struct CapabilityToken {
+    key: TokenKey,
     value: Option<Box<str>>,
     /// The value read once, when it is a version.
-    version: Option<Version>,
+    version: Option<ToolVersion>,
 }
 
 /// Reason why a text is no token, with the byte.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}; write a capability as `key` or `key:value`, such as `gpu` or `node:20.11.1`")]
-pub struct TokenError {
+pub struct CapabilityTokenError {
     /// Byte offset in the text, at most its length.
     pub at: usize,
     /// The problem there.
@@ -49,7 +49,7 @@ pub enum TokenProblem {
     TooLong,
 }
 
-impl Token {
+impl CapabilityToken {
     /// The text before the first `:`.
     pub fn key(&self) -> &str {
         self.key.as_str()
@@ -61,25 +61,25 @@ impl Token {
     }
 
     /// The value as a version, when it is one.
-    pub fn version(&self) -> Option<&Version> {
+    pub fn version(&self) -> Option<&ToolVersion> {
         self.version.as_ref()
     }
 
-    pub(crate) fn indexed_key(&self) -> &Key {
+    pub(crate) fn indexed_key(&self) -> &TokenKey {
         &self.key
     }
 }
 
-impl FromStr for Token {
-    type Err = TokenError;
+impl FromStr for CapabilityToken {
+    type Err = CapabilityTokenError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         use TokenProblem as P;
-        let fail = |at, problem| Err(TokenError { at, problem });
+        let fail = |at, problem| Err(CapabilityTokenError { at, problem });
         if text.len() > MAX_LEN {
             return fail(text.floor_char_boundary(MAX_LEN), P::TooLong);
         }
-        let Some((key, end)) = Key::at_start(text) else {
+        let Some((key, end)) = TokenKey::at_start(text) else {
             return fail(0, P::KeyExpected);
         };
         let rest = &text[end..];
@@ -99,14 +99,14 @@ impl FromStr for Token {
     }
 }
 
-impl fmt::Display for Token {
+impl fmt::Display for CapabilityToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.key())?;
         self.value().map_or(Ok(()), |value| write!(f, ":{value}"))
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for CapabilityToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
     }
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn a_token_has_key_value_and_version() {
         let parts = |text: &str| {
-            let token: Token = text.parse().unwrap();
+            let token: CapabilityToken = text.parse().unwrap();
             let version = token.version().map(ToString::to_string);
             (token.key().to_owned(), token.value().map(str::to_owned), version)
         };
@@ -147,24 +147,31 @@ mod tests {
             ("a:b\n", 3, P::BadCharacter('\n')),
             ("a:é", 2, P::BadCharacter('é')),
         ] {
-            assert_eq!(text.parse::<Token>(), Err(TokenError { at, problem }), "{text:?}");
+            assert_eq!(
+                text.parse::<CapabilityToken>(),
+                Err(CapabilityTokenError { at, problem }),
+                "{text:?}"
+            );
         }
-        assert!("a".repeat(256).parse::<Token>().is_ok());
+        assert!("a".repeat(256).parse::<CapabilityToken>().is_ok());
         let long = "a".repeat(255) + "é";
-        assert_eq!(long.parse::<Token>(), Err(TokenError { at: 255, problem: P::TooLong }));
+        assert_eq!(
+            long.parse::<CapabilityToken>(),
+            Err(CapabilityTokenError { at: 255, problem: P::TooLong })
+        );
     }
 
     proptest! {
         #[test]
         fn a_token_prints_as_it_was_written(text in "[a-z0-9][a-z.+_-]{0,4}(:[a-z0-9./:@+_-]{1,8})?") {
-            let token: Token = text.parse().unwrap();
+            let token: CapabilityToken = text.parse().unwrap();
             prop_assert_eq!(&format!("{token:?}"), &text);
             prop_assert_eq!(token.to_string(), text);
         }
 
         #[test]
         fn no_text_panics_and_errors_lie_in_it(text in "[a:é ]{0,6}|\\PC{0,8}") {
-            if let Err(error) = text.parse::<Token>() {
+            if let Err(error) = text.parse::<CapabilityToken>() {
                 prop_assert!(text.is_char_boundary(error.at), "{} in {:?}", error.at, text);
             }
         }

@@ -17,9 +17,9 @@ use semver::{BuildMetadata, Prerelease};
 /// The order is that of `semver`, build part included; of two that differ only in how many numbers
 /// were written, the shorter one is less.
 ///
-/// [`Requirement`]: crate::Requirement
+/// [`Requirement`]: crate::HostRequirement
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Version {
+pub struct ToolVersion {
     /// With zeros for what was not written.
     full: semver::Version,
     /// Count of numbers that were written, 1 to 3.
@@ -62,7 +62,7 @@ pub enum VersionProblem {
     BadCharacter(char),
 }
 
-impl Version {
+impl ToolVersion {
     /// The version with zeros for the numbers that were not written.
     pub fn to_semver(&self) -> &semver::Version {
         &self.full
@@ -88,7 +88,7 @@ impl Version {
     }
 }
 
-impl FromStr for Version {
+impl FromStr for ToolVersion {
     type Err = VersionError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -144,7 +144,7 @@ impl FromStr for Version {
     }
 }
 
-impl fmt::Display for Version {
+impl fmt::Display for ToolVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let full = &self.full;
         match self.written {
@@ -155,7 +155,7 @@ impl fmt::Display for Version {
     }
 }
 
-impl fmt::Debug for Version {
+impl fmt::Debug for ToolVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
     }
@@ -179,7 +179,7 @@ mod tests {
             ("1.2.3+b-1", "1.2.3+b-1"),
             ("18446744073709551615", "18446744073709551615"),
         ] {
-            let version: Version = text.parse().unwrap();
+            let version: ToolVersion = text.parse().unwrap();
             assert_eq!(version.to_string(), printed, "{text}");
             assert_eq!(format!("{version:?}"), printed, "{text}");
         }
@@ -210,7 +210,7 @@ mod tests {
             ("1.2.3 ", 5, P::BadCharacter(' ')),
             ("20é", 2, P::BadCharacter('é')),
         ] {
-            assert_eq!(text.parse::<Version>(), Err(VersionError { at, problem }), "{text:?}");
+            assert_eq!(text.parse::<ToolVersion>(), Err(VersionError { at, problem }), "{text:?}");
         }
     }
 
@@ -219,7 +219,7 @@ mod tests {
         fn what_semver_takes_is_taken_unchanged(
             text in r"(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){2}(-[a-z]{1,5}(\.[1-9])?)?(\+[a-z0-9]{1,4})?",
         ) {
-            let ours: Version = text.parse().unwrap();
+            let ours: ToolVersion = text.parse().unwrap();
             let theirs: semver::Version = text.parse().unwrap();
             prop_assert_eq!(ours.to_semver(), &theirs);
             prop_assert_eq!(ours.to_string(), text);
@@ -227,7 +227,7 @@ mod tests {
 
         #[test]
         fn no_text_panics_and_errors_lie_in_it(text in "[v0-9.+é-]{0,12}|\\PC{0,8}") {
-            if let Err(error) = text.parse::<Version>() {
+            if let Err(error) = text.parse::<ToolVersion>() {
                 prop_assert!(text.is_char_boundary(error.at), "{} in {:?}", error.at, text);
             }
         }

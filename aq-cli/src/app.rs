@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use aq_runner::run::Environment;
+use aq_runner::run::ProcessEnvironment;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser};
 
-use crate::commands::{self, Command, hints};
-use crate::exit::{Exit, Outcome};
+use crate::commands::{self, CliCommand, hints};
+use crate::exit::{CliExit, Outcome};
 use crate::output;
 
 /// Run coding agents unattended: a job is one Markdown file, its state is the folder it lies in.
@@ -17,16 +17,16 @@ use crate::output;
 #[command(
     after_help = "A first look:  aq demo\nA first job:   aq add fix-login.md && aq run --once && aq status"
 )]
-struct Arguments {
+struct CommandLine {
     #[command(flatten)]
-    global: Global,
+    global: GlobalOptions,
     #[command(subcommand)]
-    command: Command,
+    command: CliCommand,
 }
 
 /// Options of every command.
 #[derive(Debug, clap::Args)]
-struct Global {
+struct GlobalOptions {
     /// The queue's directory [env: AQ_QUEUE] [default: the repository's or project's: `aq path`]
     #[arg(long, global = true, value_name = "DIR")]
     queue: Option<PathBuf>,
@@ -53,25 +53,25 @@ pub(crate) fn run() -> ExitCode {
         return code;
     }
     // Before anything that could start a program or a thread.
-    let environment = Environment::take();
-    commands::complete_if_asked(Arguments::command);
-    let mut parser = Arguments::command();
+    let environment = ProcessEnvironment::take();
+    commands::complete_if_asked(CommandLine::command);
+    let mut parser = CommandLine::command();
     // Most commands print no page, and need none made.
     let words = words();
     if words.is_empty() || words.iter().any(|word| ["-h", "--help", "help"].contains(&&**word)) {
         parser = in_groups(parser);
     }
     let parsed = parser.try_get_matches_from_mut(std::env::args_os());
-    let parsed = parsed.and_then(|matches| Arguments::from_arg_matches(&matches));
-    let Arguments { global, command } = match parsed {
+    let parsed = parsed.and_then(|matches| CommandLine::from_arg_matches(&matches));
+    let CommandLine { global, command } = match parsed {
         Ok(arguments) => arguments,
         Err(error) if error.kind() == ErrorKind::MissingSubcommand => {
             output::warning(&in_groups(parser).render_help().ansi().to_string());
-            return Exit::Usage.into();
+            return CliExit::Usage.into();
         }
         Err(error) => return refuse(error.format(&mut parser), &parser),
     };
-    end(commands::run(global.queue, command, Arguments::command, environment))
+    end(commands::run(global.queue, command, CommandLine::command, environment))
 }
 
 /// The page of `aq --help`, with the verbs in groups.
@@ -119,10 +119,10 @@ fn refuse(mut error: clap::Error, parser: &clap::Command) -> ExitCode {
         if let Some(hint) = hint {
             output::warning(&format!("\nhint: {}", output::style::plain(&hint)));
         }
-        return Exit::Usage.into();
+        return CliExit::Usage.into();
     }
     output::note_written(printed);
-    end(Ok(Exit::Done))
+    end(Ok(CliExit::Done))
 }
 
 fn hint(error: &clap::Error, parser: &clap::Command) -> Option<String> {

@@ -4,21 +4,22 @@
 mod api;
 mod assign;
 mod auth;
-mod beats;
+mod change_notifier;
 mod echo;
+mod heartbeat_batcher;
 pub mod ledger;
 mod metrics;
-mod pulse;
 mod rate;
 mod retention;
 mod serve;
 pub mod store;
 
-pub use aq_tracker::Repository;
-pub use auth::{TokenError, Tokens};
-pub use echo::Echoes;
-pub use rate::Rate;
+pub use aq_tracker::GitHubRepository;
+pub use auth::{ApiTokens, TokenListError};
+pub use echo::TrackerSettings;
+pub use rate::CallerRate;
 pub use serve::{
-    Config, DEFAULT_RATE, Database, DatabaseError, Embedded, Limits, Running, ServeError, TlsError,
-    TlsFiles, run, serve, serve_plain,
+    ConnectionLimits, CoordinatorConfig, DEFAULT_RATE, DatabaseError, DatabaseLocation,
+    EmbeddedCoordinator, RunningCoordinator, ServeError, TlsError, TlsFiles, run, serve,
+    serve_plain,
 };

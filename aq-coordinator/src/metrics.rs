@@ -16,19 +16,19 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::store::{HostSlots, Totals};
+use crate::store::{HostSlots, JobTotals};
 
 /// A request that was answered. The route is the pattern, never the path that was asked for: the
 /// number of series is fixed by the code.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Answered {
+struct AnsweredRequest {
     method: &'static str,
     route: String,
     status: u16,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Route {
+struct RequestRoute {
     route: String,
 }
 
@@ -62,7 +62,7 @@ struct OfClass {
 
 /// Reason why a request was turned away before it came to its handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Refused {
+pub(crate) enum EarlyRefusal {
     /// No token, or a wrong one.
     Unauthorized,
     /// A token whose scope does not cover the call.
@@ -78,7 +78,7 @@ struct RefusedFor {
     reason: &'static str,
 }
 
-impl Refused {
+impl EarlyRefusal {
     const fn word(self) -> &'static str {
         match self {
             Self::Unauthorized => "unauthorized",
@@ -104,11 +104,11 @@ struct DatabaseDisk {
 }
 
 /// All counters of one coordinator.
-pub(crate) struct Metrics {
+pub(crate) struct CoordinatorMetrics {
     registry: Registry,
     disk: Option<DatabaseDisk>,
-    requests: Family<Answered, Counter>,
-    latency: Family<Route, Histogram>,
+    requests: Family<AnsweredRequest, Counter>,
+    latency: Family<RequestRoute, Histogram>,
     refused: Family<RefusedFor, Counter>,
     pub(crate) connections: ConnectionCounts,
     pub(crate) claims: Counter,
@@ -135,10 +135,10 @@ pub(crate) struct FleetState {
     pub(crate) factories_alive: u64,
     pub(crate) oldest_wait: Duration,
     pub(crate) slots: Vec<HostSlots>,
-    pub(crate) totals: Totals,
+    pub(crate) totals: JobTotals,
 }
 
-impl Metrics {
+impl CoordinatorMetrics {
     pub(crate) fn new() -> Self {
         let mut registry = Registry::with_prefix("aq");
         // 0.5 ms to 33 s: a heartbeat to a claim that waits.
@@ -236,11 +236,13 @@ impl Metrics {
 
     pub(crate) fn answered(&self, method: &'static str, route: &str, status: u16, took: Duration) {
         let route = route.to_owned();
-        self.latency.get_or_create(&Route { route: route.clone() }).observe(took.as_secs_f64());
-        self.requests.get_or_create(&Answered { method, route, status }).inc();
+        self.latency
+            .get_or_create(&RequestRoute { route: route.clone() })
+            .observe(took.as_secs_f64());
+        self.requests.get_or_create(&AnsweredRequest { method, route, status }).inc();
     }
 
-    pub(crate) fn refused(&self, reason: Refused) {
+    pub(crate) fn refused(&self, reason: EarlyRefusal) {
         self.refused.get_or_create(&RefusedFor { reason: reason.word() }).inc();
     }
 
@@ -262,7 +264,7 @@ impl Metrics {
     }
 }
 
-impl Metrics {
+impl CoordinatorMetrics {
     fn show_slots(&self, hosts: &[HostSlots]) {
         // Those of hosts that are gone go.
         self.slots.clear();
@@ -276,7 +278,7 @@ impl Metrics {
     }
 
     /// The sums are the database's, the same at every coordinator and after a restart.
-    fn show_totals(&self, totals: &Totals) {
+    fn show_totals(&self, totals: &JobTotals) {
         let cost = totals.cost_micros as f64 / 1e6;
         self.cost.inner().store(cost.to_bits(), Relaxed);
         for (kind, n) in [
@@ -296,7 +298,7 @@ impl Metrics {
     }
 }
 
-impl fmt::Debug for Metrics {
+impl fmt::Debug for CoordinatorMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Metrics").finish_non_exhaustive()
     }
@@ -312,16 +314,16 @@ mod tests {
 
     #[test]
     fn counted_things_are_in_the_text() {
-        let metrics = Metrics::new();
+        let metrics = CoordinatorMetrics::new();
         metrics.answered("POST", "/v1/claims", 200, Duration::from_millis(3));
-        metrics.refused(Refused::TooMany);
+        metrics.refused(EarlyRefusal::TooMany);
         metrics.grants.inc_by(2);
         let state = FleetState {
             depth: vec![("inbox", 7)],
             factories_alive: 3,
             oldest_wait: Duration::from_millis(1500),
             slots: vec![HostSlots { id: "mill".parse().unwrap(), in_use: 3, free: 1 }],
-            totals: Totals {
+            totals: JobTotals {
                 cost_micros: 1_250_000,
                 input_tokens: 10,
                 cached_tokens: 0,
@@ -355,7 +357,7 @@ mod tests {
     fn series_of_hosts_are_bounded() {
         let host = |n| HostSlots { id: format!("h-{n}").parse().unwrap(), in_use: 1, free: 2 };
         let state = FleetState { slots: (0..1200).map(host).collect(), ..FleetState::default() };
-        let text = Metrics::new().text(Some(&state)).unwrap();
+        let text = CoordinatorMetrics::new().text(Some(&state)).unwrap();
         assert_eq!(text.lines().filter(|line| line.starts_with("aq_slots{")).count(), 2002);
         assert!(text.contains("aq_slots{host=\"(others)\",state=\"free\"} 400"));
     }

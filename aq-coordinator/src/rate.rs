@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// The rate of one caller.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rate {
+pub struct CallerRate {
     /// Requests a second in the long run; above zero.
     pub per_second: f64,
     /// Requests at once after a pause; at least one.
@@ -19,7 +19,7 @@ pub struct Rate {
 const MAX_CALLERS: usize = 20_000;
 
 #[derive(Clone, Copy, Debug)]
-struct Bucket {
+struct TokenBucket {
     left: f64,
     /// When `left` was worked out.
     at: Duration,
@@ -27,13 +27,13 @@ struct Bucket {
 
 /// Buckets by caller. Time is given, as the time since any fixed moment.
 #[derive(Debug)]
-pub(crate) struct Limiter<K> {
-    rate: Rate,
-    buckets: HashMap<K, Bucket>,
+pub(crate) struct RateLimiter<K> {
+    rate: CallerRate,
+    buckets: HashMap<K, TokenBucket>,
 }
 
-impl<K: Eq + Hash> Limiter<K> {
-    pub(crate) fn new(rate: Rate) -> Self {
+impl<K: Eq + Hash> RateLimiter<K> {
+    pub(crate) fn new(rate: CallerRate) -> Self {
         Self { rate, buckets: HashMap::new() }
     }
 
@@ -51,7 +51,7 @@ impl<K: Eq + Hash> Limiter<K> {
         Ok(())
     }
 
-    fn bucket(&mut self, caller: K, now: Duration) -> &mut Bucket {
+    fn bucket(&mut self, caller: K, now: Duration) -> &mut TokenBucket {
         let rate = self.rate;
         if self.buckets.len() >= MAX_CALLERS && !self.buckets.contains_key(&caller) {
             // A full bucket says no more than none. If all are in use, the flood comes from that
@@ -61,7 +61,8 @@ impl<K: Eq + Hash> Limiter<K> {
                 self.buckets.clear();
             }
         }
-        let bucket = self.buckets.entry(caller).or_insert(Bucket { left: rate.burst, at: now });
+        let bucket =
+            self.buckets.entry(caller).or_insert(TokenBucket { left: rate.burst, at: now });
         *bucket = refilled(*bucket, rate, now);
         bucket
     }
@@ -69,37 +70,40 @@ impl<K: Eq + Hash> Limiter<K> {
 
 /// A limiter that requests share.
 #[derive(Debug)]
-pub(crate) struct Gate<K> {
-    limiter: Mutex<Limiter<K>>,
+pub(crate) struct RateGate<K> {
+    limiter: Mutex<RateLimiter<K>>,
     since: Instant,
 }
 
-impl<K: Eq + Hash> Gate<K> {
-    pub(crate) fn new(rate: Rate) -> Self {
-        Self { limiter: Mutex::new(Limiter::new(rate)), since: Instant::now() }
+impl<K: Eq + Hash> RateGate<K> {
+    pub(crate) fn new(rate: CallerRate) -> Self {
+        Self { limiter: Mutex::new(RateLimiter::new(rate)), since: Instant::now() }
     }
 
-    /// As [`Limiter::take`], now.
+    /// As [`RateLimiter::take`], now.
     pub(crate) fn take(&self, caller: K) -> Result<(), Duration> {
         self.locked().take(caller, self.since.elapsed())
     }
 
-    fn locked(&self) -> MutexGuard<'_, Limiter<K>> {
+    fn locked(&self) -> MutexGuard<'_, RateLimiter<K>> {
         // Whoever panicked left numbers, each of them valid.
         self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn refilled(bucket: Bucket, rate: Rate, now: Duration) -> Bucket {
+fn refilled(bucket: TokenBucket, rate: CallerRate, now: Duration) -> TokenBucket {
     let passed = now.saturating_sub(bucket.at).as_secs_f64();
-    Bucket { left: rate.burst.min(bucket.left + passed * rate.per_second), at: now.max(bucket.at) }
+    TokenBucket {
+        left: rate.burst.min(bucket.left + passed * rate.per_second),
+        at: now.max(bucket.at),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const RATE: Rate = Rate { per_second: 2.0, burst: 3.0 };
+    const RATE: CallerRate = CallerRate { per_second: 2.0, burst: 3.0 };
 
     fn at(ms: u64) -> Duration {
         Duration::from_millis(ms)
@@ -107,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_burst_is_allowed_and_then_the_rate() {
-        let mut limiter = Limiter::new(RATE);
+        let mut limiter = RateLimiter::new(RATE);
         for _ in 0..3 {
             assert_eq!(limiter.take("a", at(0)), Ok(()));
         }
@@ -119,7 +123,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_whatever_comes() {
-        let mut limiter = Limiter::new(RATE);
+        let mut limiter = RateLimiter::new(RATE);
         for caller in 0..3 * MAX_CALLERS {
             limiter.take(caller, at(0)).unwrap();
         }
@@ -128,7 +132,7 @@ mod tests {
 
     #[test]
     fn time_that_stands_still_or_goes_back_gives_nothing() {
-        let mut limiter = Limiter::new(Rate { per_second: 1.0, burst: 1.0 });
+        let mut limiter = RateLimiter::new(CallerRate { per_second: 1.0, burst: 1.0 });
         limiter.take("a", at(5000)).unwrap();
         assert!(limiter.take("a", at(0)).is_err());
         assert!(limiter.take("a", at(5000)).is_err());

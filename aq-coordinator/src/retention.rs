@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::store::{Forgotten, Store};
+use crate::store::{CoordinatorStore, ForgetReport};
 
 /// Interval at which there may be something to forget.
 const EVERY: Duration = Duration::from_secs(60);
@@ -14,13 +14,13 @@ const EVERY: Duration = Duration::from_secs(60);
 /// The pause where there is more than goes at once: others have their turn.
 const SOON: Duration = Duration::from_millis(200);
 
-/// Forgets until the coordinator is to end; see [`Store::forget`].
+/// Forgets until the coordinator is to end; see [`CoordinatorStore::forget`].
 pub(crate) async fn run(
-    store: Arc<dyn Store>,
+    store: Arc<dyn CoordinatorStore>,
     keep: Option<Duration>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut sum = Forgotten::default();
+    let mut sum = ForgetReport::default();
     loop {
         let pause = match store.forget(keep).await {
             Ok(forgotten) => {
@@ -32,8 +32,8 @@ pub(crate) async fn run(
                 EVERY
             }
         };
-        if pause == EVERY && sum != Forgotten::default() {
-            let Forgotten { jobs, hosts, events } = std::mem::take(&mut sum);
+        if pause == EVERY && sum != ForgetReport::default() {
+            let ForgetReport { jobs, hosts, events } = std::mem::take(&mut sum);
             info!(jobs, hosts, events, "forgot what is kept for no longer");
         }
         tokio::select! {

@@ -15,7 +15,7 @@ const TRUSTED_PERCENT: u32 = 80;
 
 /// One grant that this host holds, or held.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lease {
+pub struct HostLease {
     epoch: Epoch,
     /// When the newest request was sent that the times below come from.
     sent_at: Duration,
@@ -26,7 +26,7 @@ pub struct Lease {
 
 /// Reliability of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trust {
+pub enum LeaseTrust {
     /// Nobody else has the job.
     Trusted,
     /// The job goes on, but must not ship before a renewal: somebody else may soon have it.
@@ -35,7 +35,7 @@ pub enum Trust {
     Lost,
 }
 
-impl Lease {
+impl HostLease {
     /// A lease of the grant `epoch`, from a request sent at `sent_at` whose answer said that it
     /// holds for `length_ms`. A grant with epoch 0 grants nothing: it is lost from the start.
     pub fn new(epoch: Epoch, sent_at: Duration, length_ms: u64) -> Self {
@@ -84,17 +84,17 @@ impl Lease {
     }
 
     /// Returns the reliability at `now`.
-    pub fn trust(&self, now: Duration) -> Trust {
+    pub fn trust(&self, now: Duration) -> LeaseTrust {
         if self.lost {
-            Trust::Lost
+            LeaseTrust::Lost
         } else if now < self.trusted_until {
-            Trust::Trusted
+            LeaseTrust::Trusted
         } else {
-            Trust::Untrusted
+            LeaseTrust::Untrusted
         }
     }
 
-    /// When trust ends, unless it is renewed before. Not after [`Lease::ends`].
+    /// When trust ends, unless it is renewed before. Not after [`HostLease::ends`].
     pub fn trusted_until(&self) -> Duration {
         self.trusted_until
     }
@@ -130,19 +130,19 @@ mod tests {
 
     #[test]
     fn lease_is_trusted_from_its_request() {
-        let lease = Lease::new(Epoch(3), s(100), 60_000);
-        assert_eq!(lease.trust(s(100)), Trust::Trusted);
-        assert_eq!(lease.trust(Duration::from_millis(147_999)), Trust::Trusted);
-        assert_eq!(lease.trust(s(148)), Trust::Untrusted);
-        assert_eq!(lease.trust(s(1_000_000)), Trust::Untrusted);
+        let lease = HostLease::new(Epoch(3), s(100), 60_000);
+        assert_eq!(lease.trust(s(100)), LeaseTrust::Trusted);
+        assert_eq!(lease.trust(Duration::from_millis(147_999)), LeaseTrust::Trusted);
+        assert_eq!(lease.trust(s(148)), LeaseTrust::Untrusted);
+        assert_eq!(lease.trust(s(1_000_000)), LeaseTrust::Untrusted);
         assert_eq!((lease.trusted_until(), lease.ends()), (s(148), s(160)));
     }
 
     #[test]
     fn renewal_counts_from_its_request() {
-        let mut lease = Lease::new(Epoch(3), s(100), 60_000);
+        let mut lease = HostLease::new(Epoch(3), s(100), 60_000);
         lease.renewed(s(200), 60_000);
-        assert_eq!(lease.trust(s(247)), Trust::Trusted);
+        assert_eq!(lease.trust(s(247)), LeaseTrust::Trusted);
         lease.renewed(s(150), 60_000);
         assert_eq!(lease.trusted_until(), s(248));
         lease.answered(s(300), &answer(3, LeaseState::Held, 10_000));
@@ -151,46 +151,49 @@ mod tests {
 
     #[test]
     fn a_coordinator_with_shorter_leases_is_believed() {
-        let mut lease = Lease::new(Epoch(3), s(0), 60_000);
+        let mut lease = HostLease::new(Epoch(3), s(0), 60_000);
         lease.renewed(s(5), 10_000);
-        assert_eq!((lease.trust(s(12)), lease.trust(s(13))), (Trust::Trusted, Trust::Untrusted));
+        assert_eq!(
+            (lease.trust(s(12)), lease.trust(s(13))),
+            (LeaseTrust::Trusted, LeaseTrust::Untrusted)
+        );
     }
 
     #[test]
     fn untrusted_lease_can_be_renewed() {
-        let mut lease = Lease::new(Epoch(3), s(0), 1_000);
-        assert_eq!(lease.trust(s(5)), Trust::Untrusted);
+        let mut lease = HostLease::new(Epoch(3), s(0), 1_000);
+        assert_eq!(lease.trust(s(5)), LeaseTrust::Untrusted);
         lease.renewed(s(5), 60_000);
-        assert_eq!(lease.trust(s(6)), Trust::Trusted);
+        assert_eq!(lease.trust(s(6)), LeaseTrust::Trusted);
         lease.lose();
         lease.renewed(s(7), 60_000);
         lease.answered(s(8), &answer(3, LeaseState::Held, 60_000));
-        assert_eq!(lease.trust(s(8)), Trust::Lost);
+        assert_eq!(lease.trust(s(8)), LeaseTrust::Lost);
     }
 
     #[test]
     fn older_grants_news_is_ignored() {
-        let held = Lease::new(Epoch(3), s(0), 60_000);
+        let held = HostLease::new(Epoch(3), s(0), 60_000);
         let after = |epoch, state| {
             let mut lease = held.clone();
             lease.answered(s(10), &answer(epoch, state, 60_000));
             (lease.trust(s(1)), lease.trusted_until())
         };
-        assert_eq!(after(2, LeaseState::Lost), (Trust::Trusted, s(48)));
-        assert_eq!(after(2, LeaseState::Held), (Trust::Trusted, s(48)));
-        assert_eq!(after(3, LeaseState::Held), (Trust::Trusted, s(58)));
-        assert_eq!(after(3, LeaseState::Lost).0, Trust::Lost);
-        assert_eq!(after(4, LeaseState::Held).0, Trust::Lost);
-        assert_eq!(after(4, LeaseState::Lost).0, Trust::Lost);
+        assert_eq!(after(2, LeaseState::Lost), (LeaseTrust::Trusted, s(48)));
+        assert_eq!(after(2, LeaseState::Held), (LeaseTrust::Trusted, s(48)));
+        assert_eq!(after(3, LeaseState::Held), (LeaseTrust::Trusted, s(58)));
+        assert_eq!(after(3, LeaseState::Lost).0, LeaseTrust::Lost);
+        assert_eq!(after(4, LeaseState::Held).0, LeaseTrust::Lost);
+        assert_eq!(after(4, LeaseState::Lost).0, LeaseTrust::Lost);
     }
 
     #[test]
     fn unknown_leases_are_not_trusted() {
-        assert_eq!(Lease::new(Epoch::DRY, s(0), 60_000).trust(s(1)), Trust::Lost);
-        let mut resumed = Lease::resumed(Epoch(9));
-        assert_eq!(resumed.trust(s(0)), Trust::Untrusted);
+        assert_eq!(HostLease::new(Epoch::DRY, s(0), 60_000).trust(s(1)), LeaseTrust::Lost);
+        let mut resumed = HostLease::resumed(Epoch(9));
+        assert_eq!(resumed.trust(s(0)), LeaseTrust::Untrusted);
         resumed.renewed(s(50), 60_000);
-        assert_eq!(resumed.trust(s(51)), Trust::Trusted);
+        assert_eq!(resumed.trust(s(51)), LeaseTrust::Trusted);
     }
 
     proptest! {
@@ -201,11 +204,11 @@ mod tests {
             sent in 0..1_000_000_u64, on_the_way in 0..100_000_u64, length in any::<u64>(),
         ) {
             let sent_at = Duration::from_millis(sent);
-            let lease = Lease::new(Epoch(1), sent_at, length);
+            let lease = HostLease::new(Epoch(1), sent_at, length);
             let granted = sent_at + Duration::from_millis(on_the_way);
             let given_away = granted.saturating_add(Duration::from_millis(length));
             prop_assert!(lease.trusted_until() <= given_away);
-            prop_assert_ne!(lease.trust(given_away), Trust::Trusted);
+            prop_assert_ne!(lease.trust(given_away), LeaseTrust::Trusted);
         }
     }
 }

@@ -3,11 +3,11 @@
 //!
 //! | `AQ_FLEET` | `AQ_FLEET_ROUTE` | `AQ_FLEET_SHADOW` | |
 //! | --- | --- | --- | --- |
-//! | 0 or unset | not looked at | not looked at | [`Mode::Offline`] |
-//! | 1 | 0 | 0 or unset | [`Mode::Report`] |
-//! | 1 | 0 | 1 | [`Mode::Shadow`] |
-//! | 1 | 1 or unset | 0 or unset | [`Mode::Route`] |
-//! | 1 | 1 or unset | 1 | [`Mode::Route`], with a warning |
+//! | 0 or unset | not looked at | not looked at | [`FleetMode::Offline`] |
+//! | 1 | 0 | 0 or unset | [`FleetMode::Report`] |
+//! | 1 | 0 | 1 | [`FleetMode::Shadow`] |
+//! | 1 | 1 or unset | 0 or unset | [`FleetMode::Route`] |
+//! | 1 | 1 or unset | 1 | [`FleetMode::Route`], with a warning |
 //!
 //! A variable that is set to nothing is unset. Any other value than `0` or `1` is an error, but not
 //! while the fleet is off: offline, nothing of the fleet shows.
@@ -23,7 +23,7 @@ pub const SHADOW: &str = "AQ_FLEET_SHADOW";
 
 /// The mode that the switches give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub enum FleetMode {
     /// No network call at all.
     Offline,
     /// Register, heartbeat and report; the local inbox decides.
@@ -36,8 +36,8 @@ pub enum Mode {
 
 /// The switches, resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Switches {
-    mode: Mode,
+pub struct FleetSwitches {
+    mode: FleetMode,
     shadow_ignored: bool,
     warned: bool,
 }
@@ -52,7 +52,7 @@ pub struct SwitchError {
     pub value: String,
 }
 
-impl Switches {
+impl FleetSwitches {
     /// Reads the switches; `lookup` gives the value of a variable.
     ///
     /// # Errors
@@ -66,24 +66,24 @@ impl Switches {
         };
         let with = |mode, shadow_ignored| Self { mode, shadow_ignored, warned: false };
         if !is_on(FLEET, false)? {
-            return Ok(with(Mode::Offline, false));
+            return Ok(with(FleetMode::Offline, false));
         }
         let (route, shadow) = (is_on(ROUTE, true)?, is_on(SHADOW, false)?);
         Ok(match (route, shadow) {
-            (true, shadow) => with(Mode::Route, shadow),
-            (false, true) => with(Mode::Shadow, false),
-            (false, false) => with(Mode::Report, false),
+            (true, shadow) => with(FleetMode::Route, shadow),
+            (false, true) => with(FleetMode::Shadow, false),
+            (false, false) => with(FleetMode::Report, false),
         })
     }
 
     /// Returns the mode that they give.
-    pub fn mode(&self) -> Mode {
+    pub fn mode(&self) -> FleetMode {
         self.mode
     }
 
     /// Tests for a mode with a coordinator to talk to.
     pub fn is_online(&self) -> bool {
-        self.mode != Mode::Offline
+        self.mode != FleetMode::Offline
     }
 
     /// Takes the warning, the first time that it is asked for: one warning a run.
@@ -96,17 +96,17 @@ impl Switches {
     }
 }
 
-impl fmt::Display for Switches {
+impl fmt::Display for FleetSwitches {
     /// As `status` and `fleet-status` show them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match (self.mode, self.shadow_ignored) {
-            (Mode::Offline, _) => "off",
-            (Mode::Report, _) => "on, route=0 shadow=0: the local inbox decides",
-            (Mode::Shadow, _) => {
+            (FleetMode::Offline, _) => "off",
+            (FleetMode::Report, _) => "on, route=0 shadow=0: the local inbox decides",
+            (FleetMode::Shadow, _) => {
                 "on, route=0 shadow=1: the local inbox decides, the coordinator is compared"
             }
-            (Mode::Route, false) => "on, route=1 shadow=0: the coordinator decides",
-            (Mode::Route, true) => {
+            (FleetMode::Route, false) => "on, route=1 shadow=0: the coordinator decides",
+            (FleetMode::Route, true) => {
                 "on, route=1 shadow=1 (ignored with route=1): the coordinator decides"
             }
         })
@@ -117,8 +117,8 @@ impl fmt::Display for Switches {
 mod tests {
     use super::*;
 
-    fn resolve(fleet: &str, route: &str, shadow: &str) -> Result<Switches, SwitchError> {
-        Switches::resolve(|name| {
+    fn resolve(fleet: &str, route: &str, shadow: &str) -> Result<FleetSwitches, SwitchError> {
+        FleetSwitches::resolve(|name| {
             let value = match name {
                 FLEET => fleet,
                 ROUTE => route,
@@ -135,7 +135,7 @@ mod tests {
             for route in ["unset", "", "0", "1", "nonsense"] {
                 for shadow in ["unset", "0", "1", "nonsense"] {
                     let mut got = resolve(off, route, shadow).unwrap();
-                    assert_eq!(got.mode(), Mode::Offline);
+                    assert_eq!(got.mode(), FleetMode::Offline);
                     assert_eq!((got.is_online(), got.take_warning()), (false, None));
                     assert_eq!(got.to_string(), "off");
                 }
@@ -143,14 +143,14 @@ mod tests {
         }
         for unset in ["unset", ""] {
             for (route, shadow, mode, shown) in [
-                (unset, unset, Mode::Route, "on, route=1 shadow=0: the coordinator decides"),
-                ("1", "0", Mode::Route, "on, route=1 shadow=0: the coordinator decides"),
-                ("0", unset, Mode::Report, "on, route=0 shadow=0: the local inbox decides"),
-                ("0", "0", Mode::Report, "on, route=0 shadow=0: the local inbox decides"),
+                (unset, unset, FleetMode::Route, "on, route=1 shadow=0: the coordinator decides"),
+                ("1", "0", FleetMode::Route, "on, route=1 shadow=0: the coordinator decides"),
+                ("0", unset, FleetMode::Report, "on, route=0 shadow=0: the local inbox decides"),
+                ("0", "0", FleetMode::Report, "on, route=0 shadow=0: the local inbox decides"),
                 (
                     "0",
                     "1",
-                    Mode::Shadow,
+                    FleetMode::Shadow,
                     "on, route=0 shadow=1: the local inbox decides, the coordinator is compared",
                 ),
             ] {
@@ -166,7 +166,7 @@ mod tests {
     fn route_wins_over_shadow_with_one_warning() {
         for route in ["unset", "1"] {
             let mut got = resolve("1", route, "1").unwrap();
-            assert_eq!(got.mode(), Mode::Route);
+            assert_eq!(got.mode(), FleetMode::Route);
             assert!(got.to_string().contains("ignored"), "{got}");
             assert!(got.take_warning().unwrap().contains("AQ_FLEET_ROUTE=0"));
             assert_eq!(got.take_warning(), None);

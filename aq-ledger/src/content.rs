@@ -26,26 +26,26 @@ pub struct KeyValues<K = RecordKey> {
     /// Bytes of `text` that are lines as read.
     read: u32,
     /// One entry a key, known keys first, in their order.
-    entries: Vec<Entry<K>>,
+    entries: Vec<KeySpan<K>>,
 }
 
 /// The places of a key and its value in the text.
 #[derive(Clone, Copy, Debug)]
-struct Entry<K> {
+struct KeySpan<K> {
     known: Option<K>,
-    key: Piece,
-    value: Piece,
+    key: TextSpan,
+    value: TextSpan,
 }
 
 /// A part of the text, in bytes. Half as large as a range of `usize`, and no record has 4 GiB: its
 /// reader bounds it.
 #[derive(Clone, Copy, Debug)]
-struct Piece {
+struct TextSpan {
     start: u32,
     end: u32,
 }
 
-impl Piece {
+impl TextSpan {
     fn new(start: usize, end: usize) -> Self {
         let place = |at: usize| u32::try_from(at).expect("a record is far below 4 GiB");
         Self { start: place(start), end: place(end) }
@@ -88,7 +88,7 @@ impl<K: KeyName> KeyValues<K> {
     pub fn of_text(mut text: String) -> Self {
         text.truncate(text.rfind('\n').unwrap_or(0));
         let end = text.len();
-        let read = Piece::new(0, end).end;
+        let read = TextSpan::new(0, end).end;
         let mut content = Self { text, read, entries: Vec::with_capacity(24) };
         let mut start = 0;
         while let Some(rest) = content.text.as_bytes().get(start..end) {
@@ -97,20 +97,20 @@ impl<K: KeyName> KeyValues<K> {
             let length = line.iter().take_while(|&&b| is_in_key(b)).count();
             if length > 0 && line.get(length) == Some(&b'=') {
                 let known = K::find(&line[..length]);
-                let key = Piece::new(start, start + length);
-                let value = Piece::new(start + length + 1, next - 1);
+                let key = TextSpan::new(start, start + length);
+                let value = TextSpan::new(start + length + 1, next - 1);
                 let text = value.of(&content.text);
                 let value = match text.contains('\\').then(|| unescape(text)) {
                     Some(value) => content.write(&value),
                     None => value,
                 };
-                content.entries.push(Entry { known, key, value });
+                content.entries.push(KeySpan { known, key, value });
             }
             start = next;
         }
         // All at once: to find the place of each would take the square of a hostile file's length.
         let text = content.text.as_bytes();
-        let name = |entry: &Entry<K>| (entry.known, &text[entry.key.range()]);
+        let name = |entry: &KeySpan<K>| (entry.known, &text[entry.key.range()]);
         content.entries.sort_by(|a, b| order(name(a), name(b)));
         content.entries.dedup_by(|next, kept| {
             let is_same = order(name(next), name(kept)).is_eq();
@@ -133,10 +133,10 @@ impl<K: KeyName> KeyValues<K> {
         Self { read: 0, ..Self::of_text(text) }
     }
 
-    fn write(&mut self, text: &str) -> Piece {
+    fn write(&mut self, text: &str) -> TextSpan {
         let start = self.text.len();
         self.text.push_str(text);
-        Piece::new(start, self.text.len())
+        TextSpan::new(start, self.text.len())
     }
 
     /// Finds where the entry of a known key is, or belongs.
@@ -198,7 +198,7 @@ impl<K: KeyName> KeyValues<K> {
         pairs.into_iter()
     }
 
-    fn key_text(&self, entry: &Entry<K>) -> &str {
+    fn key_text(&self, entry: &KeySpan<K>) -> &str {
         match entry.known {
             Some(key) => key.text(),
             None => entry.key.of(&self.text),
@@ -224,7 +224,7 @@ impl<K: KeyName> KeyValues<K> {
     pub fn apply(&mut self, update: &RecordUpdate<K>) {
         for (key, value) in update.lines() {
             let value = self.write(value);
-            let entry = Entry { known: Some(key), key: value, value };
+            let entry = KeySpan { known: Some(key), key: value, value };
             match self.place(key) {
                 Ok(at) => self.entries[at] = entry,
                 Err(at) => self.entries.insert(at, entry),

@@ -15,7 +15,7 @@ pub enum KeyGroup {
 
 /// Lifetime of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lifetime {
+pub enum KeyLifetime {
     /// As long as the job.
     Job,
     /// Until the job starts afresh, or goes on in its session.
@@ -28,7 +28,7 @@ pub enum Lifetime {
     Hold,
 }
 
-impl Lifetime {
+impl KeyLifetime {
     /// The verbs that forget a key, in Markdown; empty where none does.
     pub const fn forgotten_by(self) -> &'static str {
         match self {
@@ -61,8 +61,8 @@ macro_rules! record_keys {
             }
 
             /// Its lifetime.
-            pub const fn lifetime(self) -> Lifetime {
-                match self { $(Self::$variant => Lifetime::$lifetime,)* }
+            pub const fn lifetime(self) -> KeyLifetime {
+                match self { $(Self::$variant => KeyLifetime::$lifetime,)* }
             }
 
             /// Its type for people.

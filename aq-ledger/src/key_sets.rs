@@ -1,6 +1,6 @@
 //! Keys that steps forget together, each list in the order in which it is written.
 
-use crate::key::Lifetime;
+use crate::key::KeyLifetime;
 use crate::table::RecordKey;
 
 /// Selects keys by their lifetime, while the program is compiled.
@@ -33,11 +33,11 @@ macro_rules! keys_with {
 }
 
 /// Keys that a run leaves in the record. A job that starts afresh forgets them.
-pub const RUN_KEYS: &[RecordKey] = keys_with!(Lifetime::Run | Lifetime::Session);
+pub const RUN_KEYS: &[RecordKey] = keys_with!(KeyLifetime::Run | KeyLifetime::Session);
 
 /// The same but for its session and the ground that `setup` has made ready: a job forgets it that
 /// goes on in its session.
-pub const ATTEMPT_KEYS: &[RecordKey] = keys_with!(Lifetime::Run);
+pub const ATTEMPT_KEYS: &[RecordKey] = keys_with!(KeyLifetime::Run);
 
 /// The session with which a job goes on.
 pub const SESSION_KEYS: &[RecordKey] = &[
@@ -49,7 +49,7 @@ pub const SESSION_KEYS: &[RecordKey] = &[
 
 /// Keys that join a job to its lease. One that is put back by hand is this host's own, without
 /// them.
-pub const FLEET_KEYS: &[RecordKey] = keys_with!(Lifetime::Lease);
+pub const FLEET_KEYS: &[RecordKey] = keys_with!(KeyLifetime::Lease);
 
 /// The worker of a job, and what it waits for.
 pub const WORKER_KEYS: &[RecordKey] =

@@ -15,7 +15,7 @@ mod value;
 
 pub use content::{KeyValues, RecordContent};
 pub use escape::{join_list, split_list};
-pub use key::{KeyGroup, Lifetime};
+pub use key::{KeyGroup, KeyLifetime};
 pub use key_name::{KeyName, LengthIndex};
 pub use key_sets::{
     ATTEMPT_KEYS, DEPS_CONFLICT_KEYS, FLEET_KEYS, HOST_LACK_KEYS, RUN_KEYS, SESSION_KEYS,

@@ -3,13 +3,13 @@
 
 use std::path::Path;
 
-use aq_caps::Requirement;
+use aq_caps::HostRequirement;
 use aq_manifest::{
     DepsMode, FailureClass, Isolation, Outcome, Priority, ReviewPolicy, ShipMode, Stage,
 };
 use jiff::Timestamp;
 
-use crate::key::{KeyGroup, Lifetime, misfit, record_keys};
+use crate::key::{KeyGroup, KeyLifetime, misfit, record_keys};
 use crate::key_name::{KeyName, LengthIndex};
 use crate::row::JobRow;
 use crate::value::{CommitName, FleetId, FullBranch, LandingIntent, MarkedOne, RecordValue};
@@ -48,7 +48,7 @@ record_keys! {
     /// Model asked for; after a run, the one that ran.
     model Model: &'a str, "", Definition, Job;
     /// Requirements.
-    capabilities Capabilities: Vec<Requirement>, "", Definition, Job;
+    capabilities Capabilities: Vec<HostRequirement>, "", Definition, Job;
     /// `auto` or `human`.
     review_policy ReviewPolicy: ReviewPolicy, "", Definition, Job;
     /// Globs of what the job may change.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aq_caps::Requirement;
+use aq_caps::HostRequirement;
 use aq_manifest::{
     DepsMode, FailureClass, Isolation, Outcome, Priority, ReviewPolicy, ShipMode, Stage,
 };
@@ -180,7 +180,7 @@ impl<'a> RecordValue<'a> for &'a Path {
     }
 }
 
-impl RecordValue<'_> for Vec<Requirement> {
+impl RecordValue<'_> for Vec<HostRequirement> {
     const EXPECTED: Option<&'static str> = Some("a list of requirements");
     const NAME: &'static str = "list";
 

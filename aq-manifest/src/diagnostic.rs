@@ -33,7 +33,7 @@ pub struct Diagnostic {
 
 /// A place in a file as people count: from 1, columns in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Position {
+pub struct FilePosition {
     /// The line, from 1.
     pub line: usize,
     /// The character within the line, from 1.
@@ -52,12 +52,12 @@ impl Diagnostic {
     }
 
     /// Where the finding starts in `source`, the file that was parsed.
-    pub fn position(&self, source: &str) -> Position {
-        Position::of(source, self.span.start)
+    pub fn position(&self, source: &str) -> FilePosition {
+        FilePosition::of(source, self.span.start)
     }
 }
 
-impl Position {
+impl FilePosition {
     /// The place of the byte at `offset`; an offset past the end counts as the end.
     pub fn of(source: &str, offset: usize) -> Self {
         let offset = source.floor_char_boundary(offset);
@@ -70,7 +70,7 @@ impl Position {
     }
 }
 
-impl fmt::Display for Position {
+impl fmt::Display for FilePosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.line, self.column)
     }
@@ -129,7 +129,7 @@ mod tests {
         for (at, line, column) in
             [(0, 1, 1), (3, 1, 1), (4, 1, 2), (6, 1, 3), (8, 2, 1), (99, 3, 1)]
         {
-            assert_eq!(Position::of(source, at), Position { line, column }, "{at}");
+            assert_eq!(FilePosition::of(source, at), FilePosition { line, column }, "{at}");
         }
     }
 

@@ -4,7 +4,7 @@ use crate::diagnostic::Findings;
 use crate::front_matter::{bom_len, split};
 use crate::keys::KEYS;
 use crate::parse::parse;
-use crate::yaml::{self, Value};
+use crate::yaml::{self, YamlValue};
 use crate::{Diagnostic, Manifest, Severity};
 
 /// A file that cannot be changed so.
@@ -90,8 +90,10 @@ fn entry<'a>(
     let root = yaml::read(text, yaml.start, &mut Findings::default()).ok()?;
     let Some(root) = root else { return Some((yaml.end, yaml.end, "")) };
     let entries = match &root.value {
-        Value::Map(entries) => entries,
-        Value::Scalar(scalar) if scalar.text.is_empty() => return Some((yaml.end, yaml.end, "")),
+        YamlValue::Map(entries) => entries,
+        YamlValue::Scalar(scalar) if scalar.text.is_empty() => {
+            return Some((yaml.end, yaml.end, ""));
+        }
         _ => return None,
     };
     let line_of = |at: usize| source[..at].rfind('\n').map_or(0, |end| end + 1);

@@ -1,8 +1,8 @@
 //! `feedback-template` of a profile: text with placeholders.
 
-use crate::kinds::{Kind, Text};
-use crate::reader::Reader;
-use crate::yaml::Node;
+use crate::kinds::{TextKind, ValueKind};
+use crate::reader::ValueReader;
+use crate::yaml::YamlNode;
 
 /// Text that tells a further attempt why the last one failed.
 ///
@@ -10,11 +10,11 @@ use crate::yaml::Node;
 /// are braces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedbackTemplate {
-    pieces: Vec<Piece>,
+    pieces: Vec<TemplatePiece>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
+enum TemplatePiece {
     Text(String),
     Placeholder(String),
 }
@@ -30,8 +30,8 @@ impl FeedbackTemplate {
     pub const PLACEHOLDERS: [&str; 4] = ["class", "attempt", "exit", "output"];
 
     /// Reads the value of the key; faults are reported at their place.
-    pub(crate) fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Self> {
-        let text = Text::read(node, reader)?;
+    pub(crate) fn read(node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> Option<Self> {
+        let text = TextKind::read(node, reader)?;
         match Self::parse(&text) {
             Ok(template) => Some(template),
             Err(TemplateFault { at, problem }) => {
@@ -45,9 +45,9 @@ impl FeedbackTemplate {
 
     /// The text with each placeholder replaced, once: braces in a value stay as they are.
     pub fn render(&self, value: impl Fn(&str) -> String) -> String {
-        let piece = |piece: &Piece| match piece {
-            Piece::Text(text) => text.clone(),
-            Piece::Placeholder(name) => value(name),
+        let piece = |piece: &TemplatePiece| match piece {
+            TemplatePiece::Text(text) => text.clone(),
+            TemplatePiece::Placeholder(name) => value(name),
         };
         self.pieces.iter().map(piece).collect()
     }
@@ -76,12 +76,12 @@ impl FeedbackTemplate {
                 let problem = format!("there is no placeholder {{{name}}}");
                 return Err(TemplateFault { at, problem });
             }
-            pieces.push(Piece::Text(std::mem::take(&mut plain)));
-            pieces.push(Piece::Placeholder(name.to_owned()));
+            pieces.push(TemplatePiece::Text(std::mem::take(&mut plain)));
+            pieces.push(TemplatePiece::Placeholder(name.to_owned()));
             at += end + 2;
         }
         plain += &text[at..];
-        pieces.push(Piece::Text(plain));
+        pieces.push(TemplatePiece::Text(plain));
         Ok(Self { pieces })
     }
 }

@@ -16,7 +16,7 @@ const FENCE: &str = "---";
 
 /// The parts of a job file, as byte ranges.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Split {
+pub(crate) struct FileParts {
     /// The YAML between the fences; empty when there is no front matter.
     pub(crate) yaml: Range<usize>,
     /// Where the prompt starts.
@@ -27,13 +27,13 @@ pub(crate) struct Split {
 ///
 /// # Errors
 /// The file is too large, holds a NUL, or its front matter does not end.
-pub(crate) fn split(source: &str) -> Result<Split, Diagnostic> {
+pub(crate) fn split(source: &str) -> Result<FileParts, Diagnostic> {
     check_text(source)?;
     let start = bom_len(source);
     let mut lines = line_ranges(source, start);
     let opening = match lines.next() {
         Some(line) if is_fence(&source[line.clone()]) => line,
-        _ => return Ok(Split { yaml: start..start, body: start }),
+        _ => return Ok(FileParts { yaml: start..start, body: start }),
     };
     let closing = lines.find(|line| is_fence(&source[line.clone()])).ok_or_else(|| {
         let fence = opening.start..opening.start + FENCE.len();
@@ -42,7 +42,7 @@ pub(crate) fn split(source: &str) -> Result<Split, Diagnostic> {
     })?;
     let yaml = opening.end..closing.start;
     check_yaml_size(&yaml)?;
-    Ok(Split { yaml, body: closing.end })
+    Ok(FileParts { yaml, body: closing.end })
 }
 
 /// The bounds that job files and profiles share.

@@ -3,23 +3,24 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aq_caps::Requirement;
+use aq_caps::HostRequirement;
 use serde_json::Value as Json;
 
 use crate::kinds::{
-    Bool, Branch, Choice, Command, Environment, Expected, Glob, Kind, Label, Limits, Line, List,
-    Lock, Name, OneOrMore, Pause, ProfileName, Requires, RetryRule, StartPoint, Text, Whole,
+    BoolKind, BranchKind, BudgetKind, ChoiceOf, CommandKind, EnvironmentKind, GlobKind, LabelKind,
+    LeftoversKind, LineKind, ListOf, LockKind, NameKind, OneOrMore, PauseKind, ProfileName,
+    RequirementKind, RetryRule, StartPoint, TextKind, ValueKind, WholeKind,
 };
-use crate::reader::Reader;
-use crate::yaml::Node;
+use crate::reader::ValueReader;
+use crate::yaml::YamlNode;
 use crate::{
-    Budget, DepsMode, Expect, FeedbackMode, Isolation, Priority, Retry, ReviewPolicy, ScopePolicy,
-    ShipMode,
+    DepsMode, ExpectedLeftovers, FeedbackMode, Isolation, JobBudget, Priority, RetryPolicy,
+    ReviewPolicy, ScopePolicy, ShipMode,
 };
 
 /// One key of the front matter.
 #[derive(Clone, Copy, Debug)]
-pub struct Key {
+pub struct ManifestKey {
     /// As written in a file.
     pub name: &'static str,
     /// Its meaning, in a sentence.
@@ -46,19 +47,19 @@ macro_rules! keys {
         }
 
         /// Every key of the front matter, in the order of the reference.
-        pub const KEYS: &[Key] = &[$(Key {
+        pub const KEYS: &[ManifestKey] = &[$(ManifestKey {
             name: $name,
             about: concat!($($about),+),
             default: keys!(@option $($default)?),
             job_only: keys!(@option $($reason)?),
-            schema: <$kind as Kind>::schema,
+            schema: <$kind as ValueKind>::schema,
         },)*];
 
         impl Manifest {
             /// Reads the value of a key; `false` when there is no such key.
-            pub(crate) fn read(&mut self, name: &str, node: &Node<'_>, reader: &mut Reader<'_>) -> bool {
+            pub(crate) fn read(&mut self, name: &str, node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> bool {
                 match name {
-                    $($name => self.$field = <$kind as Kind>::read(node, reader),)*
+                    $($name => self.$field = <$kind as ValueKind>::read(node, reader),)*
                     _ => return false,
                 }
                 true
@@ -101,78 +102,78 @@ const FLEET: &str = "a fleet claim sets it for one job";
 
 keys! {
     /// This engine and no other. Without it, `engine-class` decides.
-    "engine" engine: String as Name;
+    "engine" engine: String as NameKind;
     /// Any engine of this class: `agentic-coder`, `chat-coder`, or one from the config.
-    "engine-class" engine_class: String as Name, default "agentic-coder";
+    "engine-class" engine_class: String as NameKind, default "agentic-coder";
     /// The order to try within the class: a list, or one name. Without it, the class's own order.
-    "prefers-engine" prefers_engine: Vec<String> as OneOrMore<Name, MAX_ITEMS>;
+    "prefers-engine" prefers_engine: Vec<String> as OneOrMore<NameKind, MAX_ITEMS>;
     /// The directory where the agent works. Without it, the one where `aq add` ran.
-    "cwd" cwd: String as Line;
+    "cwd" cwd: String as LineKind;
     /// Let the engine act without asking for permission.
-    "yolo" yolo: bool as Bool, default "false";
+    "yolo" yolo: bool as BoolKind, default "false";
     /// Jobs with the same lock never run together; `none` for no lock. Without it, the resolved
     /// `cwd`.
-    "lock" lock: String as Lock;
+    "lock" lock: String as LockKind;
     /// The time limit of one attempt, such as `90s`, `45m`, `2h`, `1d` or `1h30m`. Without it,
     /// none.
-    "timeout" timeout: Duration as Pause;
+    "timeout" timeout: Duration as PauseKind;
     /// The order among jobs that could run; equal ones run oldest first.
-    "priority" priority: Priority as Choice<Priority>, default "medium";
+    "priority" priority: Priority as ChoiceOf<Priority>, default "medium";
     /// The profile whose values apply where the job gives none.
     "profile" profile: String as ProfileName, job only: "profiles do not build on one another";
     /// What the host must have, all of it: `key`, `key:value`, `node>=20`, `"!req"`, `a | b`.
-    "capabilities" capabilities: Vec<Requirement> as List<Requires, MAX_ITEMS>;
+    "capabilities" capabilities: Vec<HostRequirement> as ListOf<RequirementKind, MAX_ITEMS>;
     /// The name by which other jobs depend on this one, and under which it is added only once.
-    "idempotency-key" idempotency_key: String as Label, job only: IDENTITY;
+    "idempotency-key" idempotency_key: String as LabelKind, job only: IDENTITY;
     /// Idempotency keys of the jobs that must be done before.
-    "deps" deps: Vec<String> as List<Label, MAX_DEPS>, job only: IDENTITY;
+    "deps" deps: Vec<String> as ListOf<LabelKind, MAX_DEPS>, job only: IDENTITY;
     /// How far they must have come: `hard` is shipped, `soft` is shipped or in testing.
-    "deps-mode" deps_mode: DepsMode as Choice<DepsMode>, default "hard";
+    "deps-mode" deps_mode: DepsMode as ChoiceOf<DepsMode>, default "hard";
     /// Try again: `{max, backoff, on}`. Without it, one attempt.
-    "retry" retry: Retry as RetryRule;
+    "retry" retry: RetryPolicy as RetryRule;
     /// A shell command that judges the work, run in the job's directory after the agent.
-    "verify" verify: String as Command;
+    "verify" verify: String as CommandKind;
     /// Who lets finished work on: `auto` leaves it to `verify`, `human` waits for a person.
-    "review-policy" review_policy: ReviewPolicy as Choice<ReviewPolicy>, default "auto";
+    "review-policy" review_policy: ReviewPolicy as ChoiceOf<ReviewPolicy>, default "auto";
     /// Where the agent works: in a checkout of the job's own, or in the user's itself.
-    "isolation" isolation: Isolation as Choice<Isolation>, default "worktree";
+    "isolation" isolation: Isolation as ChoiceOf<Isolation>, default "worktree";
     /// The branch that the job starts from and is merged into. Without it, the one that was checked
     /// out in `cwd` when the job was added.
-    "target" target: String as Branch;
+    "target" target: String as BranchKind;
     /// The commit that the job starts from: `deps` is its target with the work of its deps; or a
     /// branch, a tag or a commit.
     "base" base: String as StartPoint, default "deps";
     /// What `aq ship` and `aq run --ship` do with it: `accept` leaves its branch as it is. Without
     /// it, the config's `ship`.
-    "ship" ship: ShipMode as Choice<ShipMode>;
+    "ship" ship: ShipMode as ChoiceOf<ShipMode>;
     /// A shell command run once in a fresh checkout, before the agent.
-    "setup" setup: String as Command;
+    "setup" setup: String as CommandKind;
     /// Globs of the paths that the job may change; `dir/**` is a whole subtree. Without it, all.
-    "allowed-scope" allowed_scope: Vec<String> as List<Glob, MAX_GLOBS>;
+    "allowed-scope" allowed_scope: Vec<String> as ListOf<GlobKind, MAX_GLOBS>;
     /// What a change outside of `allowed-scope` does: `warn` lists it, `enforce` fails the job.
-    "scope-policy" scope_policy: ScopePolicy as Choice<ScopePolicy>, default "warn";
+    "scope-policy" scope_policy: ScopePolicy as ChoiceOf<ScopePolicy>, default "warn";
     /// The most that one attempt may use: `{usd, tokens, turns}`, any of them.
-    "budget" budget: Budget as Limits;
+    "budget" budget: JobBudget as BudgetKind;
     /// Globs of files kept in `artifacts/<job>/` when the job ends well.
-    "artifacts" artifacts: Vec<String> as List<Glob, MAX_GLOBS>;
+    "artifacts" artifacts: Vec<String> as ListOf<GlobKind, MAX_GLOBS>;
     /// The tracker's id of the item that this job came from.
-    "tracker-item" tracker_item: String as Label, job only: IDENTITY;
+    "tracker-item" tracker_item: String as LabelKind, job only: IDENTITY;
     /// Ending without a change in the work tree is a failure.
-    "expect-changes" expect_changes: bool as Bool, default "false";
+    "expect-changes" expect_changes: bool as BoolKind, default "false";
     /// What may stay out of the job's branch without a question: `{leave-out: [GLOB]}`.
-    "expect" expect: Expect as Expected;
+    "expect" expect: ExpectedLeftovers as LeftoversKind;
     /// Feedback for a further attempt on the failure of the last one: `on` or `off`.
-    "feedback" feedback: FeedbackMode as Choice<FeedbackMode>, default "on";
+    "feedback" feedback: FeedbackMode as ChoiceOf<FeedbackMode>, default "on";
     /// The engine's model. Without it, the engine's own choice.
-    "model" model: String as Line;
+    "model" model: String as LineKind;
     /// Further arguments for the engine's command line.
-    "args" args: Vec<String> as List<Text, MAX_ITEMS>;
+    "args" args: Vec<String> as ListOf<TextKind, MAX_ITEMS>;
     /// Further environment of the agent; a value of `${NAME}` is taken from aq's environment.
-    "env" env: BTreeMap<String, String> as Environment;
+    "env" env: BTreeMap<String, String> as EnvironmentKind;
     /// Set by a fleet claim, not by people.
-    "fleet-job-id" fleet_job_id: String as Label, job only: FLEET;
+    "fleet-job-id" fleet_job_id: String as LabelKind, job only: FLEET;
     /// Set by a fleet claim, not by people.
-    "fleet-lease-epoch" fleet_lease_epoch: u64 as Whole, job only: FLEET;
+    "fleet-lease-epoch" fleet_lease_epoch: u64 as WholeKind, job only: FLEET;
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Results of a run, in the words that records, trackers and coordinators see.
 
-use crate::words::words;
+use crate::string_enum::string_enum;
 
-words! {
+string_enum! {
     /// A job's `result`, as meta holds it.
     Outcome ("result") {
         /// The agent and `verify` ended well.
@@ -40,7 +40,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// The kinds of failure that `retry.on` can name.
     FailureClass ("failure class") {
         /// Ended at its time limit.

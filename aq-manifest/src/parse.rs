@@ -6,13 +6,13 @@ use std::ops::Range;
 use crate::diagnostic::Findings;
 use crate::front_matter::{bom_len, late_fence, split, unopened};
 use crate::keys::{KEYS, Manifest};
-use crate::reader::Reader;
-use crate::yaml::{self, Node, Value};
+use crate::reader::ValueReader;
+use crate::yaml::{self, YamlNode, YamlValue};
 use crate::{Diagnostic, Severity};
 
 /// A job file that was read.
 #[derive(Clone, Debug)]
-pub struct Parsed<'a> {
+pub struct ParsedJobFile<'a> {
     /// The values of the keys; one that has an error counts as not given.
     pub manifest: Manifest,
     /// The prompt, byte for byte.
@@ -25,7 +25,7 @@ pub struct Parsed<'a> {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-impl Parsed<'_> {
+impl ParsedJobFile<'_> {
     /// Tests for an error, which refuses the file.
     pub fn has_errors(&self) -> bool {
         has_errors(&self.diagnostics)
@@ -49,7 +49,7 @@ pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
 /// assert_eq!(parsed.manifest.engine.as_deref(), Some("claude"));
 /// assert_eq!(parsed.body, "Fix the login.\n");
 /// ```
-pub fn parse(source: &str) -> Parsed<'_> {
+pub fn parse(source: &str) -> ParsedJobFile<'_> {
     let mut findings = Findings::default();
     let mut manifest = Manifest::default();
     let mut unknown = Vec::new();
@@ -64,12 +64,12 @@ pub fn parse(source: &str) -> Parsed<'_> {
             let yaml = &source[split.yaml.clone()];
             read_keys(yaml, split.yaml.start, &mut findings, |key, value, findings| {
                 let name = key.key_text();
-                if !manifest.read(name, value, &mut Reader::new(name, findings)) {
+                if !manifest.read(name, value, &mut ValueReader::new(name, findings)) {
                     unknown.push(name.to_owned());
                     report_unknown(key, findings, &[]);
                 }
                 match (name, &value.value) {
-                    ("deps", Value::List(items)) => dep_nodes.clone_from(items),
+                    ("deps", YamlValue::List(items)) => dep_nodes.clone_from(items),
                     ("profile", _) => profile_at = Some(value.span.clone()),
                     _ => {}
                 }
@@ -82,7 +82,7 @@ pub fn parse(source: &str) -> Parsed<'_> {
             ""
         }
     };
-    Parsed { manifest, body, unknown, profile_at, diagnostics: findings.into_sorted() }
+    ParsedJobFile { manifest, body, unknown, profile_at, diagnostics: findings.into_sorted() }
 }
 
 /// Reads a YAML map and hands out its entries.
@@ -90,7 +90,7 @@ pub(crate) fn read_keys<'a>(
     yaml: &'a str,
     base: usize,
     findings: &mut Findings,
-    mut each: impl FnMut(&Node<'a>, &Node<'a>, &mut Findings),
+    mut each: impl FnMut(&YamlNode<'a>, &YamlNode<'a>, &mut Findings),
 ) {
     let root = match yaml::read(yaml, base, findings) {
         Ok(Some(root)) => root,
@@ -98,13 +98,13 @@ pub(crate) fn read_keys<'a>(
         Err(error) => return findings.push(error),
     };
     match &root.value {
-        Value::Map(entries) => {
+        YamlValue::Map(entries) => {
             for (key, value) in entries {
                 each(key, value, findings);
             }
         }
-        Value::Scalar(scalar) if scalar.plain && scalar.text.is_empty() => {}
-        Value::Scalar(_) | Value::List(_) => {
+        YamlValue::Scalar(scalar) if scalar.plain && scalar.text.is_empty() => {}
+        YamlValue::Scalar(_) | YamlValue::List(_) => {
             let error = Diagnostic::error(root.span, "keys are expected here");
             findings.push(error.with_help("write lines of `key: value`, such as `engine: claude`"));
         }
@@ -112,11 +112,11 @@ pub(crate) fn read_keys<'a>(
 }
 
 /// Warns about a key that is in no table; `others` are known beside the table's.
-pub(crate) fn report_unknown(key: &Node<'_>, findings: &mut Findings, others: &[&str]) {
+pub(crate) fn report_unknown(key: &YamlNode<'_>, findings: &mut Findings, others: &[&str]) {
     let mut known: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
     known.extend(others);
     let meant = meant(key.key_text());
-    Reader::new("", findings).unknown_key(key, &known, meant);
+    ValueReader::new("", findings).unknown_key(key, &known, meant);
 }
 
 /// The key for a word that other programs, and people, have for it.
@@ -149,11 +149,11 @@ fn meant(word: &str) -> Option<&'static str> {
 }
 
 /// Checks `deps` beyond the single items, which are in `nodes`.
-fn check_deps(manifest: &Manifest, nodes: &[Node<'_>], findings: &mut Findings) {
+fn check_deps(manifest: &Manifest, nodes: &[YamlNode<'_>], findings: &mut Findings) {
     let mut seen = HashSet::new();
     for node in nodes {
-        let Value::Scalar(scalar) = &node.value else { continue };
-        let mut reader = Reader::new("deps", findings);
+        let YamlValue::Scalar(scalar) = &node.value else { continue };
+        let mut reader = ValueReader::new("deps", findings);
         if manifest.idempotency_key.as_deref() == Some(&*scalar.text) {
             let help = "remove it: a job cannot wait for itself";
             reader.error(node, "is this job's own key", Some(help.into()));

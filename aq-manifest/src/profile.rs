@@ -5,10 +5,10 @@ use crate::diagnostic::{Findings, quoted};
 use crate::feedback_template::FeedbackTemplate;
 use crate::front_matter::{bom_len, check_text, check_yaml_size};
 use crate::keys::{KEYS, Manifest};
-use crate::kinds::{Command, Kind, Text};
+use crate::kinds::{CommandKind, TextKind, ValueKind};
 use crate::parse::{has_errors, read_keys, report_unknown};
-use crate::reader::Reader;
-use crate::yaml::Node;
+use crate::reader::ValueReader;
+use crate::yaml::YamlNode;
 
 /// The keys that only profiles have.
 const OWN_KEYS: [&str; 3] = ["persona", "default-verify", "feedback-template"];
@@ -72,8 +72,8 @@ pub fn parse_profile(name: &str, source: &str) -> ParsedProfile {
 /// Reads one key; `false` when there is no such key.
 fn read_key(
     profile: &mut Profile,
-    key: &Node<'_>,
-    value: &Node<'_>,
+    key: &YamlNode<'_>,
+    value: &YamlNode<'_>,
     findings: &mut Findings,
 ) -> bool {
     let name = key.key_text();
@@ -89,13 +89,13 @@ fn read_key(
         findings.push(Diagnostic::error(key.span.clone(), message).with_help("keep one of them"));
         return true;
     }
-    let mut reader = Reader::new(name, findings);
+    let mut reader = ValueReader::new(name, findings);
     match name {
-        "persona" => profile.persona = Text::read(value, &mut reader),
+        "persona" => profile.persona = TextKind::read(value, &mut reader),
         "feedback-template" => {
             profile.feedback_template = FeedbackTemplate::read(value, &mut reader);
         }
-        "default-verify" => profile.values.verify = Command::read(value, &mut reader),
+        "default-verify" => profile.values.verify = CommandKind::read(value, &mut reader),
         _ => return profile.values.read(name, value, &mut reader),
     }
     true

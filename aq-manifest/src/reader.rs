@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::diagnostic::{Findings, quoted};
 use crate::suggest::{alternatives, nearest};
-use crate::yaml::{Node, Scalar, Value};
+use crate::yaml::{YamlNode, YamlScalar, YamlValue};
 use crate::{Diagnostic, Severity, parse_duration};
 
 /// Reads values below one key.
-pub(crate) struct Reader<'f> {
+pub(crate) struct ValueReader<'f> {
     key: &'f str,
     /// Messages do not repeat the value: it may be a secret, and messages are kept and passed on.
     secret: bool,
@@ -17,7 +17,7 @@ pub(crate) struct Reader<'f> {
 
 /// Shape of a value, by the core schema of YAML 1.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shape {
+enum ScalarShape {
     Nothing,
     Bool(bool),
     Number,
@@ -29,14 +29,14 @@ enum Shape {
     Map,
 }
 
-impl<'f> Reader<'f> {
+impl<'f> ValueReader<'f> {
     pub(crate) fn new(key: &'f str, findings: &'f mut Findings) -> Self {
         Self { key, secret: false, findings }
     }
 
     /// Reads values that may be secrets, below `key`.
-    pub(crate) fn for_secrets<'r>(&'r mut self, key: &'r str) -> Reader<'r> {
-        Reader { key, secret: true, findings: self.findings }
+    pub(crate) fn for_secrets<'r>(&'r mut self, key: &'r str) -> ValueReader<'r> {
+        ValueReader { key, secret: true, findings: self.findings }
     }
 
     pub(crate) fn key(&self) -> &str {
@@ -44,10 +44,12 @@ impl<'f> Reader<'f> {
     }
 
     /// Text that YAML takes for text.
-    pub(crate) fn text<'n>(&mut self, node: &'n Node<'_>, expected: &str) -> Option<&'n str> {
+    pub(crate) fn text<'n>(&mut self, node: &'n YamlNode<'_>, expected: &str) -> Option<&'n str> {
         match (shape(node), &node.value) {
-            (Shape::Word | Shape::Quoted, Value::Scalar(scalar)) => Some(&scalar.text),
-            (Shape::Bool(_) | Shape::Number, Value::Scalar(scalar)) => {
+            (ScalarShape::Word | ScalarShape::Quoted, YamlValue::Scalar(scalar)) => {
+                Some(&scalar.text)
+            }
+            (ScalarShape::Bool(_) | ScalarShape::Number, YamlValue::Scalar(scalar)) => {
                 let help = format!("put it in quotes: \"{}\"", scalar.text);
                 self.wrong_type(node, expected, Some(help));
                 None
@@ -60,7 +62,11 @@ impl<'f> Reader<'f> {
     }
 
     /// Text, also where it looks like a number or a boolean: what is written is what is meant.
-    pub(crate) fn any_scalar<'n>(&mut self, node: &'n Node<'_>, expected: &str) -> Option<&'n str> {
+    pub(crate) fn any_scalar<'n>(
+        &mut self,
+        node: &'n YamlNode<'_>,
+        expected: &str,
+    ) -> Option<&'n str> {
         let text = self.scalar(node);
         if text.is_none() {
             self.wrong_type(node, expected, None);
@@ -68,30 +74,30 @@ impl<'f> Reader<'f> {
         text
     }
 
-    pub(crate) fn scalar<'n>(&self, node: &'n Node<'_>) -> Option<&'n str> {
+    pub(crate) fn scalar<'n>(&self, node: &'n YamlNode<'_>) -> Option<&'n str> {
         match &node.value {
-            Value::Scalar(scalar) if shape(node) != Shape::Nothing => Some(&scalar.text),
+            YamlValue::Scalar(scalar) if shape(node) != ScalarShape::Nothing => Some(&scalar.text),
             _ => None,
         }
     }
 
     /// The text of a scalar that is in no quotes.
-    pub(crate) fn plain<'n>(&self, node: &'n Node<'_>) -> Option<&'n str> {
+    pub(crate) fn plain<'n>(&self, node: &'n YamlNode<'_>) -> Option<&'n str> {
         match &node.value {
-            Value::Scalar(Scalar { text, plain: true, .. }) => Some(text),
+            YamlValue::Scalar(YamlScalar { text, plain: true, .. }) => Some(text),
             _ => None,
         }
     }
 
-    pub(crate) fn as_bool(&self, node: &Node<'_>) -> Option<bool> {
+    pub(crate) fn as_bool(&self, node: &YamlNode<'_>) -> Option<bool> {
         match shape(node) {
-            Shape::Bool(value) => Some(value),
+            ScalarShape::Bool(value) => Some(value),
             _ => None,
         }
     }
 
-    pub(crate) fn number(&mut self, node: &Node<'_>) -> Option<f64> {
-        let number = (shape(node) == Shape::Number)
+    pub(crate) fn number(&mut self, node: &YamlNode<'_>) -> Option<f64> {
+        let number = (shape(node) == ScalarShape::Number)
             .then(|| self.plain(node)?.parse::<f64>().ok().filter(|n| n.is_finite()))
             .flatten();
         if number.is_none() {
@@ -100,7 +106,7 @@ impl<'f> Reader<'f> {
         number
     }
 
-    pub(crate) fn duration(&mut self, node: &Node<'_>) -> Option<Duration> {
+    pub(crate) fn duration(&mut self, node: &YamlNode<'_>) -> Option<Duration> {
         let text = self.any_scalar(node, "a duration such as `45m`")?;
         match parse_duration(text) {
             Ok(duration) => Some(duration),
@@ -115,11 +121,11 @@ impl<'f> Reader<'f> {
     /// The values of the named fields of a map; others are warned about.
     pub(crate) fn fields<'n, 't, const N: usize>(
         &mut self,
-        node: &'n Node<'t>,
+        node: &'n YamlNode<'t>,
         names: [&str; N],
         help: &str,
-    ) -> Option<[Option<&'n Node<'t>>; N]> {
-        let Value::Map(entries) = &node.value else {
+    ) -> Option<[Option<&'n YamlNode<'t>>; N]> {
+        let YamlValue::Map(entries) = &node.value else {
             self.wrong_type(node, "a map", Some(help.into()));
             return None;
         };
@@ -134,7 +140,7 @@ impl<'f> Reader<'f> {
     }
 
     /// Checks that the text is one line that is neither empty nor too long.
-    pub(crate) fn check_line(&mut self, node: &Node<'_>, text: &str, most: usize) -> bool {
+    pub(crate) fn check_line(&mut self, node: &YamlNode<'_>, text: &str, most: usize) -> bool {
         if text.trim().is_empty() {
             self.error(node, "is empty", Some("give a value or remove it".into()));
             return false;
@@ -146,28 +152,28 @@ impl<'f> Reader<'f> {
         self.check_length(node, text, most)
     }
 
-    pub(crate) fn check_length(&mut self, node: &Node<'_>, text: &str, most: usize) -> bool {
+    pub(crate) fn check_length(&mut self, node: &YamlNode<'_>, text: &str, most: usize) -> bool {
         if text.len() > most {
             self.error(node, &format!("has {} bytes, at most {most}", text.len()), None);
         }
         text.len() <= most
     }
 
-    pub(crate) fn wrong_type(&mut self, node: &Node<'_>, expected: &str, help: Option<String>) {
+    pub(crate) fn wrong_type(&mut self, node: &YamlNode<'_>, expected: &str, help: Option<String>) {
         let found = match (shape(node), &node.value) {
-            (Shape::Nothing, _) => "nothing".to_owned(),
-            (Shape::Bool(_), _) => "a boolean".to_owned(),
-            (Shape::Word | Shape::Number, _) if self.secret => "text".to_owned(),
-            (Shape::Word, Value::Scalar(scalar)) => quoted(&scalar.text),
-            (Shape::Number, Value::Scalar(scalar)) => {
+            (ScalarShape::Nothing, _) => "nothing".to_owned(),
+            (ScalarShape::Bool(_), _) => "a boolean".to_owned(),
+            (ScalarShape::Word | ScalarShape::Number, _) if self.secret => "text".to_owned(),
+            (ScalarShape::Word, YamlValue::Scalar(scalar)) => quoted(&scalar.text),
+            (ScalarShape::Number, YamlValue::Scalar(scalar)) => {
                 format!("the number {}", quoted(&scalar.text))
             }
-            (Shape::List, _) => "a list".to_owned(),
-            (Shape::Map, _) => "a map".to_owned(),
+            (ScalarShape::List, _) => "a list".to_owned(),
+            (ScalarShape::Map, _) => "a map".to_owned(),
             _ => "text in quotes".to_owned(),
         };
         let help = match shape(node) {
-            Shape::Nothing => Some("give a value or remove the key".to_owned()),
+            ScalarShape::Nothing => Some("give a value or remove the key".to_owned()),
             _ => help,
         };
         let message = format!("`{}`: expected {expected}, found {found}", self.key);
@@ -176,7 +182,7 @@ impl<'f> Reader<'f> {
 
     pub(crate) fn unknown_word<'w>(
         &mut self,
-        node: &Node<'_>,
+        node: &YamlNode<'_>,
         text: &str,
         what: &str,
         words: impl Iterator<Item = &'w str> + Clone,
@@ -191,7 +197,7 @@ impl<'f> Reader<'f> {
 
     /// Warns about a key that nothing reads; `meant` is what it is called here, where that is
     /// known.
-    pub(crate) fn unknown_key(&mut self, key: &Node<'_>, known: &[&str], meant: Option<&str>) {
+    pub(crate) fn unknown_key(&mut self, key: &YamlNode<'_>, known: &[&str], meant: Option<&str>) {
         if self.findings.is_full(Severity::Warning) {
             return;
         }
@@ -209,18 +215,24 @@ impl<'f> Reader<'f> {
         self.push(Severity::Warning, key, message, Some(help));
     }
 
-    pub(crate) fn error(&mut self, node: &Node<'_>, problem: &str, help: Option<String>) {
+    pub(crate) fn error(&mut self, node: &YamlNode<'_>, problem: &str, help: Option<String>) {
         self.push(Severity::Error, node, self.about(node, problem), help);
     }
 
-    pub(crate) fn warning(&mut self, node: &Node<'_>, problem: &str, help: Option<String>) {
+    pub(crate) fn warning(&mut self, node: &YamlNode<'_>, problem: &str, help: Option<String>) {
         self.push(Severity::Warning, node, self.about(node, problem), help);
     }
 
     /// An error at the byte `at` of a scalar's text.
-    pub(crate) fn error_within(&mut self, node: &Node<'_>, at: usize, problem: &str, help: &str) {
+    pub(crate) fn error_within(
+        &mut self,
+        node: &YamlNode<'_>,
+        at: usize,
+        problem: &str,
+        help: &str,
+    ) {
         let span = match &node.value {
-            Value::Scalar(Scalar { text, verbatim_at: Some(start), .. }) => {
+            YamlValue::Scalar(YamlScalar { text, verbatim_at: Some(start), .. }) => {
                 let at = text.floor_char_boundary(at);
                 let len = text[at..].chars().next().map_or(0, char::len_utf8);
                 start + at..start + at + len
@@ -235,33 +247,39 @@ impl<'f> Reader<'f> {
     }
 
     /// "`key`: `value` is ...", or without the value where it has no short form.
-    fn about(&self, node: &Node<'_>, problem: &str) -> String {
+    fn about(&self, node: &YamlNode<'_>, problem: &str) -> String {
         let subject = match &node.value {
-            Value::Scalar(_) if self.secret => "the value".to_owned(),
-            Value::Scalar(scalar) if scalar.text.is_empty() => "the text".to_owned(),
-            Value::Scalar(scalar) => quoted(&scalar.text),
-            Value::List(_) => "the list".to_owned(),
-            Value::Map(_) => "the map".to_owned(),
+            YamlValue::Scalar(_) if self.secret => "the value".to_owned(),
+            YamlValue::Scalar(scalar) if scalar.text.is_empty() => "the text".to_owned(),
+            YamlValue::Scalar(scalar) => quoted(&scalar.text),
+            YamlValue::List(_) => "the list".to_owned(),
+            YamlValue::Map(_) => "the map".to_owned(),
         };
         format!("`{}`: {subject} {problem}", self.key)
     }
 
-    fn push(&mut self, severity: Severity, node: &Node<'_>, message: String, help: Option<String>) {
+    fn push(
+        &mut self,
+        severity: Severity,
+        node: &YamlNode<'_>,
+        message: String,
+        help: Option<String>,
+    ) {
         self.findings.push(Diagnostic { severity, message, span: node.span.clone(), help });
     }
 }
 
-fn shape(node: &Node<'_>) -> Shape {
+fn shape(node: &YamlNode<'_>) -> ScalarShape {
     match &node.value {
-        Value::List(_) => Shape::List,
-        Value::Map(_) => Shape::Map,
-        Value::Scalar(scalar) if !scalar.plain => Shape::Quoted,
-        Value::Scalar(scalar) => match &*scalar.text {
-            "" | "~" | "null" | "Null" | "NULL" => Shape::Nothing,
-            "true" | "True" | "TRUE" => Shape::Bool(true),
-            "false" | "False" | "FALSE" => Shape::Bool(false),
-            text if is_number(text) => Shape::Number,
-            _ => Shape::Word,
+        YamlValue::List(_) => ScalarShape::List,
+        YamlValue::Map(_) => ScalarShape::Map,
+        YamlValue::Scalar(scalar) if !scalar.plain => ScalarShape::Quoted,
+        YamlValue::Scalar(scalar) => match &*scalar.text {
+            "" | "~" | "null" | "Null" | "NULL" => ScalarShape::Nothing,
+            "true" | "True" | "TRUE" => ScalarShape::Bool(true),
+            "false" | "False" | "FALSE" => ScalarShape::Bool(false),
+            text if is_number(text) => ScalarShape::Number,
+            _ => ScalarShape::Word,
         },
     }
 }

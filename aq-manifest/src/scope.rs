@@ -3,7 +3,7 @@
 mod parse;
 mod pattern;
 
-use pattern::Pattern;
+use pattern::GlobPattern;
 
 /// Globs over paths of a repository.
 ///
@@ -24,7 +24,7 @@ use pattern::Pattern;
 /// ```
 #[derive(Clone, Debug)]
 pub struct ScopeSet {
-    patterns: Vec<Pattern>,
+    patterns: Vec<GlobPattern>,
 }
 
 /// Reason why a text is no glob.
@@ -70,7 +70,7 @@ pub(crate) fn check(glob: &str) -> Result<(), GlobError> {
 }
 
 /// Reads one glob, and writes its braces out.
-fn compile(glob: &str) -> Result<Vec<Pattern>, GlobError> {
+fn compile(glob: &str) -> Result<Vec<GlobPattern>, GlobError> {
     let fail = |(problem, help)| GlobError { glob: glob.to_owned(), problem, help };
     parse::patterns(glob).map_err(fail)
 }

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aq_caps::Requirement;
+use aq_caps::HostRequirement;
 
 use crate::{
-    Budget, DepsMode, Expect, FeedbackMode, FeedbackTemplate, Isolation, Manifest, Priority,
-    Profile, Retry, ReviewPolicy, ScopePolicy, ShipMode,
+    DepsMode, ExpectedLeftovers, FeedbackMode, FeedbackTemplate, Isolation, JobBudget, Manifest,
+    Priority, Profile, RetryPolicy, ReviewPolicy, ScopePolicy, ShipMode,
 };
 
 /// The class to choose an engine from when neither job nor profile says.
@@ -41,7 +41,7 @@ pub struct JobSpec {
     /// Text put before the prompt.
     pub persona: Option<String>,
     /// The requirements on the host.
-    pub capabilities: Vec<Requirement>,
+    pub capabilities: Vec<HostRequirement>,
     /// The name other jobs depend on. A fleet job has none here.
     pub idempotency_key: Option<String>,
     /// Keys of the jobs that go first. A fleet job has none here: the coordinator waited for them.
@@ -49,7 +49,7 @@ pub struct JobSpec {
     /// The stage that they must have reached.
     pub deps_mode: DepsMode,
     /// `None`: one attempt only.
-    pub retry: Option<Retry>,
+    pub retry: Option<RetryPolicy>,
     /// Judges the work.
     pub verify: Option<String>,
     /// The one who lets the work on.
@@ -69,7 +69,7 @@ pub struct JobSpec {
     /// The consequence of a change outside.
     pub scope_policy: ScopePolicy,
     /// Limits on use.
-    pub budget: Budget,
+    pub budget: JobBudget,
     /// Globs of files to keep.
     pub artifacts: Vec<String>,
     /// The tracker's item.
@@ -77,7 +77,7 @@ pub struct JobSpec {
     /// Ending without a change is a failure.
     pub expect_changes: bool,
     /// Leftovers that are no surprise.
-    pub expect: Expect,
+    pub expect: ExpectedLeftovers,
     /// Feedback for a further attempt on the failure of the last one.
     pub feedback: FeedbackMode,
     /// The profile's own text for that.
@@ -104,7 +104,7 @@ impl JobSpec {
 
 /// Where the value of a key comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Origin {
+pub enum ValueOrigin {
     /// The job's own file.
     Job,
     /// The profile that it names.
@@ -113,7 +113,7 @@ pub enum Origin {
     Default,
 }
 
-impl Origin {
+impl ValueOrigin {
     /// Where the effective value of `key` comes from, for a job and its profile.
     pub fn of(key: &str, job: &Manifest, profile: Option<&Profile>) -> Self {
         if job.is_set(key) {

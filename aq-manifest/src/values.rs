@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::FailureClass;
-use crate::words::words;
+use crate::string_enum::string_enum;
 
-words! {
+string_enum! {
     /// The order in which ready jobs run. Greater is more urgent.
     #[derive(Default)]
     Priority ("priority") {
@@ -21,7 +21,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// Stage that a dependency must have reached.
     #[derive(Default)]
     DepsMode ("deps mode") {
@@ -33,7 +33,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// The one who lets finished work on from `review/`.
     #[derive(Default)]
     ReviewPolicy ("review policy") {
@@ -45,7 +45,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// Where the agent works.
     #[derive(Default)]
     Isolation ("kind of isolation") {
@@ -57,7 +57,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// Consequence of a change outside `allowed-scope`.
     #[derive(Default)]
     ScopePolicy ("scope policy") {
@@ -69,7 +69,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// Feedback for a further attempt on the failure of the last one.
     #[derive(Default)]
     FeedbackMode ("feedback mode") {
@@ -81,7 +81,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// The way in which `aq ship` and a loop with `--ship` ship a job.
     #[derive(Default)]
     ShipMode ("way to ship") {
@@ -97,18 +97,18 @@ words! {
 
 /// `retry: {max, backoff, on}`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Retry {
+pub struct RetryPolicy {
     /// Attempts in all, the first one included; 1 to 1000.
     pub max: u32,
     /// The pause before each further attempt.
-    pub backoff: Backoff,
+    pub backoff: RetryBackoff,
     /// The failures that are tried again.
     pub on: Vec<FailureClass>,
 }
 
 /// Pauses before the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Backoff {
+pub struct RetryBackoff {
     /// Before the second attempt.
     pub initial: Duration,
     /// Factor of each further pause, 1 to 100.
@@ -119,7 +119,7 @@ pub struct Backoff {
 
 /// `budget: {usd, tokens, turns}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Budget {
+pub struct JobBudget {
     /// US dollars.
     pub usd: Option<f64>,
     /// Input and output tokens together, cached ones not counted.
@@ -130,15 +130,15 @@ pub struct Budget {
 
 /// Leftovers of a job that are no surprise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Expect {
+pub struct ExpectedLeftovers {
     /// Globs of what may stay out of the job's branch.
     pub leave_out: Vec<String>,
 }
 
-impl Retry {
+impl RetryPolicy {
     /// The pause after `attempts_done` failed attempts; 0 counts as 1.
     pub fn delay(&self, attempts_done: u32) -> Duration {
-        let Backoff { initial, factor, max } = self.backoff;
+        let RetryBackoff { initial, factor, max } = self.backoff;
         let growth = factor.powf(f64::from(attempts_done.saturating_sub(1)));
         // Compared as a number first: the product can be more than a `Duration` holds.
         let seconds = initial.as_secs_f64() * growth;
@@ -146,14 +146,14 @@ impl Retry {
     }
 }
 
-impl Default for Backoff {
+impl Default for RetryBackoff {
     /// Half a minute before every further attempt.
     fn default() -> Self {
         Self::fixed(Duration::from_secs(30))
     }
 }
 
-impl Backoff {
+impl RetryBackoff {
     /// The same pause every time.
     pub const fn fixed(pause: Duration) -> Self {
         Self { initial: pause, factor: 1.0, max: pause }
@@ -164,18 +164,19 @@ impl Backoff {
 mod tests {
     use super::*;
 
-    fn retry(initial: u64, factor: f64, max: u64) -> Retry {
-        let backoff = Backoff {
+    fn retry(initial: u64, factor: f64, max: u64) -> RetryPolicy {
+        let backoff = RetryBackoff {
             initial: Duration::from_secs(initial),
             factor,
             max: Duration::from_secs(max),
         };
-        Retry { max: 3, backoff, on: FailureClass::ALL.to_vec() }
+        RetryPolicy { max: 3, backoff, on: FailureClass::ALL.to_vec() }
     }
 
     #[test]
     fn pauses_grow_to_the_longest_and_stay_there() {
-        let pauses = |retry: Retry| [0, 1, 2, 3, 9, u32::MAX].map(|n| retry.delay(n).as_secs());
+        let pauses =
+            |retry: RetryPolicy| [0, 1, 2, 3, 9, u32::MAX].map(|n| retry.delay(n).as_secs());
         assert_eq!(pauses(retry(30, 1.0, 30)), [30; 6]);
         assert_eq!(pauses(retry(10, 2.0, 60)), [10, 10, 20, 40, 60, 60]);
         assert_eq!(pauses(retry(0, 100.0, 60)), [0, 0, 0, 0, 0, 60]);

@@ -23,22 +23,22 @@ const MAX_TEXT: usize = 1 << 20;
 
 /// One value of the file.
 #[derive(Clone, Debug)]
-pub(crate) struct Node<'a> {
-    pub(crate) value: Value<'a>,
+pub(crate) struct YamlNode<'a> {
+    pub(crate) value: YamlValue<'a>,
     /// Byte offsets in the whole file.
     pub(crate) span: Range<usize>,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Value<'a> {
-    Scalar(Scalar<'a>),
-    List(Vec<Node<'a>>),
+pub(crate) enum YamlValue<'a> {
+    Scalar(YamlScalar<'a>),
+    List(Vec<YamlNode<'a>>),
     /// Keys are unique.
-    Map(Vec<(Node<'a>, Node<'a>)>),
+    Map(Vec<(YamlNode<'a>, YamlNode<'a>)>),
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Scalar<'a> {
+pub(crate) struct YamlScalar<'a> {
     pub(crate) text: Cow<'a, str>,
     /// Neither in quotes nor a block: it may be a number, a boolean or nothing.
     pub(crate) plain: bool,
@@ -46,12 +46,12 @@ pub(crate) struct Scalar<'a> {
     pub(crate) verbatim_at: Option<usize>,
 }
 
-impl Node<'_> {
+impl YamlNode<'_> {
     /// The text of a map's key; the tree has no other keys.
     pub(crate) fn key_text(&self) -> &str {
         match &self.value {
-            Value::Scalar(scalar) => &scalar.text,
-            Value::List(_) | Value::Map(_) => "",
+            YamlValue::Scalar(scalar) => &scalar.text,
+            YamlValue::List(_) | YamlValue::Map(_) => "",
         }
     }
 }
@@ -65,14 +65,14 @@ pub(crate) fn read<'a>(
     text: &'a str,
     base: usize,
     findings: &mut Findings,
-) -> Result<Option<Node<'a>>, Diagnostic> {
+) -> Result<Option<YamlNode<'a>>, Diagnostic> {
     let mut options = Options::default();
     options.set_emit_comments(false);
     options.disallow_directives = true;
     // One more than ours, so that the message is ours.
     options.flow_nesting_limit = MAX_DEPTH + 1;
     options.block_nesting_limit = MAX_DEPTH + 1;
-    let mut builder = Builder {
+    let mut builder = TreeBuilder {
         events: Parser::new_from_str_with_options(text, options),
         text,
         base,
@@ -85,20 +85,20 @@ pub(crate) fn read<'a>(
 }
 
 /// Builds the tree and counts what it costs.
-struct Builder<'a, 'f> {
+struct TreeBuilder<'a, 'f> {
     events: Parser<'a, StrInput<'a>>,
     text: &'a str,
     base: usize,
     nodes: usize,
     bytes: usize,
-    anchors: HashMap<usize, Node<'a>>,
+    anchors: HashMap<usize, YamlNode<'a>>,
     findings: &'f mut Findings,
 }
 
 type Place = Range<usize>;
 
-impl<'a> Builder<'a, '_> {
-    fn document(&mut self) -> Result<Option<Node<'a>>, Diagnostic> {
+impl<'a> TreeBuilder<'a, '_> {
+    fn document(&mut self) -> Result<Option<YamlNode<'a>>, Diagnostic> {
         let mut root = None;
         loop {
             let (event, place) = self.next()?;
@@ -154,7 +154,7 @@ impl<'a> Builder<'a, '_> {
         event: Event<'a>,
         place: Place,
         depth: usize,
-    ) -> Result<Node<'a>, Diagnostic> {
+    ) -> Result<YamlNode<'a>, Diagnostic> {
         if depth > MAX_DEPTH {
             return Err(too_deep(place));
         }
@@ -174,43 +174,49 @@ impl<'a> Builder<'a, '_> {
         Ok(node)
     }
 
-    fn scalar(&self, text: Cow<'a, str>, style: ScalarStyle, place: Place) -> Node<'a> {
+    fn scalar(&self, text: Cow<'a, str>, style: ScalarStyle, place: Place) -> YamlNode<'a> {
         let quote =
             usize::from(matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted));
         let start = place.start + quote;
         let here = self.text.get(start - self.base..).unwrap_or_default();
         let verbatim_at = here.starts_with(&*text).then_some(start);
         let plain = style == ScalarStyle::Plain;
-        Node { value: Value::Scalar(Scalar { text, plain, verbatim_at }), span: place }
+        YamlNode { value: YamlValue::Scalar(YamlScalar { text, plain, verbatim_at }), span: place }
     }
 
-    fn list(&mut self, start: &Place, depth: usize) -> Result<Node<'a>, Diagnostic> {
+    fn list(&mut self, start: &Place, depth: usize) -> Result<YamlNode<'a>, Diagnostic> {
         let mut items = Vec::new();
         loop {
             let (event, place) = self.next()?;
             if event == Event::SequenceEnd {
-                return Ok(Node { value: Value::List(items), span: self.cover(start, &place) });
+                return Ok(YamlNode {
+                    value: YamlValue::List(items),
+                    span: self.cover(start, &place),
+                });
             }
             items.push(self.node(event, place, depth + 1)?);
         }
     }
 
-    fn map(&mut self, start: &Place, depth: usize) -> Result<Node<'a>, Diagnostic> {
+    fn map(&mut self, start: &Place, depth: usize) -> Result<YamlNode<'a>, Diagnostic> {
         let mut entries = Vec::new();
         loop {
             let (event, place) = self.next()?;
             if event == Event::MappingEnd {
                 let entries = self.without_duplicates(entries);
-                return Ok(Node { value: Value::Map(entries), span: self.cover(start, &place) });
+                return Ok(YamlNode {
+                    value: YamlValue::Map(entries),
+                    span: self.cover(start, &place),
+                });
             }
             let key = self.node(event, place, depth + 1)?;
             match &key.value {
-                Value::Scalar(Scalar { text, plain: true, .. }) if text == "<<" => {
+                YamlValue::Scalar(YamlScalar { text, plain: true, .. }) if text == "<<" => {
                     return Err(Diagnostic::error(key.span, "merge keys (`<<`) are not supported")
                         .with_help("write the keys out, or put them into a profile"));
                 }
-                Value::Scalar(_) => {}
-                Value::List(_) | Value::Map(_) => {
+                YamlValue::Scalar(_) => {}
+                YamlValue::List(_) | YamlValue::Map(_) => {
                     return Err(Diagnostic::error(key.span, "a key must be plain text"));
                 }
             }
@@ -235,7 +241,7 @@ impl<'a> Builder<'a, '_> {
         entries.into_iter().filter(|(key, _)| !repeated.contains(&key.span.start)).collect()
     }
 
-    fn alias(&mut self, id: usize, place: Place) -> Result<Node<'a>, Diagnostic> {
+    fn alias(&mut self, id: usize, place: Place) -> Result<YamlNode<'a>, Diagnostic> {
         // Taken out while it is paid for, which must come before it is copied.
         let Some(target) = self.anchors.remove(&id) else {
             return Err(Diagnostic::error(place, "the alias stands inside of what it repeats"));
@@ -243,16 +249,18 @@ impl<'a> Builder<'a, '_> {
         self.charge_copy(&target, &place)?;
         let copy = target.value.clone();
         self.anchors.insert(id, target);
-        Ok(Node { value: copy, span: place })
+        Ok(YamlNode { value: copy, span: place })
     }
 
     /// Counts a copy of a whole tree, to be made at `place`.
-    fn charge_copy(&mut self, node: &Node<'a>, place: &Place) -> Result<(), Diagnostic> {
+    fn charge_copy(&mut self, node: &YamlNode<'a>, place: &Place) -> Result<(), Diagnostic> {
         self.charge(node, place)?;
         match &node.value {
-            Value::Scalar(_) => Ok(()),
-            Value::List(items) => items.iter().try_for_each(|item| self.charge_copy(item, place)),
-            Value::Map(entries) => entries.iter().try_for_each(|(key, value)| {
+            YamlValue::Scalar(_) => Ok(()),
+            YamlValue::List(items) => {
+                items.iter().try_for_each(|item| self.charge_copy(item, place))
+            }
+            YamlValue::Map(entries) => entries.iter().try_for_each(|(key, value)| {
                 self.charge_copy(key, place)?;
                 self.charge_copy(value, place)
             }),
@@ -260,9 +268,9 @@ impl<'a> Builder<'a, '_> {
     }
 
     /// Counts one value against the limits of the file.
-    fn charge(&mut self, node: &Node<'a>, place: &Place) -> Result<(), Diagnostic> {
+    fn charge(&mut self, node: &YamlNode<'a>, place: &Place) -> Result<(), Diagnostic> {
         self.nodes += 1;
-        if let Value::Scalar(scalar) = &node.value {
+        if let YamlValue::Scalar(scalar) = &node.value {
             self.bytes += scalar.text.len();
             if scalar.text.contains('\0') {
                 let message = "the text holds a NUL character";
@@ -288,7 +296,7 @@ impl<'a> Builder<'a, '_> {
     }
 }
 
-type Entry<'a> = (Node<'a>, Node<'a>);
+type Entry<'a> = (YamlNode<'a>, YamlNode<'a>);
 
 /// A tag changes how a value is read, and in a requirement it is usually a forgotten quote.
 fn refuse_tag(tag: &str, place: Place) -> Diagnostic {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aq_caps::Requirement;
+use aq_caps::HostRequirement;
 use aq_manifest::JobId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ pub enum WaitReason {
     Needs {
         /// The requirements that are not met.
         #[serde(with = "word::list")]
-        requirements: Vec<Requirement>,
+        requirements: Vec<HostRequirement>,
     },
     /// None of its engines is installed.
     NoEngine {

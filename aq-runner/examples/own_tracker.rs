@@ -8,10 +8,14 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aq_runner::run::{
-    Environment, RunOptions, Settings, Wanted, add_context, pull, put_in, start, work_if_asked,
+    ItemQuery, ProcessEnvironment, QueueSettings, RunOptions, add_context, pull, put_in, start,
+    work_if_asked,
 };
 use aq_runner::store::QueueDir;
-use aq_tracker::{Item, ItemId, Kind, OwnTrackers, Tracker, TrackerError, TrackerName, Update};
+use aq_tracker::{
+    ItemId, OwnTrackers, RenderedUpdate, Tracker, TrackerError, TrackerItem, TrackerKind,
+    TrackerName,
+};
 use jiff::Timestamp;
 
 type Failure = Box<dyn std::error::Error>;
@@ -23,11 +27,11 @@ struct ListTracker {
 }
 
 impl Tracker for ListTracker {
-    fn item(&self, id: &ItemId) -> Result<Item, TrackerError> {
+    fn item(&self, id: &ItemId) -> Result<TrackerItem, TrackerError> {
         if id.to_string() != "list:1" {
             return Err(TrackerError::NotFound { who: "the list", item: id.to_string() });
         }
-        Ok(Item {
+        Ok(TrackerItem {
             id: id.clone(),
             title: "Say hello".to_owned(),
             description: "Say hello, and no more.".to_owned(),
@@ -39,7 +43,7 @@ impl Tracker for ListTracker {
     fn echo(
         &self,
         id: &ItemId,
-        update: &Update,
+        update: &RenderedUpdate,
         _: Option<&str>,
     ) -> Result<Option<String>, TrackerError> {
         let line = format!("{id} is {} ({}/)", update.status, update.stage);
@@ -58,16 +62,16 @@ fn main() -> Result<(), Failure> {
     let config = "engines: {greeter: {bin: cat}}\nclasses: {greeters: [greeter]}\n";
     std::fs::write(queue.config(), config)?;
     let variables = std::env::vars_os().chain([("AQ_TRACKER_AUTO".into(), "1".into())]);
-    let mut settings = Settings::load(&queue, Environment::new(variables))?;
+    let mut settings = QueueSettings::load(&queue, ProcessEnvironment::new(variables))?;
     let tracker = ListTracker::default();
     let name = TrackerName::new("list").ok_or("that is no name of a tracker")?;
     let made = tracker.clone();
     settings.trackers =
-        OwnTrackers::default().with(Kind::Named(name), move || Ok(Box::new(made.clone())));
+        OwnTrackers::default().with(TrackerKind::Named(name), move || Ok(Box::new(made.clone())));
 
     let base = dir.path().to_owned();
     let context = add_context(&queue, &settings.environment, base, Timestamp::now());
-    for item in pull(&settings, &Wanted::Item("list:1".parse()?))? {
+    for item in pull(&settings, &ItemQuery::Item("list:1".parse()?))? {
         put_in(&queue, &item, &context)?;
     }
     let options = RunOptions { once: true, ..RunOptions::new(std::env::current_exe()?) };

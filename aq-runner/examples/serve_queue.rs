@@ -11,9 +11,10 @@ use std::sync::mpsc::{Sender, channel};
 
 use aq_manifest::{JobId, Stage};
 use aq_runner::run::{
-    Environment, Progress, RunHandle, RunOptions, Settings, add_context, start, work_if_asked,
+    LoopProgress, ProcessEnvironment, QueueSettings, RunHandle, RunOptions, add_context, start,
+    work_if_asked,
 };
-use aq_runner::store::{Draft, QueueDir, add};
+use aq_runner::store::{JobDraft, QueueDir, add};
 use jiff::Timestamp;
 
 type Failure = Box<dyn std::error::Error>;
@@ -24,7 +25,7 @@ fn main() -> Result<(), Failure> {
         return Ok(done?);
     }
     // Takes tokens out of the process, so that no agent inherits them.
-    let environment = Environment::take();
+    let environment = ProcessEnvironment::take();
     let dir = tempfile::tempdir()?;
     let (ends, ended) = channel();
     let mut loops = Vec::new();
@@ -51,13 +52,13 @@ fn main() -> Result<(), Failure> {
 
 fn put_in(
     queue: &QueueDir,
-    environment: &Environment,
+    environment: &ProcessEnvironment,
     dir: &Path,
     name: &str,
     script: &str,
 ) -> Result<(), Failure> {
     let text = format!("---\nengine: shell\n---\n{script}");
-    let draft = Draft::new(format!("{name}.md"), JobId::new(name)?, text);
+    let draft = JobDraft::new(format!("{name}.md"), JobId::new(name)?, text);
     let context = add_context(queue, environment, dir.to_owned(), Timestamp::now());
     add(queue, &[draft], &context)?;
     Ok(())
@@ -66,14 +67,14 @@ fn put_in(
 /// Starts the loop of a queue. It ends with the handle.
 fn serve(
     queue: &QueueDir,
-    environment: Environment,
+    environment: ProcessEnvironment,
     name: &'static str,
     ends: Sender<(&'static str, JobId, Stage)>,
 ) -> Result<RunHandle, Failure> {
-    let settings = Settings::load(queue, environment)?;
+    let settings = QueueSettings::load(queue, environment)?;
     let options = RunOptions { max: 4, ..RunOptions::new(std::env::current_exe()?) };
     let handle = start(queue, settings, options, move |progress| {
-        if let Progress::Ended { id, stage, .. } = progress {
+        if let LoopProgress::Ended { id, stage, .. } = progress {
             // Main may have given up.
             let _ = ends.send((name, id.clone(), stage));
         }

@@ -6,12 +6,14 @@ use jiff::Timestamp;
 
 use crate::arena::{ClassIx, EngineIx, JobIx, LockIx};
 use crate::host::HostEntry;
-use crate::queue::{At, Entry};
-use crate::{DependencyStatus, EngineState, HeldBy, PendingDependency, Queue, Settled, WaitReason};
+use crate::queue::{QueueEntry, SlotState};
+use crate::{
+    DependencyStatus, EngineState, HeldBy, JobQueue, PendingDependency, SettledAs, WaitReason,
+};
 
 /// The slots, locks and engines that a plan has given away so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Ledger {
+pub(crate) struct PlanLedger {
     /// Slots left.
     pub(crate) free: u32,
     locks: BTreeMap<LockIx, JobIx>,
@@ -19,13 +21,13 @@ pub(crate) struct Ledger {
     engines: BTreeMap<EngineIx, u32>,
 }
 
-impl Ledger {
+impl PlanLedger {
     pub(crate) fn new(free: u32) -> Self {
         let (locks, repositories) = (BTreeMap::new(), BTreeMap::new());
         Self { free, locks, repositories, engines: BTreeMap::new() }
     }
 
-    pub(crate) fn start(&mut self, job: JobIx, entry: &Entry, engine: EngineIx) {
+    pub(crate) fn start(&mut self, job: JobIx, entry: &QueueEntry, engine: EngineIx) {
         self.free -= 1;
         *self.engines.entry(engine).or_default() += 1;
         if let Some(lock) = entry.lock {
@@ -39,7 +41,7 @@ impl Ledger {
 
 /// A [`WaitReason`] in slots; its variants mean the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum SlotRefusal {
     Held,
     Needs,
     NoEngine,
@@ -58,60 +60,60 @@ pub(crate) enum Refusal {
     NoSlot,
 }
 
-impl Queue {
+impl JobQueue {
     /// Decides whether a waiting job may start on `host` after the entries of `ledger`, and with
     /// which engine. The order of the checks is the order of [`WaitReason`].
     pub(crate) fn admit(
         &self,
         ix: JobIx,
         host: &HostEntry,
-        ledger: &Ledger,
+        ledger: &PlanLedger,
         now: Timestamp,
-    ) -> Result<EngineIx, Refusal> {
+    ) -> Result<EngineIx, SlotRefusal> {
         let entry = &self.jobs[ix];
         if entry.held {
-            return Err(Refusal::Held);
+            return Err(SlotRefusal::Held);
         }
         if !host.meets(entry.class, self.classes.get(entry.class)) {
-            return Err(Refusal::Needs);
+            return Err(SlotRefusal::Needs);
         }
         let engine = self.choose(entry.class, host, ledger, now);
-        if engine == Err(Refusal::NoEngine) {
+        if engine == Err(SlotRefusal::NoEngine) {
             return engine;
         }
         if self.graph.unmet(ix) > 0 {
-            return Err(Refusal::WaitingOn);
+            return Err(SlotRefusal::WaitingOn);
         }
-        if let At::Waiting(Some(until)) = entry.at
+        if let SlotState::Waiting(Some(until)) = entry.at
             && until > now
         {
-            return Err(Refusal::Backoff(until));
+            return Err(SlotRefusal::Backoff(until));
         }
-        if entry.at == At::Waiting(None) && entry.obstacle.is_some() {
-            return Err(Refusal::Obstacle);
+        if entry.at == SlotState::Waiting(None) && entry.obstacle.is_some() {
+            return Err(SlotRefusal::Obstacle);
         }
         if let Some(repository) = entry.repository {
             let planned = ledger.repositories.get(&repository).copied();
             if let Some(holder) = self.repositories.holder(repository).or(planned) {
-                return Err(Refusal::RepositoryInUse(holder));
+                return Err(SlotRefusal::RepositoryInUse(holder));
             }
         }
         if let Some(lock) = entry.lock {
             if let Some(holder) = self.locks.holder(lock) {
-                return Err(Refusal::LockHeld(holder));
+                return Err(SlotRefusal::LockHeld(holder));
             }
             if let Some(&before) = ledger.locks.get(&lock) {
-                return Err(Refusal::Behind(before));
+                return Err(SlotRefusal::Behind(before));
             }
         }
         let engine = engine?;
         if host.lack.is_some() {
-            return Err(Refusal::HostLacks);
+            return Err(SlotRefusal::HostLacks);
         }
         if self.review_full(host) {
-            return Err(Refusal::ReviewFull);
+            return Err(SlotRefusal::ReviewFull);
         }
-        if ledger.free == 0 { Err(Refusal::NoSlot) } else { Ok(engine) }
+        if ledger.free == 0 { Err(SlotRefusal::NoSlot) } else { Ok(engine) }
     }
 
     /// The first engine of a class that can be used. When none can, the one that time mends
@@ -120,19 +122,19 @@ impl Queue {
         &self,
         class: ClassIx,
         host: &HostEntry,
-        ledger: &Ledger,
+        ledger: &PlanLedger,
         now: Timestamp,
-    ) -> Result<EngineIx, Refusal> {
+    ) -> Result<EngineIx, SlotRefusal> {
         let (mut cooling, mut limited, mut out, mut absent) = (None, None, None, None);
         for &engine in &self.classes.get(class).placement.engines {
             let limit = match *host.engine_state(engine) {
                 EngineState::Missing => continue,
                 EngineState::Absent { .. } => {
-                    absent.get_or_insert(Refusal::Absent(engine));
+                    absent.get_or_insert(SlotRefusal::Absent(engine));
                     continue;
                 }
                 EngineState::OutOfUse { .. } => {
-                    out.get_or_insert(Refusal::OutOfUse(engine));
+                    out.get_or_insert(SlotRefusal::OutOfUse(engine));
                     continue;
                 }
                 EngineState::CoolingDown { until } if until > now => {
@@ -148,10 +150,10 @@ impl Queue {
             if limit.is_none_or(|limit| host.running_with(engine) + planned < limit) {
                 return Ok(engine);
             }
-            limited.get_or_insert(Refusal::Limited(engine));
+            limited.get_or_insert(SlotRefusal::Limited(engine));
         }
-        let cooling = cooling.map(|(engine, until)| Refusal::CoolingDown(engine, until));
-        Err(cooling.or(limited).or(out).or(absent).unwrap_or(Refusal::NoEngine))
+        let cooling = cooling.map(|(engine, until)| SlotRefusal::CoolingDown(engine, until));
+        Err(cooling.or(limited).or(out).or(absent).unwrap_or(SlotRefusal::NoEngine))
     }
 
     pub(crate) fn review_full(&self, host: &HostEntry) -> bool {
@@ -159,64 +161,64 @@ impl Queue {
     }
 
     /// A refusal with names.
-    pub(crate) fn describe(&self, ix: JobIx, host: &HostEntry, refusal: Refusal) -> WaitReason {
+    pub(crate) fn describe(&self, ix: JobIx, host: &HostEntry, refusal: SlotRefusal) -> WaitReason {
         let no_slot = || WaitReason::NoSlot { n: host.limits.max };
         let id = |job: JobIx| self.jobs[job].id.clone();
         let engine = |engine| self.classes.engine_name(engine).to_owned();
         let placement = &self.classes.get(self.jobs[ix].class).placement;
         match refusal {
-            Refusal::Held => WaitReason::Held { by: HeldBy::Person },
-            Refusal::Needs => {
+            SlotRefusal::Held => WaitReason::Held { by: HeldBy::Person },
+            SlotRefusal::Needs => {
                 let missing = host.capabilities.missing(&placement.requirements);
                 WaitReason::Needs { requirements: missing.into_iter().cloned().collect() }
             }
-            Refusal::NoEngine => WaitReason::NoEngine {
+            SlotRefusal::NoEngine => WaitReason::NoEngine {
                 engines: placement.engines.iter().map(|&e| engine(e)).collect(),
             },
-            Refusal::WaitingOn => WaitReason::WaitingOn { keys: self.awaited(ix) },
-            Refusal::Backoff(until) => match &self.jobs[ix].obstacle {
+            SlotRefusal::WaitingOn => WaitReason::WaitingOn { keys: self.awaited(ix) },
+            SlotRefusal::Backoff(until) => match &self.jobs[ix].obstacle {
                 Some(obstacle) => WaitReason::clone(obstacle),
                 None => WaitReason::Backoff { until },
             },
-            Refusal::LockHeld(job) => WaitReason::LockHeld { job: id(job) },
-            Refusal::Behind(job) => WaitReason::Behind { job: id(job) },
-            Refusal::RepositoryInUse(job) => WaitReason::RepositoryInUse { job: id(job) },
-            Refusal::CoolingDown(ix, until) => {
+            SlotRefusal::LockHeld(job) => WaitReason::LockHeld { job: id(job) },
+            SlotRefusal::Behind(job) => WaitReason::Behind { job: id(job) },
+            SlotRefusal::RepositoryInUse(job) => WaitReason::RepositoryInUse { job: id(job) },
+            SlotRefusal::CoolingDown(ix, until) => {
                 WaitReason::EngineCooling { engine: engine(ix), until }
             }
-            Refusal::Limited(ix) => WaitReason::EngineLimited { engine: engine(ix) },
-            Refusal::OutOfUse(ix) => {
+            SlotRefusal::Limited(ix) => WaitReason::EngineLimited { engine: engine(ix) },
+            SlotRefusal::OutOfUse(ix) => {
                 let why = match host.engine_state(ix) {
                     EngineState::OutOfUse { reason } => reason.clone(),
                     _ => String::new(),
                 };
                 WaitReason::EngineOut { engine: engine(ix), why }
             }
-            Refusal::Absent(engine) => match host.engine_state(engine) {
+            SlotRefusal::Absent(engine) => match host.engine_state(engine) {
                 EngineState::Absent { lack } => WaitReason::HostLacks(lack.clone()),
                 _ => WaitReason::NoEngine { engines: Vec::new() },
             },
-            Refusal::Obstacle => {
+            SlotRefusal::Obstacle => {
                 self.jobs[ix].obstacle.as_deref().map_or_else(no_slot, WaitReason::clone)
             }
-            Refusal::HostLacks => {
+            SlotRefusal::HostLacks => {
                 let lack = host.lack.as_ref();
                 lack.map_or_else(no_slot, |lack| WaitReason::HostLacks(lack.clone()))
             }
-            Refusal::ReviewFull => WaitReason::ReviewFull {
+            SlotRefusal::ReviewFull => WaitReason::ReviewFull {
                 n: self.counts().review,
                 max: host.limits.max_review.unwrap_or_default(),
             },
-            Refusal::NoSlot => no_slot(),
+            SlotRefusal::NoSlot => no_slot(),
         }
     }
 
     fn awaited(&self, ix: JobIx) -> Vec<PendingDependency> {
         let state = |key| match self.graph.settled(key) {
             _ if self.graph.holders(key).next().is_some() => DependencyStatus::Pending,
-            Some(Settled::Failed) => DependencyStatus::Failed,
-            Some(Settled::Quarantined) => DependencyStatus::Quarantined,
-            Some(Settled::Shipped) | None => DependencyStatus::Missing,
+            Some(SettledAs::Failed) => DependencyStatus::Failed,
+            Some(SettledAs::Quarantined) => DependencyStatus::Quarantined,
+            Some(SettledAs::Shipped) | None => DependencyStatus::Missing,
         };
         let unmet = self.graph.unmet_deps(ix);
         unmet

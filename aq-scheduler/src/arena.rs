@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::ops::{Index, IndexMut};
 
 /// A place in an [`Arena`]. Four bytes, also inside an `Option`.
-pub(crate) trait Slot: Copy {
+pub(crate) trait ArenaIndex: Copy {
     fn from_place(place: usize) -> Self;
     fn place(self) -> usize;
 }
@@ -18,7 +18,7 @@ macro_rules! slot {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub(crate) struct $name(NonZeroU32);
 
-        impl Slot for $name {
+        impl ArenaIndex for $name {
             fn from_place(place: usize) -> Self {
                 let one_based = u32::try_from(place + 1).ok().and_then(NonZeroU32::new);
                 Self(one_based.expect("fewer than 2^32 of a kind fit in memory"))
@@ -84,7 +84,7 @@ impl<I, T> Default for Arena<I, T> {
     }
 }
 
-impl<I: Slot, T> Arena<I, T> {
+impl<I: ArenaIndex, T> Arena<I, T> {
     pub(crate) fn insert(&mut self, value: T) -> I {
         if let Some(ix) = self.free.pop() {
             self.slots[ix.place()] = Some(value);
@@ -112,7 +112,7 @@ impl<I: Slot, T> Arena<I, T> {
     }
 }
 
-impl<I: Slot, T> Index<I> for Arena<I, T> {
+impl<I: ArenaIndex, T> Index<I> for Arena<I, T> {
     type Output = T;
 
     fn index(&self, ix: I) -> &T {
@@ -120,7 +120,7 @@ impl<I: Slot, T> Index<I> for Arena<I, T> {
     }
 }
 
-impl<I: Slot, T> IndexMut<I> for Arena<I, T> {
+impl<I: ArenaIndex, T> IndexMut<I> for Arena<I, T> {
     fn index_mut(&mut self, ix: I) -> &mut T {
         self.slots[ix.place()].as_mut().expect("an index lives as long as what it names")
     }

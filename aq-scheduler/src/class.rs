@@ -4,21 +4,21 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use aq_caps::Requirement;
+use aq_caps::HostRequirement;
 
-use crate::arena::{Arena, ClassIx, EngineIx, JobIx, Slot};
-use crate::rank::Rank;
+use crate::arena::{Arena, ArenaIndex, ClassIx, EngineIx, JobIx};
+use crate::rank::JobRank;
 
 /// The identity of a class.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Placement {
-    pub(crate) requirements: Box<[Requirement]>,
+pub(crate) struct ClassIdentity {
+    pub(crate) requirements: Box<[HostRequirement]>,
     pub(crate) engines: Box<[EngineIx]>,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Class {
-    pub(crate) placement: Arc<Placement>,
+pub(crate) struct JobClass {
+    pub(crate) placement: Arc<ClassIdentity>,
     /// Tells this class from an earlier one in the same slot.
     pub(crate) born: u64,
     /// Live jobs.
@@ -26,16 +26,16 @@ pub(crate) struct Class {
     /// First of the waiting jobs; they are a list through `Entry::class_links`.
     pub(crate) waiting: Option<JobIx>,
     /// Ready jobs without a lock, and those that need more than that.
-    pub(crate) unlocked: BTreeSet<Rank>,
+    pub(crate) unlocked: BTreeSet<JobRank>,
     /// Of each free lock the first ready job.
-    pub(crate) heads: BTreeSet<Rank>,
+    pub(crate) heads: BTreeSet<JobRank>,
 }
 
 /// Every class that has a live job.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Classes {
-    arena: Arena<ClassIx, Class>,
-    by_placement: HashMap<Arc<Placement>, ClassIx>,
+pub(crate) struct JobClasses {
+    arena: Arena<ClassIx, JobClass>,
+    by_placement: HashMap<Arc<ClassIdentity>, ClassIx>,
     /// Where the latest job went: most jobs are like the one before them.
     latest: Option<ClassIx>,
     engines: Vec<Arc<str>>,
@@ -43,9 +43,13 @@ pub(crate) struct Classes {
     births: u64,
 }
 
-impl Classes {
+impl JobClasses {
     /// The class of a new live job.
-    pub(crate) fn enter(&mut self, requirements: Vec<Requirement>, engines: &[String]) -> ClassIx {
+    pub(crate) fn enter(
+        &mut self,
+        requirements: Vec<HostRequirement>,
+        engines: &[String],
+    ) -> ClassIx {
         if let Some(ix) = self.latest
             && self.is_for(ix, &requirements, engines)
         {
@@ -57,22 +61,22 @@ impl Classes {
         ix
     }
 
-    fn is_for(&self, ix: ClassIx, requirements: &[Requirement], engines: &[String]) -> bool {
+    fn is_for(&self, ix: ClassIx, requirements: &[HostRequirement], engines: &[String]) -> bool {
         let placement = &self.arena[ix].placement;
         let names = placement.engines.iter().map(|&engine| self.engine_name(engine));
         *placement.requirements == *requirements && names.eq(engines.iter().map(String::as_str))
     }
 
-    fn enter_other(&mut self, requirements: Vec<Requirement>, engines: &[String]) -> ClassIx {
+    fn enter_other(&mut self, requirements: Vec<HostRequirement>, engines: &[String]) -> ClassIx {
         let engines = engines.iter().map(|name| self.engine(name)).collect();
-        let placement = Placement { requirements: requirements.into(), engines };
+        let placement = ClassIdentity { requirements: requirements.into(), engines };
         if let Some(&ix) = self.by_placement.get(&placement) {
             self.arena[ix].users += 1;
             return ix;
         }
         let placement = Arc::new(placement);
         self.births += 1;
-        let ix = self.arena.insert(Class {
+        let ix = self.arena.insert(JobClass {
             placement: Arc::clone(&placement),
             born: self.births,
             users: 1,
@@ -111,15 +115,15 @@ impl Classes {
         &self.engines[ix.place()]
     }
 
-    pub(crate) fn get(&self, ix: ClassIx) -> &Class {
+    pub(crate) fn get(&self, ix: ClassIx) -> &JobClass {
         &self.arena[ix]
     }
 
-    pub(crate) fn get_mut(&mut self, ix: ClassIx) -> &mut Class {
+    pub(crate) fn get_mut(&mut self, ix: ClassIx) -> &mut JobClass {
         &mut self.arena[ix]
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (ClassIx, &Class)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (ClassIx, &JobClass)> {
         self.arena.iter()
     }
 }

@@ -3,7 +3,7 @@
 use aq_manifest::JobId;
 
 use crate::HostId;
-use crate::graph::Cycle;
+use crate::graph::DependencyCycle;
 
 /// Reason why the queue does not take a change. Nothing has changed then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,7 +13,7 @@ pub enum QueueError {
     DuplicateJob(JobId),
     /// The job would wait for itself.
     #[error("the deps form a cycle: {0}; take one of these deps out")]
-    Cycle(Cycle),
+    Cycle(DependencyCycle),
     /// No live job has this id.
     #[error("no live job {0} is in the queue; insert it first")]
     UnknownJob(JobId),

@@ -12,22 +12,22 @@ use std::sync::Arc;
 
 use aq_manifest::DepsMode;
 
-use crate::Settled;
-use crate::arena::{Arena, JobIx, KeyIx, Slot};
+use crate::SettledAs;
+use crate::arena::{Arena, ArenaIndex, JobIx, KeyIx};
 
-pub use cycle::Cycle;
-pub(crate) use cycle::Shift;
+pub use cycle::DependencyCycle;
+pub(crate) use cycle::LabelShift;
 
 /// Progress of a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Level {
+pub(crate) enum KeyProgress {
     #[default]
     Nothing,
     Testing,
     Shipped,
 }
 
-impl From<DepsMode> for Level {
+impl From<DepsMode> for KeyProgress {
     fn from(mode: DepsMode) -> Self {
         match mode {
             DepsMode::Soft => Self::Testing,
@@ -41,34 +41,34 @@ struct KeyNode {
     name: Arc<str>,
     /// First of the jobs that hold this key; the others follow in `JobNode::next_holder`.
     holder: Option<JobIx>,
-    dependents: Vec<Dependent>,
+    dependents: Vec<DependentSlot>,
     /// Smaller than the labels of all keys that wait for this one; see `cycle`.
     label: i64,
     /// Holders in testing.
     testing: u32,
-    settled: Option<Settled>,
+    settled: Option<SettledAs>,
 }
 
 impl KeyNode {
-    fn level(&self) -> Level {
+    fn level(&self) -> KeyProgress {
         match self.settled {
-            Some(Settled::Shipped) => Level::Shipped,
-            _ if self.testing > 0 => Level::Testing,
-            _ => Level::Nothing,
+            Some(SettledAs::Shipped) => KeyProgress::Shipped,
+            _ if self.testing > 0 => KeyProgress::Testing,
+            _ => KeyProgress::Nothing,
         }
     }
 }
 
 /// One end of an edge: the job, and which of its deps it is.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Dependent {
+pub(crate) struct DependentSlot {
     job: JobIx,
     dep: u32,
 }
 
 /// The other end: the key, and which of its dependents it is.
 #[derive(Clone, Copy, Debug)]
-struct Dep {
+struct DependencySlot {
     key: KeyIx,
     place: u32,
 }
@@ -77,14 +77,14 @@ struct Dep {
 struct JobNode {
     key: Option<KeyIx>,
     next_holder: Option<JobIx>,
-    deps: Box<[Dep]>,
-    needs: Level,
+    deps: Box<[DependencySlot]>,
+    needs: KeyProgress,
     unmet: u32,
 }
 
 /// The graph. Jobs are named by the slots that the queue gave them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Graph {
+pub(crate) struct DependencyGraph {
     by_name: HashMap<Arc<str>, KeyIx>,
     keys: Arena<KeyIx, KeyNode>,
     jobs: Vec<JobNode>,
@@ -95,32 +95,32 @@ pub(crate) struct Graph {
 /// The room between new labels.
 const GAP: i64 = 1 << 20;
 
-impl Graph {
-    /// Adds a job that [`Graph::check`] let pass with this `shift`.
+impl DependencyGraph {
+    /// Adds a job that [`DependencyGraph::check`] let pass with this `shift`.
     pub(crate) fn add(
         &mut self,
         job: JobIx,
         key: Option<&str>,
         deps: &[String],
         mode: DepsMode,
-        shift: Shift,
+        shift: LabelShift,
     ) {
         self.shift(shift);
         if self.jobs.len() <= job.place() {
             self.jobs.resize_with(job.place() + 1, JobNode::default);
         }
-        let needs = Level::from(mode);
+        let needs = KeyProgress::from(mode);
         let key = key.map(|name| self.intern(name));
         let mut next_holder = None;
         if let Some(key) = key {
             let node = &mut self.keys[key];
             next_holder = node.holder.replace(job);
             // A new job for a key that failed is a new chance for it.
-            if node.settled != Some(Settled::Shipped) {
+            if node.settled != Some(SettledAs::Shipped) {
                 node.settled = None;
             }
         }
-        let mut edges: Vec<Dep> = Vec::with_capacity(deps.len());
+        let mut edges: Vec<DependencySlot> = Vec::with_capacity(deps.len());
         let mut unmet = 0;
         for name in deps {
             let dep = self.intern_dep(name);
@@ -130,8 +130,8 @@ impl Graph {
             if node.dependents.last().is_some_and(|last| last.job == job) {
                 continue;
             }
-            node.dependents.push(Dependent { job, dep: edges.len() as u32 });
-            edges.push(Dep { key: dep, place });
+            node.dependents.push(DependentSlot { job, dep: edges.len() as u32 });
+            edges.push(DependencySlot { key: dep, place });
             unmet += u32::from(node.level() < needs);
         }
         self.jobs[job.place()] = JobNode { key, next_holder, deps: edges.into(), needs, unmet };
@@ -172,9 +172,9 @@ impl Graph {
     }
 
     /// A job of this key ended. `Shipped` stays whatever else ends.
-    pub(crate) fn settle(&mut self, key: KeyIx, settled: Settled, changed: &mut Vec<JobIx>) {
+    pub(crate) fn settle(&mut self, key: KeyIx, settled: SettledAs, changed: &mut Vec<JobIx>) {
         self.update(key, changed, |node| {
-            if node.settled != Some(Settled::Shipped) {
+            if node.settled != Some(SettledAs::Shipped) {
                 node.settled = Some(settled);
             }
         });
@@ -247,12 +247,13 @@ impl Graph {
         let level = node.level();
         let dependents = node.dependents.iter().map(|dependent| dependent.job);
         // Every job needs more than nothing, so there is no need to look at each of them.
-        dependents
-            .filter(move |job| level == Level::Nothing || level < self.jobs[job.place()].needs)
+        dependents.filter(move |job| {
+            level == KeyProgress::Nothing || level < self.jobs[job.place()].needs
+        })
     }
 
     /// End of the earlier jobs of `key`.
-    pub(crate) fn settled(&self, key: KeyIx) -> Option<Settled> {
+    pub(crate) fn settled(&self, key: KeyIx) -> Option<SettledAs> {
         self.keys[key].settled
     }
 

@@ -7,11 +7,11 @@ use aq_caps::Capabilities;
 use jiff::Timestamp;
 
 use crate::HostLack;
-use crate::arena::{ClassIx, EngineIx, Slot};
-use crate::class::Class;
+use crate::arena::{ArenaIndex, ClassIx, EngineIx};
+use crate::class::JobClass;
 
-/// A host of a queue; given by [`Queue::add_host`](crate::Queue::add_host) and never used again
-/// for another one.
+/// A host of a queue; given by [`JobQueue::add_host`](crate::JobQueue::add_host) and never used
+/// again for another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostId(pub(crate) u32);
 
@@ -23,27 +23,27 @@ impl fmt::Display for HostId {
 
 /// The offer of a host. The local loop has one; a coordinator has many.
 #[derive(Clone, Debug, Default)]
-pub struct Host {
+pub struct SchedulerHost {
     /// The capabilities that jobs may require of it.
     pub capabilities: Capabilities,
     /// Its engines by name. One that is not here is [`EngineState::Missing`].
     pub engines: BTreeMap<String, EngineState>,
     /// Its limits.
-    pub limits: Limits,
+    pub limits: HostLimits,
     /// The fate of waiting jobs that it can never run.
-    pub misfits: Misfits,
+    pub misfits: UnschedulablePolicy,
 }
 
 /// Limits of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct HostLimits {
     /// Jobs running at once. Zero starts nothing.
     pub max: u32,
     /// Start nothing while this many jobs of the queue wait in review.
     pub max_review: Option<u32>,
 }
 
-impl Default for Limits {
+impl Default for HostLimits {
     /// One job at a time; any number in review.
     fn default() -> Self {
         Self { max: 1, max_review: None }
@@ -53,7 +53,7 @@ impl Default for Limits {
 /// The fate of a waiting job whose requirements a host does not meet, or of whose engines it has
 /// none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Misfits {
+pub enum UnschedulablePolicy {
     /// The plan rejects it: no other host will come. The local loop.
     #[default]
     Reject,
@@ -100,24 +100,28 @@ impl EngineState {
 #[derive(Clone, Debug)]
 pub(crate) struct HostEntry {
     pub(crate) capabilities: Capabilities,
-    pub(crate) limits: Limits,
-    pub(crate) misfits: Misfits,
+    pub(crate) limits: HostLimits,
+    pub(crate) misfits: UnschedulablePolicy,
     pub(crate) running: u32,
     /// The lack that keeps it from starting anything.
     pub(crate) lack: Option<HostLack>,
-    engines: Vec<Engine>,
+    engines: Vec<EngineSlots>,
     /// Match of the host and the class in each slot, for the class born so.
     meets: Vec<(u64, bool)>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Engine {
+struct EngineSlots {
     state: EngineState,
     running: u32,
 }
 
 impl HostEntry {
-    pub(crate) fn new(capabilities: Capabilities, limits: Limits, misfits: Misfits) -> Self {
+    pub(crate) fn new(
+        capabilities: Capabilities,
+        limits: HostLimits,
+        misfits: UnschedulablePolicy,
+    ) -> Self {
         let (engines, meets) = (Vec::new(), Vec::new());
         Self { capabilities, limits, misfits, running: 0, lack: None, engines, meets }
     }
@@ -127,9 +131,9 @@ impl HostEntry {
         self.meets.clear();
     }
 
-    fn engine(&mut self, ix: EngineIx) -> &mut Engine {
+    fn engine(&mut self, ix: EngineIx) -> &mut EngineSlots {
         if self.engines.len() <= ix.place() {
-            self.engines.resize_with(ix.place() + 1, Engine::default);
+            self.engines.resize_with(ix.place() + 1, EngineSlots::default);
         }
         &mut self.engines[ix.place()]
     }
@@ -157,7 +161,7 @@ impl HostEntry {
     }
 
     /// Tests the host against the requirements of a class.
-    pub(crate) fn meets(&self, ix: ClassIx, class: &Class) -> bool {
+    pub(crate) fn meets(&self, ix: ClassIx, class: &JobClass) -> bool {
         match self.meets.get(ix.place()) {
             Some(&(born, meets)) if born == class.born => meets,
             _ => self.capabilities.satisfies_all(&class.placement.requirements),
@@ -165,7 +169,7 @@ impl HostEntry {
     }
 
     /// Works out `meets` once for a class, so that it costs nothing later.
-    pub(crate) fn remember(&mut self, ix: ClassIx, class: &Class) {
+    pub(crate) fn remember(&mut self, ix: ClassIx, class: &JobClass) {
         if self.meets.len() <= ix.place() {
             self.meets.resize(ix.place() + 1, (0, false));
         }

@@ -3,11 +3,11 @@
 use aq_caps::Capabilities;
 
 use crate::host::HostEntry;
-use crate::{EngineState, Host, HostId, HostLack, Limits, Queue, QueueError};
+use crate::{EngineState, HostId, HostLack, HostLimits, JobQueue, QueueError, SchedulerHost};
 
-impl Queue {
+impl JobQueue {
     /// Adds a host. Jobs that run on it are inserted after it.
-    pub fn add_host(&mut self, host: Host) -> HostId {
+    pub fn add_host(&mut self, host: SchedulerHost) -> HostId {
         let id = HostId(self.next_host);
         self.next_host += 1;
         let mut entry = HostEntry::new(host.capabilities, host.limits, host.misfits);
@@ -46,7 +46,7 @@ impl Queue {
     ///
     /// # Errors
     /// [`QueueError::UnknownHost`].
-    pub fn set_limits(&mut self, host: HostId, limits: Limits) -> Result<(), QueueError> {
+    pub fn set_limits(&mut self, host: HostId, limits: HostLimits) -> Result<(), QueueError> {
         self.host_mut(host)?.limits = limits;
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The facts about a job that a caller gives to the queue.
 
-use aq_caps::Requirement;
+use aq_caps::HostRequirement;
 use aq_manifest::{DepsMode, JobId, Priority};
 use jiff::Timestamp;
 
@@ -10,18 +10,18 @@ use crate::{HostId, WaitReason};
 ///
 /// ```
 /// use aq_manifest::Priority;
-/// use aq_scheduler::Job;
+/// use aq_scheduler::ScheduledJob;
 ///
-/// let job = Job {
+/// let job = ScheduledJob {
 ///     priority: Priority::High,
 ///     deps: vec!["schema".to_owned()],
 ///     engines: vec!["codex".to_owned(), "claude".to_owned()],
-///     ..Job::new("migrate".parse()?, "2026-01-01T09:00:00Z".parse()?)
+///     ..ScheduledJob::new("migrate".parse()?, "2026-01-01T09:00:00Z".parse()?)
 /// };
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct Job {
+pub struct ScheduledJob {
     /// Unique among the jobs in the queue.
     pub id: JobId,
     /// More urgent jobs go first.
@@ -43,7 +43,7 @@ pub struct Job {
     /// The stage that the jobs of these keys must have reached.
     pub deps_mode: DepsMode,
     /// The requirements on the host, all of them.
-    pub requirements: Vec<Requirement>,
+    pub requirements: Vec<HostRequirement>,
     /// The engines that may run it, best first. A name is only data here.
     pub engines: Vec<String>,
     /// The obstacle that was met when it was last tried, such as something that its host lacked.
@@ -54,7 +54,7 @@ pub struct Job {
     pub held: bool,
 }
 
-impl Job {
+impl ScheduledJob {
     /// A job of medium priority that waits for nothing, needs nothing, and has no engine yet.
     pub fn new(id: JobId, added_at: Timestamp) -> Self {
         Self {
@@ -76,7 +76,7 @@ impl Job {
 
 /// Where a job is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum JobState {
     /// It waits to be started, and not before the given time.
     Waiting {
         /// The end of a pause after a failure.
@@ -94,17 +94,17 @@ pub enum State {
     /// Verified; waits to be shipped.
     Testing,
     /// Over, in this way.
-    Settled(Settled),
+    Settled(SettledAs),
 }
 
-impl State {
+impl JobState {
     /// Waiting, with no pause.
     pub const WAITING: Self = Self::Waiting { not_before: None };
 }
 
 /// End of a job. The queue forgets such a job and keeps only the consequence for its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Settled {
+pub enum SettledAs {
     /// Accepted: its key is satisfied for good.
     Shipped,
     /// Ended badly.

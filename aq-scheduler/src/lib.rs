@@ -20,9 +20,9 @@ pub use aq_reasons::{
     DependencyStatus, HeldBy, HostLack, HostResource, PendingDependency, SeenBy, WaitReason,
 };
 pub use error::QueueError;
-pub use graph::Cycle;
-pub use host::{EngineState, Host, HostId, Limits, Misfits};
-pub use job::{Job, Settled, State};
-pub use plan::{Plan, Rejection, Start};
-pub use queue::{Counts, Queue};
+pub use graph::DependencyCycle;
+pub use host::{EngineState, HostId, HostLimits, SchedulerHost, UnschedulablePolicy};
+pub use job::{JobState, ScheduledJob, SettledAs};
+pub use plan::{HostPlan, HostRejection, PlannedStart};
+pub use queue::{JobQueue, QueueCounts};
 pub use retry::{AfterFailure, after_failure};

@@ -8,31 +8,31 @@ use std::collections::BinaryHeap;
 use aq_manifest::JobId;
 use jiff::Timestamp;
 
-use crate::Queue;
-use crate::arena::{JobIx, Slot};
-use crate::queue::At;
-use positions::Positions;
+use crate::JobQueue;
+use crate::arena::{ArenaIndex, JobIx};
+use crate::queue::SlotState;
+use positions::PositionSet;
 
-impl Queue {
+impl JobQueue {
     /// The waiting jobs in the order in which they will run: as if one ran at a time, each ended
     /// well at once, and a pause lasted longer than all jobs without one. Jobs that wait for a
     /// key which no live job can satisfy, and those that are held, come last. `O((jobs + deps) log
     /// jobs)`.
     pub fn order(&self) -> Vec<&JobId> {
-        let waiting = |ix: JobIx| matches!(self.jobs[ix].at, At::Waiting(_));
+        let waiting = |ix: JobIx| matches!(self.jobs[ix].at, SlotState::Waiting(_));
         let mut ranked: Vec<_> =
             self.jobs.iter().map(|(ix, entry)| (entry.urgency_and_age(), ix)).collect();
         ranked.sort_unstable_by(|(a, a_ix), (b, b_ix)| {
             a.cmp(b).then_with(|| self.jobs[*a_ix].id.cmp(&self.jobs[*b_ix].id))
         });
         let ranks: Vec<JobIx> = ranked.into_iter().map(|(_, ix)| ix).collect();
-        let mut run = Run {
+        let mut run = ImaginedRun {
             queue: self,
             position: vec![0; self.jobs.places()],
             unmet: vec![0; self.jobs.places()],
             done: vec![false; self.graph.key_places()],
             time: Timestamp::MIN,
-            ready: Positions::below(ranks.len()),
+            ready: PositionSet::below(ranks.len()),
             later: BinaryHeap::new(),
         };
         for (position, &ix) in ranks.iter().enumerate() {
@@ -60,8 +60,8 @@ impl Queue {
 }
 
 /// The imagined run.
-struct Run<'a> {
-    queue: &'a Queue,
+struct ImaginedRun<'a> {
+    queue: &'a JobQueue,
     /// Each job's place in the order of ranks.
     position: Vec<usize>,
     unmet: Vec<u32>,
@@ -70,12 +70,12 @@ struct Run<'a> {
     /// The present time of the queue; `MIN` until the first pause is over.
     time: Timestamp,
     /// Positions of the jobs that can go now.
-    ready: Positions,
+    ready: PositionSet,
     /// Ends of pauses, and positions of the jobs that can go then.
     later: BinaryHeap<Reverse<(Timestamp, usize)>>,
 }
 
-impl Run<'_> {
+impl ImaginedRun<'_> {
     /// The position of the job that goes next.
     fn next(&mut self) -> Option<usize> {
         if let Some(position) = self.ready.pop_first() {
@@ -95,7 +95,7 @@ impl Run<'_> {
     /// A job's deps are met. One that is held waits all the same.
     fn enter(&mut self, ix: JobIx) {
         let entry = &self.queue.jobs[ix];
-        if let At::Waiting(not_before) = entry.at
+        if let SlotState::Waiting(not_before) = entry.at
             && !entry.held
         {
             let position = self.position[ix.place()];

@@ -3,25 +3,25 @@
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, btree_set};
 
-use aq_caps::Requirement;
+use aq_caps::HostRequirement;
 use aq_manifest::{JobId, Outcome};
 use jiff::Timestamp;
 
-use crate::admit::{Ledger, Refusal};
+use crate::admit::{PlanLedger, SlotRefusal};
 use crate::arena::{ClassIx, EngineIx, JobIx};
 use crate::host::HostEntry;
-use crate::queue::At;
-use crate::rank::Rank;
-use crate::{EngineState, HostId, HostLack, Misfits, Queue, QueueError, WaitReason};
+use crate::queue::SlotState;
+use crate::rank::JobRank;
+use crate::{EngineState, HostId, HostLack, JobQueue, QueueError, UnschedulablePolicy, WaitReason};
 
 /// The decision for one host.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
+pub struct HostPlan {
     /// Jobs to start, in this order.
-    pub start: Vec<Start>,
-    /// Jobs that this host can never run, under [`Misfits::Reject`]. Waiting mends nothing, so
-    /// they are here at once, whatever else they wait for.
-    pub reject: Vec<(JobId, Rejection)>,
+    pub start: Vec<PlannedStart>,
+    /// Jobs that this host can never run, under [`UnschedulablePolicy::Reject`]. Waiting mends
+    /// nothing, so they are here at once, whatever else they wait for.
+    pub reject: Vec<(JobId, HostRejection)>,
     /// Engines that were there before, and whose absence keeps jobs waiting.
     pub absent: Vec<HostLack>,
     /// The earliest instant at which time alone may change the plan, `start` taken as done. It
@@ -29,12 +29,12 @@ pub struct Plan {
     pub wake_at: Option<Timestamp>,
     host: HostId,
     now: Timestamp,
-    ledger: Ledger,
+    ledger: PlanLedger,
 }
 
 /// A job to start.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Start {
+pub struct PlannedStart {
     /// The job.
     pub job: JobId,
     /// The engine to run it with.
@@ -43,9 +43,9 @@ pub struct Start {
 
 /// Reason why a host can never run a job.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Rejection {
+pub enum HostRejection {
     /// The host lacks these.
-    MissingCapabilities(Vec<Requirement>),
+    MissingCapabilities(Vec<HostRequirement>),
     /// None of the job's engines is installed.
     NoEngine {
         /// The job's engines.
@@ -53,7 +53,7 @@ pub enum Rejection {
     },
 }
 
-impl Rejection {
+impl HostRejection {
     /// The result that such a job ends with.
     pub const fn outcome(&self) -> Outcome {
         match self {
@@ -64,18 +64,18 @@ impl Rejection {
 }
 
 /// Ready jobs of one class, in order.
-struct Lane<'a> {
-    head: &'a Rank,
-    rest: btree_set::Iter<'a, Rank>,
+struct ClassQueue<'a> {
+    head: &'a JobRank,
+    rest: btree_set::Iter<'a, JobRank>,
 }
 
-impl Queue {
+impl JobQueue {
     /// Decides what `host` does at `now`. The queue takes note of the time, and of nothing else:
-    /// tell it with [`Queue::set_state`] what was really started.
+    /// tell it with [`JobQueue::set_state`] what was really started.
     ///
     /// # Errors
     /// [`QueueError::UnknownHost`].
-    pub fn plan(&mut self, host: HostId, now: Timestamp) -> Result<Plan, QueueError> {
+    pub fn plan(&mut self, host: HostId, now: Timestamp) -> Result<HostPlan, QueueError> {
         let now = self.advance(now);
         let id = host;
         let Some(host) = self.hosts.get_mut(&id) else {
@@ -87,7 +87,7 @@ impl Queue {
         let host = &self.hosts[&id];
         let free = host.limits.max.saturating_sub(host.running);
         let starts_nothing = self.review_full(host) || host.lack.is_some();
-        let mut ledger = Ledger::new(if starts_nothing { 0 } else { free });
+        let mut ledger = PlanLedger::new(if starts_nothing { 0 } else { free });
         let (mut reject, mut absent) = (Vec::new(), Vec::new());
         let mut lanes = BinaryHeap::new();
         for (ix, class) in self.classes.iter() {
@@ -96,19 +96,19 @@ impl Queue {
             }
             match self.misfit(ix, host, now) {
                 None => {}
-                Some(Refusal::Absent(engine)) => {
+                Some(SlotRefusal::Absent(engine)) => {
                     note_absent(host, engine, &mut absent);
                     continue;
                 }
                 Some(refusal) => {
-                    if host.misfits == Misfits::Reject {
+                    if host.misfits == UnschedulablePolicy::Reject {
                         self.reject_class(ix, host, refusal, &mut reject);
                     }
                     continue;
                 }
             }
             let ready = [class.unlocked.iter(), class.heads.iter()];
-            lanes.extend(ready.into_iter().filter_map(Lane::of));
+            lanes.extend(ready.into_iter().filter_map(ClassQueue::of));
         }
         reject.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         let mut start = Vec::new();
@@ -122,32 +122,34 @@ impl Queue {
                     ledger.start(ix, &self.jobs[ix], engine);
                     start.push(self.start(ix, engine));
                 }
-                Err(Refusal::CoolingDown(_, until)) => {
+                Err(SlotRefusal::CoolingDown(_, until)) => {
                     wake_at = sooner(wake_at, Some(until));
                     continue;
                 }
                 // The engine is the class's, so the rest of the lane fares no better.
-                Err(Refusal::Limited(_) | Refusal::OutOfUse(_) | Refusal::Absent(_)) => continue,
+                Err(
+                    SlotRefusal::Limited(_) | SlotRefusal::OutOfUse(_) | SlotRefusal::Absent(_),
+                ) => continue,
                 // Its lock or repository went to another job.
                 Err(_) => {}
             }
-            lanes.extend(Lane::of(lane.rest));
+            lanes.extend(ClassQueue::of(lane.rest));
         }
         if ledger.free == 0 {
             wake_at = None;
         } else {
             wake_at = sooner(wake_at, self.delayed.first().map(|&(until, _)| until));
         }
-        Ok(Plan { start, reject, absent, wake_at, host: id, now, ledger })
+        Ok(HostPlan { start, reject, absent, wake_at, host: id, now, ledger })
     }
 
     /// Returns the reason why a waiting job is not in the plan's `start`. `None` when it is, when
     /// it is not waiting, or when it is not in the queue.
     ///
     /// The plan must be the latest one, with nothing told to the queue since.
-    pub fn explain(&self, plan: &Plan, job: &JobId) -> Option<WaitReason> {
+    pub fn explain(&self, plan: &HostPlan, job: &JobId) -> Option<WaitReason> {
         let ix = *self.by_id.get(job)?;
-        if !matches!(self.jobs[ix].at, At::Waiting(_)) {
+        if !matches!(self.jobs[ix].at, SlotState::Waiting(_)) {
             return None;
         }
         if plan.start.iter().any(|start| start.job == *job) {
@@ -173,7 +175,7 @@ impl Queue {
         }
         // At the end of time no engine cools down any more.
         let can_run = |class| {
-            let ledger = Ledger::new(1);
+            let ledger = PlanLedger::new(1);
             self.misfit(class, host, Timestamp::MAX).is_none()
                 && self.choose(class, host, &ledger, Timestamp::MAX).is_ok()
         };
@@ -184,28 +186,28 @@ impl Queue {
     }
 
     /// The reason for which no job of a class can run on `host` as it is, whatever time passes.
-    fn misfit(&self, ix: ClassIx, host: &HostEntry, now: Timestamp) -> Option<Refusal> {
+    fn misfit(&self, ix: ClassIx, host: &HostEntry, now: Timestamp) -> Option<SlotRefusal> {
         if !host.meets(ix, self.classes.get(ix)) {
-            return Some(Refusal::Needs);
+            return Some(SlotRefusal::Needs);
         }
-        let refusal = self.choose(ix, host, &Ledger::new(0), now).err()?;
-        matches!(refusal, Refusal::NoEngine | Refusal::Absent(_)).then_some(refusal)
+        let refusal = self.choose(ix, host, &PlanLedger::new(0), now).err()?;
+        matches!(refusal, SlotRefusal::NoEngine | SlotRefusal::Absent(_)).then_some(refusal)
     }
 
     fn reject_class(
         &self,
         ix: ClassIx,
         host: &HostEntry,
-        refusal: Refusal,
-        reject: &mut Vec<(JobId, Rejection)>,
+        refusal: SlotRefusal,
+        reject: &mut Vec<(JobId, HostRejection)>,
     ) {
         let mut next = self.classes.get(ix).waiting;
         while let Some(job) = next {
             let rejection = match self.describe(job, host, refusal) {
                 WaitReason::Needs { requirements: missing } => {
-                    Rejection::MissingCapabilities(missing)
+                    HostRejection::MissingCapabilities(missing)
                 }
-                WaitReason::NoEngine { engines } => Rejection::NoEngine { engines },
+                WaitReason::NoEngine { engines } => HostRejection::NoEngine { engines },
                 _ => return,
             };
             let entry = &self.jobs[job];
@@ -216,8 +218,11 @@ impl Queue {
         }
     }
 
-    fn start(&self, ix: JobIx, engine: EngineIx) -> Start {
-        Start { job: self.jobs[ix].id.clone(), engine: self.classes.engine_name(engine).to_owned() }
+    fn start(&self, ix: JobIx, engine: EngineIx) -> PlannedStart {
+        PlannedStart {
+            job: self.jobs[ix].id.clone(),
+            engine: self.classes.engine_name(engine).to_owned(),
+        }
     }
 }
 
@@ -233,29 +238,29 @@ fn sooner(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
     a.into_iter().chain(b).min()
 }
 
-impl<'a> Lane<'a> {
-    fn of(mut rest: btree_set::Iter<'a, Rank>) -> Option<Self> {
+impl<'a> ClassQueue<'a> {
+    fn of(mut rest: btree_set::Iter<'a, JobRank>) -> Option<Self> {
         Some(Self { head: rest.next()?, rest })
     }
 }
 
 /// The lane whose head goes first is the greatest, as [`BinaryHeap`] wants it.
-impl Ord for Lane<'_> {
+impl Ord for ClassQueue<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
         other.head.cmp(self.head)
     }
 }
 
-impl PartialOrd for Lane<'_> {
+impl PartialOrd for ClassQueue<'_> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Lane<'_> {
+impl PartialEq for ClassQueue<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.head == other.head
     }
 }
 
-impl Eq for Lane<'_> {}
+impl Eq for ClassQueue<'_> {}

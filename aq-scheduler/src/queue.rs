@@ -7,27 +7,27 @@ use aq_manifest::{JobId, Priority};
 use jiff::Timestamp;
 
 use crate::arena::{Arena, ClassIx, EngineIx, JobIx, LockIx};
-use crate::class::Classes;
-use crate::graph::{Cycle, Graph, Shift};
+use crate::class::JobClasses;
+use crate::graph::{DependencyCycle, DependencyGraph, LabelShift};
 use crate::host::HostEntry;
-use crate::rank::{Rank, urgency_and_age};
-use crate::ready::Locks;
-use crate::{HostId, Job, QueueError, Settled, State, WaitReason};
+use crate::rank::{JobRank, urgency_and_age};
+use crate::ready::LockTable;
+use crate::{HostId, JobState, QueueError, ScheduledJob, SettledAs, WaitReason};
 
-/// A [`State`] in slots. No entry is ever settled.
+/// A [`JobState`] in slots. No entry is ever settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum At {
+pub(crate) enum SlotState {
     /// With the end of a pause. Only the time matters, so one that is over stays here.
     Waiting(Option<Timestamp>),
     Running(HostId, EngineIx),
     Review,
     Testing,
-    Settled(Settled),
+    Settled(SettledAs),
 }
 
 /// Which set a waiting job is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum WaitingSet {
     /// None: it is not waiting, is held, or its deps are not met.
     Nowhere,
     Delayed,
@@ -35,29 +35,29 @@ enum Place {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
+pub(crate) struct QueueEntry {
     pub(crate) id: JobId,
     priority: Priority,
     added_at: Timestamp,
     pub(crate) class: ClassIx,
     pub(crate) lock: Option<LockIx>,
     pub(crate) repository: Option<LockIx>,
-    pub(crate) at: At,
+    pub(crate) at: SlotState,
     pub(crate) held: bool,
-    place: Place,
+    place: WaitingSet,
     pub(crate) obstacle: Option<Box<WaitReason>>,
     /// The neighbours among the waiting jobs of its class.
     class_links: [Option<JobIx>; 2],
 }
 
-impl Entry {
+impl QueueEntry {
     /// The waiting job of the same class that comes after it in their list.
     pub(crate) fn next_of_class(&self) -> Option<JobIx> {
         self.class_links[1]
     }
 
-    pub(crate) fn rank(&self, ix: JobIx) -> Rank {
-        Rank::new(self.priority, self.added_at, self.id.clone(), ix)
+    pub(crate) fn rank(&self, ix: JobIx) -> JobRank {
+        JobRank::new(self.priority, self.added_at, self.id.clone(), ix)
     }
 
     /// Its rank as far as it needs no id.
@@ -72,28 +72,28 @@ impl Entry {
 /// it any state of the world. Each costs `O(log n)` and what it touches: the job's own deps, or
 /// the jobs that wait for its key.
 #[derive(Clone, Debug)]
-pub struct Queue {
-    pub(crate) jobs: Arena<JobIx, Entry>,
+pub struct JobQueue {
+    pub(crate) jobs: Arena<JobIx, QueueEntry>,
     pub(crate) by_id: HashMap<JobId, JobIx>,
-    pub(crate) graph: Graph,
-    pub(crate) classes: Classes,
-    pub(crate) locks: Locks,
+    pub(crate) graph: DependencyGraph,
+    pub(crate) classes: JobClasses,
+    pub(crate) locks: LockTable,
     /// Repositories that jobs have to themselves.
-    pub(crate) repositories: Locks,
+    pub(crate) repositories: LockTable,
     pub(crate) hosts: BTreeMap<HostId, HostEntry>,
     pub(crate) next_host: u32,
     /// Waiting jobs with their deps met whose pause is not over.
     pub(crate) delayed: BTreeSet<(Timestamp, JobIx)>,
-    /// The latest instant that a plan was made for; time goes back only by [`Queue::set_back`].
+    /// The latest instant that a plan was made for; time goes back only by [`JobQueue::set_back`].
     now: Timestamp,
-    counts: Counts,
+    counts: QueueCounts,
     /// Jobs whose deps became met or unmet; empty between verbs.
     changed: Vec<JobIx>,
 }
 
 /// Number of live jobs by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct QueueCounts {
     /// Not started, for whatever reason.
     pub waiting: u32,
     /// On all hosts.
@@ -104,27 +104,27 @@ pub struct Counts {
     pub testing: u32,
 }
 
-impl Default for Queue {
+impl Default for JobQueue {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Queue {
+impl JobQueue {
     /// An empty queue with no host.
     pub fn new() -> Self {
         Self {
             jobs: Arena::default(),
             by_id: HashMap::new(),
-            graph: Graph::default(),
-            classes: Classes::default(),
-            locks: Locks::default(),
-            repositories: Locks::default(),
+            graph: DependencyGraph::default(),
+            classes: JobClasses::default(),
+            locks: LockTable::default(),
+            repositories: LockTable::default(),
             hosts: BTreeMap::new(),
             next_host: 0,
             delayed: BTreeSet::new(),
             now: Timestamp::MIN,
-            counts: Counts::default(),
+            counts: QueueCounts::default(),
             changed: Vec::new(),
         }
     }
@@ -136,12 +136,12 @@ impl Queue {
     ///
     /// # Errors
     /// [`QueueError::DuplicateJob`], [`QueueError::Cycle`], [`QueueError::UnknownHost`].
-    pub fn insert(&mut self, job: Job, state: State) -> Result<(), QueueError> {
+    pub fn insert(&mut self, job: ScheduledJob, state: JobState) -> Result<(), QueueError> {
         if self.by_id.contains_key(&job.id) {
             return Err(QueueError::DuplicateJob(job.id));
         }
         let at = self.at(state)?;
-        if let At::Settled(settled) = at {
+        if let SlotState::Settled(settled) = at {
             if let Some(key) = &job.key {
                 self.settle(key, settled);
             }
@@ -149,10 +149,12 @@ impl Queue {
         }
         let (deps, shift) = match self.graph.check(job.key.as_deref(), &job.deps) {
             Ok(shift) => (job.deps, shift),
-            Err(cycle) if matches!(at, At::Waiting(_)) => return Err(QueueError::Cycle(cycle)),
-            Err(_) => (Vec::new(), Shift::None),
+            Err(cycle) if matches!(at, SlotState::Waiting(_)) => {
+                return Err(QueueError::Cycle(cycle));
+            }
+            Err(_) => (Vec::new(), LabelShift::None),
         };
-        let ix = self.jobs.insert(Entry {
+        let ix = self.jobs.insert(QueueEntry {
             id: job.id.clone(),
             priority: job.priority,
             added_at: job.added_at,
@@ -161,7 +163,7 @@ impl Queue {
             repository: job.repository.map(|name| self.repositories.enter(&name)),
             at,
             held: job.held,
-            place: Place::Nowhere,
+            place: WaitingSet::Nowhere,
             obstacle: job.obstacle.map(Box::new),
             class_links: [None; 2],
         });
@@ -173,7 +175,7 @@ impl Queue {
     }
 
     /// The cycle that a job of this key with these deps would close.
-    pub fn cycle(&self, key: Option<&str>, deps: &[String]) -> Option<Cycle> {
+    pub fn cycle(&self, key: Option<&str>, deps: &[String]) -> Option<DependencyCycle> {
         self.graph.check(key, deps).err()
     }
 
@@ -182,10 +184,10 @@ impl Queue {
     ///
     /// # Errors
     /// [`QueueError::UnknownJob`], [`QueueError::UnknownHost`].
-    pub fn set_state(&mut self, id: &JobId, state: State) -> Result<(), QueueError> {
+    pub fn set_state(&mut self, id: &JobId, state: JobState) -> Result<(), QueueError> {
         let ix = self.ix(id)?;
         let at = self.at(state)?;
-        if let At::Settled(settled) = at {
+        if let SlotState::Settled(settled) = at {
             // Before the job leaves testing, so that soft deps stay met all the while.
             if let Some(key) = self.graph.key_of(ix) {
                 self.graph.settle(key, settled, &mut self.changed);
@@ -216,7 +218,7 @@ impl Queue {
 
     /// Says how a job of this key ended that is not in the queue. `Shipped` stays whatever else
     /// ends.
-    pub fn settle(&mut self, key: &str, settled: Settled) {
+    pub fn settle(&mut self, key: &str, settled: SettledAs) {
         let key = self.graph.intern(key);
         self.graph.settle(key, settled, &mut self.changed);
         self.settle_changes();
@@ -229,7 +231,7 @@ impl Queue {
     }
 
     /// Forgets how earlier jobs of this key ended, when no live job waits for it. Who keeps that
-    /// elsewhere, and tells it with [`Queue::settle`] when a job that waits for the key is
+    /// elsewhere, and tells it with [`JobQueue::settle`] when a job that waits for the key is
     /// inserted, has a queue that does not grow with what has ended.
     pub fn forget(&mut self, key: &str) {
         if !self.graph.is_awaited(key) {
@@ -241,7 +243,7 @@ impl Queue {
     /// instant for a plan counts as the latest one.
     pub fn set_back(&mut self, now: Timestamp) {
         self.now = self.now.min(now);
-        let waits = |at| matches!(at, At::Waiting(Some(_)));
+        let waits = |at| matches!(at, SlotState::Waiting(Some(_)));
         let paused: Vec<JobIx> =
             self.jobs.iter().filter(|(_, job)| waits(job.at)).map(|(ix, _)| ix).collect();
         for ix in paused {
@@ -250,21 +252,21 @@ impl Queue {
     }
 
     /// Where a live job is. `None` for one that is not in the queue.
-    pub fn state(&self, id: &JobId) -> Option<State> {
+    pub fn state(&self, id: &JobId) -> Option<JobState> {
         let entry = &self.jobs[*self.by_id.get(id)?];
         Some(match entry.at {
-            At::Waiting(not_before) => State::Waiting { not_before },
-            At::Running(host, engine) => {
-                State::Running { host, engine: self.classes.engine_name(engine).to_owned() }
+            SlotState::Waiting(not_before) => JobState::Waiting { not_before },
+            SlotState::Running(host, engine) => {
+                JobState::Running { host, engine: self.classes.engine_name(engine).to_owned() }
             }
-            At::Review => State::Review,
-            At::Testing => State::Testing,
-            At::Settled(settled) => State::Settled(settled),
+            SlotState::Review => JobState::Review,
+            SlotState::Testing => JobState::Testing,
+            SlotState::Settled(settled) => JobState::Settled(settled),
         })
     }
 
     /// Counts the live jobs by state.
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> QueueCounts {
         self.counts
     }
 
@@ -288,16 +290,16 @@ impl Queue {
         self.by_id.get(id).copied().ok_or_else(|| QueueError::UnknownJob(id.clone()))
     }
 
-    fn at(&mut self, state: State) -> Result<At, QueueError> {
+    fn at(&mut self, state: JobState) -> Result<SlotState, QueueError> {
         Ok(match state {
-            State::Waiting { not_before } => At::Waiting(not_before),
-            State::Running { host, engine } => {
+            JobState::Waiting { not_before } => SlotState::Waiting(not_before),
+            JobState::Running { host, engine } => {
                 self.host_mut(host)?;
-                At::Running(host, self.classes.engine(&engine))
+                SlotState::Running(host, self.classes.engine(&engine))
             }
-            State::Review => At::Review,
-            State::Testing => At::Testing,
-            State::Settled(settled) => At::Settled(settled),
+            JobState::Review => SlotState::Review,
+            JobState::Testing => SlotState::Testing,
+            JobState::Settled(settled) => SlotState::Settled(settled),
         })
     }
 
@@ -320,7 +322,7 @@ impl Queue {
     fn arrive(&mut self, ix: JobIx) {
         let entry = &self.jobs[ix];
         match entry.at {
-            At::Waiting(_) => {
+            SlotState::Waiting(_) => {
                 self.counts.waiting += 1;
                 let first = self.classes.get_mut(entry.class).waiting.replace(ix);
                 self.jobs[ix].class_links = [None, first];
@@ -329,7 +331,7 @@ impl Queue {
                 }
                 self.replace(ix);
             }
-            At::Running(host, engine) => {
+            SlotState::Running(host, engine) => {
                 self.counts.running += 1;
                 if let Some(host) = self.hosts.get_mut(&host) {
                     host.started(engine);
@@ -341,9 +343,9 @@ impl Queue {
                     self.repositories.take(repository, ix, &mut self.classes);
                 }
             }
-            At::Settled(_) => {}
-            At::Review => self.counts.review += 1,
-            At::Testing => {
+            SlotState::Settled(_) => {}
+            SlotState::Review => self.counts.review += 1,
+            SlotState::Testing => {
                 self.counts.testing += 1;
                 self.graph.set_testing(ix, true, &mut self.changed);
             }
@@ -354,7 +356,7 @@ impl Queue {
     fn depart(&mut self, ix: JobIx) {
         let entry = &self.jobs[ix];
         match entry.at {
-            At::Waiting(_) => {
+            SlotState::Waiting(_) => {
                 self.counts.waiting -= 1;
                 let [before, after] = entry.class_links;
                 match before {
@@ -364,9 +366,9 @@ impl Queue {
                 if let Some(after) = after {
                     self.jobs[after].class_links[0] = before;
                 }
-                self.put(ix, Place::Nowhere);
+                self.put(ix, WaitingSet::Nowhere);
             }
-            At::Running(host, engine) => {
+            SlotState::Running(host, engine) => {
                 self.counts.running -= 1;
                 if let Some(host) = self.hosts.get_mut(&host) {
                     host.ended(engine);
@@ -378,9 +380,9 @@ impl Queue {
                     self.repositories.give_back(repository, ix, &mut self.classes);
                 }
             }
-            At::Settled(_) => {}
-            At::Review => self.counts.review -= 1,
-            At::Testing => {
+            SlotState::Settled(_) => {}
+            SlotState::Review => self.counts.review -= 1,
+            SlotState::Testing => {
                 self.counts.testing -= 1;
                 self.graph.set_testing(ix, false, &mut self.changed);
             }
@@ -400,16 +402,16 @@ impl Queue {
     fn replace(&mut self, ix: JobIx) {
         let entry = &self.jobs[ix];
         let place = match (entry.at, self.graph.unmet(ix)) {
-            _ if entry.held => Place::Nowhere,
-            (At::Waiting(Some(until)), 0) if until > self.now => Place::Delayed,
-            (At::Waiting(None), 0) if entry.obstacle.is_some() => Place::Nowhere,
-            (At::Waiting(_), 0) => Place::Ready,
-            _ => Place::Nowhere,
+            _ if entry.held => WaitingSet::Nowhere,
+            (SlotState::Waiting(Some(until)), 0) if until > self.now => WaitingSet::Delayed,
+            (SlotState::Waiting(None), 0) if entry.obstacle.is_some() => WaitingSet::Nowhere,
+            (SlotState::Waiting(_), 0) => WaitingSet::Ready,
+            _ => WaitingSet::Nowhere,
         };
         self.put(ix, place);
     }
 
-    fn put(&mut self, ix: JobIx, place: Place) {
+    fn put(&mut self, ix: JobIx, place: WaitingSet) {
         let entry = &mut self.jobs[ix];
         let before = std::mem::replace(&mut entry.place, place);
         if before == place {
@@ -418,16 +420,16 @@ impl Queue {
         let entry = &self.jobs[ix];
         for (place, enter) in [(before, false), (place, true)] {
             match place {
-                Place::Nowhere => {}
-                Place::Delayed => {
-                    let At::Waiting(Some(until)) = entry.at else { continue };
+                WaitingSet::Nowhere => {}
+                WaitingSet::Delayed => {
+                    let SlotState::Waiting(Some(until)) = entry.at else { continue };
                     if enter {
                         self.delayed.insert((until, ix));
                     } else {
                         self.delayed.remove(&(until, ix));
                     }
                 }
-                Place::Ready => {
+                WaitingSet::Ready => {
                     let rank = entry.rank(ix);
                     match (entry.lock.filter(|_| entry.repository.is_none()), enter) {
                         (Some(lock), true) => {

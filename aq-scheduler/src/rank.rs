@@ -10,7 +10,7 @@ use crate::arena::JobIx;
 /// A job's place in the order: the more urgent, then the older, then the smaller id. The least
 /// rank goes first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Rank {
+pub(crate) struct JobRank {
     urgency: Reverse<Priority>,
     /// Nanoseconds since 1970. Times before 1678 and after 2261 count as those years.
     added: i64,
@@ -18,7 +18,7 @@ pub(crate) struct Rank {
     pub(crate) job: JobIx,
 }
 
-impl Rank {
+impl JobRank {
     pub(crate) fn new(priority: Priority, added_at: Timestamp, id: JobId, job: JobIx) -> Self {
         let (urgency, added) = urgency_and_age(priority, added_at);
         Self { urgency, added, id, job }

@@ -9,27 +9,27 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::arena::{Arena, ClassIx, JobIx, LockIx};
-use crate::class::Classes;
-use crate::rank::Rank;
+use crate::class::JobClasses;
+use crate::rank::JobRank;
 
 #[derive(Clone, Debug)]
-struct Lock {
+struct LockUse {
     name: Arc<str>,
     /// Live jobs with this lock.
     users: u32,
     /// Running ones: one, unless something else than a plan started more.
     holders: Vec<JobIx>,
-    ready: BTreeMap<ClassIx, BTreeSet<Rank>>,
+    ready: BTreeMap<ClassIx, BTreeSet<JobRank>>,
 }
 
 /// Every lock that a live job names.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Locks {
-    arena: Arena<LockIx, Lock>,
+pub(crate) struct LockTable {
+    arena: Arena<LockIx, LockUse>,
     by_name: HashMap<Arc<str>, LockIx>,
 }
 
-impl Locks {
+impl LockTable {
     /// The lock of a new live job.
     pub(crate) fn enter(&mut self, name: &str) -> LockIx {
         if let Some(&ix) = self.by_name.get(name) {
@@ -37,7 +37,7 @@ impl Locks {
             return ix;
         }
         let name: Arc<str> = name.into();
-        let ix = self.arena.insert(Lock {
+        let ix = self.arena.insert(LockUse {
             name: Arc::clone(&name),
             users: 1,
             holders: Vec::new(),
@@ -62,7 +62,7 @@ impl Locks {
         self.arena[ix].holders.first().copied()
     }
 
-    pub(crate) fn take(&mut self, ix: LockIx, job: JobIx, classes: &mut Classes) {
+    pub(crate) fn take(&mut self, ix: LockIx, job: JobIx, classes: &mut JobClasses) {
         let lock = &mut self.arena[ix];
         lock.holders.push(job);
         if lock.holders.len() == 1 {
@@ -74,7 +74,7 @@ impl Locks {
         }
     }
 
-    pub(crate) fn give_back(&mut self, ix: LockIx, job: JobIx, classes: &mut Classes) {
+    pub(crate) fn give_back(&mut self, ix: LockIx, job: JobIx, classes: &mut JobClasses) {
         let lock = &mut self.arena[ix];
         lock.holders.retain(|&holder| holder != job);
         if lock.holders.is_empty() {
@@ -87,7 +87,13 @@ impl Locks {
     }
 
     /// A job of `class` becomes ready.
-    pub(crate) fn insert(&mut self, ix: LockIx, class: ClassIx, rank: Rank, classes: &mut Classes) {
+    pub(crate) fn insert(
+        &mut self,
+        ix: LockIx,
+        class: ClassIx,
+        rank: JobRank,
+        classes: &mut JobClasses,
+    ) {
         let lock = &mut self.arena[ix];
         let ready = lock.ready.entry(class).or_default();
         let first = ready.first().is_none_or(|head| rank < *head);
@@ -106,8 +112,8 @@ impl Locks {
         &mut self,
         ix: LockIx,
         class: ClassIx,
-        rank: &Rank,
-        classes: &mut Classes,
+        rank: &JobRank,
+        classes: &mut JobClasses,
     ) {
         let lock = &mut self.arena[ix];
         let Some(ready) = lock.ready.get_mut(&class) else { return };

@@ -1,6 +1,6 @@
 //! The consequence of a failure.
 
-use aq_manifest::{Backoff, FailureClass, Retry};
+use aq_manifest::{FailureClass, RetryBackoff, RetryPolicy};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
@@ -25,12 +25,12 @@ pub enum AfterFailure {
 ///
 /// ```
 /// use std::time::Duration;
-/// use aq_manifest::{Backoff, FailureClass, Retry};
+/// use aq_manifest::{FailureClass, RetryBackoff, RetryPolicy};
 /// use aq_scheduler::{AfterFailure, after_failure};
 ///
 /// let seconds = Duration::from_secs;
-/// let backoff = Backoff { initial: seconds(30), factor: 2.0, max: seconds(300) };
-/// let retry = Retry { max: 3, backoff, on: vec![FailureClass::Crash] };
+/// let backoff = RetryBackoff { initial: seconds(30), factor: 2.0, max: seconds(300) };
+/// let retry = RetryPolicy { max: 3, backoff, on: vec![FailureClass::Crash] };
 /// let now = "2026-01-01T09:00:00Z".parse()?;
 /// let second = after_failure(Some(&retry), FailureClass::Crash, 2, now);
 /// assert_eq!(second, AfterFailure::Requeue { not_before: "2026-01-01T09:01:00Z".parse()? });
@@ -38,7 +38,7 @@ pub enum AfterFailure {
 /// # Ok::<(), jiff::Error>(())
 /// ```
 pub fn after_failure(
-    retry: Option<&Retry>,
+    retry: Option<&RetryPolicy>,
     class: FailureClass,
     attempts: u32,
     now: Timestamp,
@@ -56,7 +56,7 @@ pub fn after_failure(
 
 /// The pause after this many attempts: `initial` after the first, times `factor` for each
 /// further one, at most `max`.
-fn pause(backoff: &Backoff, attempts: u32) -> Duration {
+fn pause(backoff: &RetryBackoff, attempts: u32) -> Duration {
     let steps = i32::try_from(attempts.saturating_sub(1)).unwrap_or(i32::MAX);
     let seconds = backoff.initial.as_secs_f64() * backoff.factor.powi(steps);
     Duration::try_from_secs_f64(seconds).map_or(backoff.max, |pause| pause.min(backoff.max))
@@ -68,9 +68,9 @@ mod tests {
 
     const DAY: Duration = Duration::from_secs(86_400);
 
-    fn retry(max: u32, initial: u64, factor: f64, cap: Duration) -> Retry {
-        let backoff = Backoff { initial: Duration::from_secs(initial), factor, max: cap };
-        Retry { max, backoff, on: vec![FailureClass::Timeout, FailureClass::Crash] }
+    fn retry(max: u32, initial: u64, factor: f64, cap: Duration) -> RetryPolicy {
+        let backoff = RetryBackoff { initial: Duration::from_secs(initial), factor, max: cap };
+        RetryPolicy { max, backoff, on: vec![FailureClass::Timeout, FailureClass::Crash] }
     }
 
     #[test]

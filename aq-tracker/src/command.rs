@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::error::TrackerError;
-use crate::transport::{Answer, MAX_ANSWER, Request, Transport};
+use crate::transport::{MAX_ANSWER, TrackerRequest, TrackerResponse, TrackerTransport};
 
 /// The longest that a command may take.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -44,7 +44,7 @@ impl CommandTransport {
         TrackerError::Unavailable { who: self.who, detail }
     }
 
-    fn command(&self, request: &Request) -> Command {
+    fn command(&self, request: &TrackerRequest) -> Command {
         // Method and path are arguments: what is in them is no shell text.
         let mut command = Command::new("/bin/sh");
         command
@@ -63,11 +63,11 @@ impl CommandTransport {
     }
 }
 
-impl Transport for CommandTransport {
-    fn send(&self, request: &Request) -> Result<Answer, TrackerError> {
+impl TrackerTransport for CommandTransport {
+    fn send(&self, request: &TrackerRequest) -> Result<TrackerResponse, TrackerError> {
         let give_up = Instant::now() + self.time_limit;
         let started = self.command(request).spawn();
-        let mut child = Running {
+        let mut child = RunningCommand {
             child: started.map_err(|e| self.fail(format!("cannot start it: {e}")))?,
             ended: false,
         };
@@ -132,21 +132,21 @@ fn talk(
 }
 
 /// Body and status code.
-fn answer(text: &str) -> Option<Answer> {
+fn answer(text: &str) -> Option<TrackerResponse> {
     let text = text.trim_end();
     let (body, code) = text.rsplit_once('\n').unwrap_or(("", text));
     let status: u16 = code.trim().parse().ok().filter(|code| (100..600).contains(code))?;
-    Some(Answer { status, headers: Vec::new(), body: body.to_owned() })
+    Some(TrackerResponse { status, headers: Vec::new(), body: body.to_owned() })
 }
 
 /// A command that is ended, with what it started, when nobody waits for it any more.
-struct Running {
+struct RunningCommand {
     child: Child,
     /// Its end was seen: then its number may belong to somebody else.
     ended: bool,
 }
 
-impl Drop for Running {
+impl Drop for RunningCommand {
     fn drop(&mut self) {
         if !self.ended {
             let group = i32::try_from(self.child.id()).map(Pid::from_raw);
@@ -159,12 +159,12 @@ impl Drop for Running {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::Method;
+    use crate::transport::TrackerMethod;
 
-    fn run(command: &str, body: Option<&str>) -> Result<Answer, String> {
+    fn run(command: &str, body: Option<&str>) -> Result<TrackerResponse, String> {
         let way = CommandTransport::new("it", command).with_time_limit(Duration::from_secs(20));
-        let request = Request {
-            method: Method::Get,
+        let request = TrackerRequest {
+            method: TrackerMethod::Get,
             path: "/items/a;b".to_owned(),
             body: body.map(Into::into),
             etag: None,
@@ -181,7 +181,8 @@ mod tests {
 
     #[test]
     fn a_command_cannot_speak_to_systemd() {
-        let command = CommandTransport::new("it", "true").command(&Request::get("/".to_owned()));
+        let command =
+            CommandTransport::new("it", "true").command(&TrackerRequest::get("/".to_owned()));
         let removed = command.get_envs().any(|set| set == ("NOTIFY_SOCKET".as_ref(), None));
         assert!(removed, "{command:?}");
     }
@@ -206,7 +207,7 @@ mod tests {
         let pids = dir.path().join("pids");
         let command = format!("sleep 1000 & echo $! > {}; sleep 1000 #", pids.display());
         let way = CommandTransport::new("it", &command).with_time_limit(Duration::from_secs(5));
-        let error = way.send(&Request::get("/".to_owned())).unwrap_err().to_string();
+        let error = way.send(&TrackerRequest::get("/".to_owned())).unwrap_err().to_string();
         assert!(error.contains("took more than 5s"), "{error}");
         let pid: i32 = std::fs::read_to_string(pids).unwrap().trim().parse().unwrap();
         let give_up = Instant::now() + Duration::from_secs(10);

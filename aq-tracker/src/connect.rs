@@ -10,9 +10,9 @@ use crate::github::GitHub;
 use crate::http::HttpTransport;
 use crate::item_id::ItemId;
 use crate::items::{self, ItemApi};
-use crate::kind::Kind;
+use crate::kind::TrackerKind;
 use crate::own::OwnTrackers;
-use crate::token::Token;
+use crate::token::TrackerToken;
 use crate::tracker::Tracker;
 
 /// Where GitHub is, unless `AQ_GITHUB_API` says otherwise.
@@ -67,7 +67,7 @@ impl Trackers {
     }
 
     /// The tracker that has an item.
-    pub fn kind(&self, id: &ItemId) -> Kind {
+    pub fn kind(&self, id: &ItemId) -> TrackerKind {
         self.own.kind(id)
     }
 
@@ -75,14 +75,14 @@ impl Trackers {
     ///
     /// # Errors
     /// [`TrackerError::NotSetUp`] names the variable that is missing or wrong.
-    pub fn tracker(&self, kind: Kind) -> Result<Box<dyn Tracker>, TrackerError> {
+    pub fn tracker(&self, kind: TrackerKind) -> Result<Box<dyn Tracker>, TrackerError> {
         if let Some(own) = self.own.make(kind) {
             return own;
         }
         match kind {
-            Kind::Items => self.items(),
-            Kind::GitHub => Ok(Box::new(self.github()?)),
-            Kind::Named(name) => {
+            TrackerKind::Items => self.items(),
+            TrackerKind::GitHub => Ok(Box::new(self.github()?)),
+            TrackerKind::Named(name) => {
                 Err(not_set_up(&format!("this program has no tracker {:?}", name.as_str())))
             }
         }
@@ -108,26 +108,26 @@ impl Trackers {
     fn github_way(&self, what: &str) -> Result<HttpTransport, TrackerError> {
         let base = self.get("AQ_GITHUB_API").unwrap_or(GITHUB);
         let token = GITHUB_TOKENS.into_iter().find_map(|name| self.get(name));
-        let token = token.and_then(Token::new);
+        let token = token.and_then(TrackerToken::new);
         if token.is_none() {
             return Err(not_set_up(&format!(
                 "neither AQ_GITHUB_TOKEN nor GITHUB_TOKEN is set: give one a token that may read \
                  and write {what}"
             )));
         }
-        let who = Kind::GitHub.name();
+        let who = TrackerKind::GitHub.name();
         HttpTransport::new(who, "AQ_GITHUB_API", base, token, &GITHUB_FIELDS)
     }
 
     fn items(&self) -> Result<Box<dyn Tracker>, TrackerError> {
-        let who = Kind::Items.name();
+        let who = TrackerKind::Items.name();
         if let Some(command) = self.get("AQ_TRACKER_API_CMD") {
             return Ok(Box::new(ItemApi::new(CommandTransport::new(who, command))));
         }
         let base = self.get("AQ_TRACKER_URL").ok_or_else(|| {
             not_set_up("AQ_TRACKER_URL is not set: give it the tracker's address, or name a command in AQ_TRACKER_API_CMD")
         })?;
-        let token = self.get(items::TOKEN).and_then(Token::new);
+        let token = self.get(items::TOKEN).and_then(TrackerToken::new);
         let product =
             self.get("AQ_TRACKER_PRODUCT").map(|product| ("x-product-id", product.trim()));
         let fields: Vec<(&'static str, &str)> = product.into_iter().collect();
@@ -148,19 +148,19 @@ fn not_set_up(problem: &str) -> TrackerError {
 mod tests {
     use super::*;
     use crate::kind::TrackerName;
-    use crate::{Item, Update};
+    use crate::{RenderedUpdate, TrackerItem};
 
     struct Mine;
 
     impl Tracker for Mine {
-        fn item(&self, id: &ItemId) -> Result<Item, TrackerError> {
+        fn item(&self, id: &ItemId) -> Result<TrackerItem, TrackerError> {
             Err(TrackerError::NotFound { who: "mine", item: id.to_string() })
         }
 
         fn echo(
             &self,
             _: &ItemId,
-            _: &Update,
+            _: &RenderedUpdate,
             _: Option<&str>,
         ) -> Result<Option<String>, TrackerError> {
             Ok(None)
@@ -169,29 +169,30 @@ mod tests {
 
     #[test]
     fn a_program_brings_trackers() {
-        let mine = Kind::Named(TrackerName::new("mine").unwrap());
+        let mine = TrackerKind::Named(TrackerName::new("mine").unwrap());
         let own = OwnTrackers::default().with(mine, || Ok(Box::new(Mine)));
-        let trackers = Trackers::new(|_| None).with(own.with(Kind::Items, || Ok(Box::new(Mine))));
+        let trackers =
+            Trackers::new(|_| None).with(own.with(TrackerKind::Items, || Ok(Box::new(Mine))));
         let id = |text: &str| text.parse::<ItemId>().unwrap();
         for (text, kind) in [
             ("mine:7", mine),
-            ("mine", Kind::Items),
-            ("mined:7", Kind::Items),
-            ("github:o/r#1", Kind::GitHub),
+            ("mine", TrackerKind::Items),
+            ("mined:7", TrackerKind::Items),
+            ("github:o/r#1", TrackerKind::GitHub),
         ] {
             assert_eq!(trackers.kind(&id(text)), kind, "{text}");
         }
-        for kind in [mine, Kind::Items] {
+        for kind in [mine, TrackerKind::Items] {
             let tracker = trackers.tracker(kind).unwrap();
             assert!(tracker.item(&id("mine:7")).unwrap_err().is_not_found());
         }
-        let other = Kind::Named(TrackerName::new("other").unwrap());
+        let other = TrackerKind::Named(TrackerName::new("other").unwrap());
         assert!(trackers.tracker(other).is_err_and(|e| e.is_usage()));
-        assert!(trackers.tracker(Kind::GitHub).is_err_and(|e| e.is_usage()));
+        assert!(trackers.tracker(TrackerKind::GitHub).is_err_and(|e| e.is_usage()));
     }
 
     #[cfg(feature = "http")]
-    fn problem(set: &[(&str, &str)], kind: Kind) -> Option<String> {
+    fn problem(set: &[(&str, &str)], kind: TrackerKind) -> Option<String> {
         let get = |name: &str| {
             set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         };
@@ -202,18 +203,19 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         let missing = |set: &[_], kind| problem(set, kind).unwrap();
-        assert!(missing(&[], Kind::Items).starts_with("AQ_TRACKER_URL is not set"));
+        assert!(missing(&[], TrackerKind::Items).starts_with("AQ_TRACKER_URL is not set"));
         assert!(
-            missing(&[("AQ_TRACKER_URL", " ")], Kind::Items).starts_with("AQ_TRACKER_URL is not")
+            missing(&[("AQ_TRACKER_URL", " ")], TrackerKind::Items)
+                .starts_with("AQ_TRACKER_URL is not")
         );
-        assert!(missing(&[], Kind::GitHub).starts_with("neither AQ_GITHUB_TOKEN nor"));
+        assert!(missing(&[], TrackerKind::GitHub).starts_with("neither AQ_GITHUB_TOKEN nor"));
         let bad = [("GITHUB_TOKEN", "t"), ("AQ_GITHUB_API", "github")];
-        assert!(missing(&bad, Kind::GitHub).starts_with("AQ_GITHUB_API is no URL"));
+        assert!(missing(&bad, TrackerKind::GitHub).starts_with("AQ_GITHUB_API is no URL"));
         for (set, kind) in [
-            (("AQ_TRACKER_URL", "https://tracker.example"), Kind::Items),
-            (("AQ_TRACKER_API_CMD", "tracker"), Kind::Items),
-            (("GITHUB_TOKEN", "t"), Kind::GitHub),
-            (("AQ_GITHUB_TOKEN", "t"), Kind::GitHub),
+            (("AQ_TRACKER_URL", "https://tracker.example"), TrackerKind::Items),
+            (("AQ_TRACKER_API_CMD", "tracker"), TrackerKind::Items),
+            (("GITHUB_TOKEN", "t"), TrackerKind::GitHub),
+            (("AQ_GITHUB_TOKEN", "t"), TrackerKind::GitHub),
         ] {
             assert_eq!(problem(&[set], kind), None);
         }

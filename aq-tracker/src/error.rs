@@ -80,7 +80,7 @@ pub enum TrackerError {
 
 /// When to try again what went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retry {
+pub enum RetryAdvice {
     /// Never: this item cannot be told this.
     Never,
     /// Later; other items may be told meanwhile.
@@ -106,15 +106,15 @@ impl TrackerError {
     }
 
     /// When to try again.
-    pub fn retry(&self) -> Retry {
+    pub fn retry(&self) -> RetryAdvice {
         match self {
-            Self::NotFound { .. } | Self::Refused { .. } => Retry::Never,
-            Self::Forbidden { .. } | Self::Failed { .. } => Retry::ItemLater,
+            Self::NotFound { .. } | Self::Refused { .. } => RetryAdvice::Never,
+            Self::Forbidden { .. } | Self::Failed { .. } => RetryAdvice::ItemLater,
             // A token can be mended, and is the same for all items.
             Self::NotSetUp(_) | Self::Denied { .. } | Self::Unavailable { .. } => {
-                Retry::Later(None)
+                RetryAdvice::Later(None)
             }
-            Self::Limited { after, .. } => Retry::Later(Some(*after)),
+            Self::Limited { after, .. } => RetryAdvice::Later(Some(*after)),
         }
     }
 }

@@ -7,17 +7,17 @@ mod wire;
 use aq_manifest::Stage;
 use serde_json::json;
 
-use crate::error::{Retry, TrackerError};
+use crate::error::{RetryAdvice, TrackerError};
 use crate::http::HttpTransport;
-use crate::item_id::{ItemId, Repository};
-use crate::kind::Kind;
-use crate::tracker::{Item, Tracker, Update};
-use crate::transport::{Method, Request, Transport, segment};
+use crate::item_id::{GitHubRepository, ItemId};
+use crate::kind::TrackerKind;
+use crate::tracker::{RenderedUpdate, Tracker, TrackerItem};
+use crate::transport::{TrackerMethod, TrackerRequest, TrackerTransport, segment};
 
 pub(crate) use ask::problem;
-use wire::{Found, Issue};
+use wire::{GitHubIssue, SearchAnswer};
 
-const WHO: &str = Kind::GitHub.name();
+const WHO: &str = TrackerKind::GitHub.name();
 
 /// The beginning of our labels; the rest is a folder.
 const LABEL: &str = "aq:";
@@ -38,9 +38,9 @@ pub struct GitHub<T> {
 
 /// Which issues of a repository are wanted. Pull requests and closed issues never are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Search {
+pub struct IssueSearch {
     /// Where.
-    pub repository: Repository,
+    pub repository: GitHubRepository,
     /// Labels that an issue must have, all of them.
     pub labels: Vec<String>,
     /// A query in the language of GitHub's search: <https://docs.github.com/search-github>.
@@ -57,7 +57,7 @@ impl GitHub<HttpTransport> {
     }
 }
 
-impl<T: Transport> GitHub<T> {
+impl<T: TrackerTransport> GitHub<T> {
     /// GitHub behind a transport whose address is `base`.
     pub fn new(transport: T, base: &str) -> Self {
         Self { transport, base: base.trim_end_matches('/').to_owned() }
@@ -67,18 +67,18 @@ impl<T: Transport> GitHub<T> {
     ///
     /// # Errors
     /// See [`TrackerError`].
-    pub fn search(&self, search: &Search) -> Result<Vec<Item>, TrackerError> {
+    pub fn search(&self, search: &IssueSearch) -> Result<Vec<TrackerItem>, TrackerError> {
         let what = search.repository.to_string();
         let mut path = Some(list_path(search));
         let mut items = Vec::new();
         let mut pages = 0;
         while let Some(page) = path.take().filter(|_| pages < MAX_PAGES) {
             pages += 1;
-            let answer = self.ask(&what, &Request::get(page))?;
+            let answer = self.ask(&what, &TrackerRequest::get(page))?;
             let issues = if search.query.is_some() {
-                wire::read::<Found>(&answer)?.items
+                wire::read::<SearchAnswer>(&answer)?.items
             } else {
-                wire::read::<Vec<Issue>>(&answer)?
+                wire::read::<Vec<GitHubIssue>>(&answer)?
             };
             let wanted = issues
                 .into_iter()
@@ -95,8 +95,9 @@ impl<T: Transport> GitHub<T> {
         Ok(items)
     }
 
-    fn issue(&self, id: &ItemId, path: &str) -> Result<Issue, TrackerError> {
-        let issue: Issue = wire::read(&self.ask(&id.to_string(), &Request::get(path.to_owned()))?)?;
+    fn issue(&self, id: &ItemId, path: &str) -> Result<GitHubIssue, TrackerError> {
+        let issue: GitHubIssue =
+            wire::read(&self.ask(&id.to_string(), &TrackerRequest::get(path.to_owned()))?)?;
         if issue.pull_request.is_some() {
             return Err(TrackerError::Refused {
                 who: WHO,
@@ -112,27 +113,27 @@ impl<T: Transport> GitHub<T> {
         &self,
         id: &ItemId,
         path: &str,
-        issue: &Issue,
+        issue: &GitHubIssue,
         stage: Stage,
     ) -> Result<(), TrackerError> {
         let what = id.to_string();
         let wanted = format!("{LABEL}{stage}");
         for old in issue.our_labels().filter(|label| *label != wanted) {
             let path = format!("{path}/labels/{}", segment(old));
-            lenient(self.ask(&what, &request(Method::Delete, path)))?;
+            lenient(self.ask(&what, &request(TrackerMethod::Delete, path)))?;
         }
         if issue.our_labels().any(|label| label == wanted) {
             return Ok(());
         }
         let add = json!({ "labels": [wanted] });
-        let add = Request::with(Method::Post, format!("{path}/labels"), add);
+        let add = TrackerRequest::with(TrackerMethod::Post, format!("{path}/labels"), add);
         if lenient(self.ask(&what, &add))? {
             return Ok(());
         }
         // Some servers, and some tokens, want a label to be there before it is given.
         let new = json!({ "name": wanted, "color": colour(stage), "description": "set by aq" });
         let labels = path.split_once("/issues/").map_or("", |(repository, _)| repository);
-        let new = Request::with(Method::Post, format!("{labels}/labels"), new);
+        let new = TrackerRequest::with(TrackerMethod::Post, format!("{labels}/labels"), new);
         if lenient(self.ask(&what, &new))? {
             lenient(self.ask(&what, &add))?;
         }
@@ -143,7 +144,7 @@ impl<T: Transport> GitHub<T> {
         &self,
         id: &ItemId,
         path: &str,
-        issue: &Issue,
+        issue: &GitHubIssue,
         status: &str,
     ) -> Result<(), TrackerError> {
         let reason = match status {
@@ -163,15 +164,15 @@ impl<T: Transport> GitHub<T> {
             None => None,
         };
         if let Some(change) = change {
-            let change = Request::with(Method::Patch, path.to_owned(), change);
+            let change = TrackerRequest::with(TrackerMethod::Patch, path.to_owned(), change);
             self.ask(&id.to_string(), &change)?;
         }
         Ok(())
     }
 }
 
-impl<T: Transport> Tracker for GitHub<T> {
-    fn item(&self, id: &ItemId) -> Result<Item, TrackerError> {
+impl<T: TrackerTransport> Tracker for GitHub<T> {
+    fn item(&self, id: &ItemId) -> Result<TrackerItem, TrackerError> {
         let path = issue_path(id)?;
         Ok(self.issue(id, &path)?.item(id.clone()))
     }
@@ -179,7 +180,7 @@ impl<T: Transport> Tracker for GitHub<T> {
     fn echo(
         &self,
         id: &ItemId,
-        update: &Update,
+        update: &RenderedUpdate,
         comment: Option<&str>,
     ) -> Result<Option<String>, TrackerError> {
         let path = issue_path(id)?;
@@ -201,15 +202,17 @@ impl<T: Transport> Tracker for GitHub<T> {
 fn lenient<A>(result: Result<A, TrackerError>) -> Result<bool, TrackerError> {
     match result {
         Ok(_) => Ok(true),
-        Err(e) if e.retry() == Retry::Never || matches!(e, TrackerError::Forbidden { .. }) => {
+        Err(e)
+            if e.retry() == RetryAdvice::Never || matches!(e, TrackerError::Forbidden { .. }) =>
+        {
             Ok(false)
         }
         Err(e) => Err(e),
     }
 }
 
-fn request(method: Method, path: String) -> Request {
-    Request { method, path, body: None, etag: None }
+fn request(method: TrackerMethod, path: String) -> TrackerRequest {
+    TrackerRequest { method, path, body: None, etag: None }
 }
 
 fn issue_path(id: &ItemId) -> Result<String, TrackerError> {
@@ -221,7 +224,7 @@ fn issue_path(id: &ItemId) -> Result<String, TrackerError> {
     }
 }
 
-fn list_path(search: &Search) -> String {
+fn list_path(search: &IssueSearch) -> String {
     let repository = search.repository.path();
     let Some(query) = &search.query else {
         let labels = segment(&search.labels.join(","));

@@ -12,8 +12,10 @@ use reqwest::redirect::Policy;
 use reqwest::{Method as HttpMethod, Url};
 
 use crate::error::TrackerError;
-use crate::token::Token;
-use crate::transport::{Answer, MAX_ANSWER, Method, Request, Transport};
+use crate::token::TrackerToken;
+use crate::transport::{
+    MAX_ANSWER, TrackerMethod, TrackerRequest, TrackerResponse, TrackerTransport,
+};
 
 /// The longest that one request may take, its answer included.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
@@ -31,7 +33,7 @@ pub struct HttpTransport {
     who: &'static str,
     base: String,
     headers: HeaderMap,
-    token: Option<Token>,
+    token: Option<TrackerToken>,
     client: OnceLock<Client>,
     time_limit: Duration,
 }
@@ -46,7 +48,7 @@ impl HttpTransport {
         who: &'static str,
         variable: &'static str,
         base: &str,
-        token: Option<Token>,
+        token: Option<TrackerToken>,
         fields: &[(&'static str, &str)],
     ) -> Result<Self, TrackerError> {
         let base = address(variable, base)?;
@@ -147,14 +149,14 @@ impl HttpTransport {
     }
 }
 
-impl Transport for HttpTransport {
-    fn send(&self, request: &Request) -> Result<Answer, TrackerError> {
+impl TrackerTransport for HttpTransport {
+    fn send(&self, request: &TrackerRequest) -> Result<TrackerResponse, TrackerError> {
         let give_up = Instant::now() + self.time_limit;
         let method = match request.method {
-            Method::Get => HttpMethod::GET,
-            Method::Post => HttpMethod::POST,
-            Method::Patch => HttpMethod::PATCH,
-            Method::Delete => HttpMethod::DELETE,
+            TrackerMethod::Get => HttpMethod::GET,
+            TrackerMethod::Post => HttpMethod::POST,
+            TrackerMethod::Patch => HttpMethod::PATCH,
+            TrackerMethod::Delete => HttpMethod::DELETE,
         };
         let mut builder = self.client()?.request(method, format!("{}{}", self.base, request.path));
         if let Some(body) = &request.body {
@@ -172,7 +174,7 @@ impl Transport for HttpTransport {
             Some((name.to_owned(), value.to_owned()))
         });
         let headers = headers.collect();
-        Ok(Answer { status, headers, body: self.body(response, give_up)? })
+        Ok(TrackerResponse { status, headers, body: self.body(response, give_up)? })
     }
 }
 
@@ -224,12 +226,12 @@ mod tests {
 
     #[test]
     fn a_token_is_not_shown() {
-        let token = Token::new(" hunter2\n").unwrap();
+        let token = TrackerToken::new(" hunter2\n").unwrap();
         assert_eq!(token.hide_in("no hunter2 here"), "no [token] here");
         let way = HttpTransport::new("it", "X", "http://h", Some(token), &[]).unwrap();
         assert!(!format!("{way:?}").contains("hunter2"), "{way:?}");
-        assert!(Token::new(" ").is_none());
-        let bad = Token::new("hunter\n2").unwrap();
+        assert!(TrackerToken::new(" ").is_none());
+        let bad = TrackerToken::new("hunter\n2").unwrap();
         let error = HttpTransport::new("it", "X", "http://h", Some(bad), &[]).unwrap_err();
         assert!(!error.to_string().contains("hunter"), "{error}");
     }

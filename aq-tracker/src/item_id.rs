@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::kind::Kind;
+use crate::kind::TrackerKind;
 
 /// Longest name, in bytes: with `tracker-` before it, it is an idempotency key.
 const MAX_LEN: usize = 240;
@@ -21,7 +21,7 @@ pub enum ItemId {
     /// `github:owner/repo#12`
     Issue {
         /// Whose.
-        repository: Repository,
+        repository: GitHubRepository,
         /// Its number, from 1.
         number: u64,
     },
@@ -29,7 +29,7 @@ pub enum ItemId {
 
 /// A repository on GitHub. Owner and name are safe in a URL's path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Repository {
+pub struct GitHubRepository {
     owner: String,
     name: String,
 }
@@ -50,10 +50,10 @@ pub enum ItemIdError {
 
 impl ItemId {
     /// The tracker that has it.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> TrackerKind {
         match self {
-            Self::Item(_) => Kind::Items,
-            Self::Issue { .. } => Kind::GitHub,
+            Self::Item(_) => TrackerKind::Items,
+            Self::Issue { .. } => TrackerKind::GitHub,
         }
     }
 }
@@ -93,7 +93,7 @@ impl fmt::Display for ItemId {
     }
 }
 
-impl Repository {
+impl GitHubRepository {
     /// Its name without the owner.
     pub fn name(&self) -> &str {
         &self.name
@@ -110,7 +110,7 @@ impl Repository {
     }
 }
 
-impl FromStr for Repository {
+impl FromStr for GitHubRepository {
     type Err = ItemIdError;
 
     fn from_str(text: &str) -> Result<Self, ItemIdError> {
@@ -128,7 +128,7 @@ impl FromStr for Repository {
     }
 }
 
-impl fmt::Display for Repository {
+impl fmt::Display for GitHubRepository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{GITHUB}{}/{}", self.owner, self.name)
     }
@@ -144,7 +144,7 @@ mod tests {
         {
             assert_eq!(text.parse::<ItemId>().unwrap().to_string(), text);
         }
-        assert_eq!("github:o/r".parse::<Repository>().unwrap().to_string(), "github:o/r");
+        assert_eq!("github:o/r".parse::<GitHubRepository>().unwrap().to_string(), "github:o/r");
     }
 
     #[test]
@@ -174,7 +174,7 @@ mod tests {
             assert!(text.parse::<ItemId>().is_err(), "{text:?}");
         }
         for text in ["o/r", "github:o", "github:o/..", "github:o/r#1", "github:o/r/x"] {
-            assert!(text.parse::<Repository>().is_err(), "{text:?}");
+            assert!(text.parse::<GitHubRepository>().is_err(), "{text:?}");
         }
     }
 }

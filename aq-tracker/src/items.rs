@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use crate::error::{TrackerError, detail};
 use crate::item_id::ItemId;
-use crate::kind::Kind;
+use crate::kind::TrackerKind;
 use crate::limit::limit;
-use crate::tracker::{Item, Tracker, Update};
-use crate::transport::{Answer, Method, Request, Transport, segment};
+use crate::tracker::{RenderedUpdate, Tracker, TrackerItem};
+use crate::transport::{TrackerMethod, TrackerRequest, TrackerResponse, TrackerTransport, segment};
 
-const WHO: &str = Kind::Items.name();
+const WHO: &str = TrackerKind::Items.name();
 
 /// The variable of its token, for messages.
 pub(crate) const TOKEN: &str = "AQ_TRACKER_TOKEN";
@@ -24,7 +24,7 @@ pub struct ItemApi<T> {
 
 /// The fields of an item that are read. Everything else that it has does not matter.
 #[derive(Debug, Deserialize)]
-struct Read {
+struct ItemFields {
     #[serde(default)]
     title: Option<String>,
     #[serde(default)]
@@ -35,13 +35,13 @@ struct Read {
     labels: Option<Vec<Value>>,
 }
 
-impl<T: Transport> ItemApi<T> {
+impl<T: TrackerTransport> ItemApi<T> {
     /// The API behind a transport.
     pub fn new(transport: T) -> Self {
         Self { transport }
     }
 
-    fn ask(&self, id: &ItemId, request: &Request) -> Result<Answer, TrackerError> {
+    fn ask(&self, id: &ItemId, request: &TrackerRequest) -> Result<TrackerResponse, TrackerError> {
         let answer = self.transport.send(request)?;
         if answer.is_good() {
             return Ok(answer);
@@ -62,9 +62,9 @@ impl<T: Transport> ItemApi<T> {
     }
 }
 
-impl<T: Transport> Tracker for ItemApi<T> {
-    fn item(&self, id: &ItemId) -> Result<Item, TrackerError> {
-        let answer = self.ask(id, &Request::get(path(id)))?;
+impl<T: TrackerTransport> Tracker for ItemApi<T> {
+    fn item(&self, id: &ItemId) -> Result<TrackerItem, TrackerError> {
+        let answer = self.ask(id, &TrackerRequest::get(path(id)))?;
         let mut value = answer.json(WHO)?;
         // Some wrap the item.
         for wrapper in ["item", "data"] {
@@ -72,12 +72,12 @@ impl<T: Transport> Tracker for ItemApi<T> {
                 value = value[wrapper].take();
             }
         }
-        let read: Read = serde_json::from_value(value).map_err(|_| TrackerError::Failed {
+        let read: ItemFields = serde_json::from_value(value).map_err(|_| TrackerError::Failed {
             who: WHO,
             detail: "the answer is no item: expected title, description, priority, labels"
                 .to_owned(),
         })?;
-        Ok(Item {
+        Ok(TrackerItem {
             id: id.clone(),
             title: read.title.unwrap_or_default(),
             description: read.description.unwrap_or_default(),
@@ -89,14 +89,14 @@ impl<T: Transport> Tracker for ItemApi<T> {
     fn echo(
         &self,
         id: &ItemId,
-        update: &Update,
+        update: &RenderedUpdate,
         _comment: Option<&str>,
     ) -> Result<Option<String>, TrackerError> {
         let status = json!({ "status": update.status });
-        self.ask(id, &Request::with(Method::Patch, path(id), status))?;
+        self.ask(id, &TrackerRequest::with(TrackerMethod::Patch, path(id), status))?;
         let comment = json!({ "body": update.comment });
         let path = format!("{}/comments", path(id));
-        self.ask(id, &Request::with(Method::Post, path, comment))?;
+        self.ask(id, &TrackerRequest::with(TrackerMethod::Post, path, comment))?;
         Ok(None)
     }
 }
@@ -116,7 +116,7 @@ fn word(value: &Value) -> Option<String> {
 }
 
 /// Extracts an answer's own words: `message` or `error` of a document; not a whole page.
-pub(crate) fn message(answer: &Answer) -> String {
+pub(crate) fn message(answer: &TrackerResponse) -> String {
     let document: Value = serde_json::from_str(&answer.body).unwrap_or_default();
     let said = ["message", "detail", "error"].into_iter().find_map(|key| document[key].as_str());
     said.unwrap_or_default().to_owned()

@@ -2,7 +2,7 @@
 
 /// A kind of tracker. One that does not answer does not keep the others from being told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum TrackerKind {
     /// The item API, over HTTP or a command.
     Items,
     /// GitHub.
@@ -43,7 +43,7 @@ impl TrackerName {
     }
 }
 
-impl Kind {
+impl TrackerKind {
     /// Its name in messages.
     pub const fn name(self) -> &'static str {
         match self {

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::error::pause;
-use crate::transport::Answer;
+use crate::transport::TrackerResponse;
 
 /// Statuses that may be a limit. 403 is GitHub's for most of its limits, 503 that of servers under
 /// load.
@@ -14,7 +14,7 @@ const SECONDARY: [&str; 2] = ["rate limit", "abuse detection"];
 
 /// The pause that an answer asks for; `None`: it is no limit.
 /// <https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api>
-pub(crate) fn limit(answer: &Answer, said: &str) -> Option<Duration> {
+pub(crate) fn limit(answer: &TrackerResponse, said: &str) -> Option<Duration> {
     if !STATUSES.contains(&answer.status) {
         return None;
     }
@@ -41,7 +41,7 @@ mod tests {
     fn seconds(status: u16, headers: &[(&str, &str)], said: &str) -> Option<u64> {
         let headers =
             headers.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let answer = Answer { status, headers, body: String::new() };
+        let answer = TrackerResponse { status, headers, body: String::new() };
         limit(&answer, said).map(|pause| pause.as_secs())
     }
 

@@ -1,8 +1,8 @@
 //! HTTP in a program that was built without it: a transport that there is never one of.
 
 use crate::error::TrackerError;
-use crate::token::Token;
-use crate::transport::{Answer, Request, Transport};
+use crate::token::TrackerToken;
+use crate::transport::{TrackerRequest, TrackerResponse, TrackerTransport};
 
 /// HTTP to one address, which this program was built without.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ impl HttpTransport {
         who: &'static str,
         variable: &'static str,
         _base: &str,
-        _token: Option<Token>,
+        _token: Option<TrackerToken>,
         _fields: &[(&'static str, &str)],
     ) -> Result<Self, TrackerError> {
         Err(TrackerError::NotSetUp(format!(
@@ -31,8 +31,8 @@ impl HttpTransport {
     }
 }
 
-impl Transport for HttpTransport {
-    fn send(&self, _: &Request) -> Result<Answer, TrackerError> {
+impl TrackerTransport for HttpTransport {
+    fn send(&self, _: &TrackerRequest) -> Result<TrackerResponse, TrackerError> {
         match *self {}
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::error::TrackerError;
 use crate::item_id::ItemId;
-use crate::kind::Kind;
+use crate::kind::TrackerKind;
 use crate::tracker::Tracker;
 
 type MakeTracker = Arc<dyn Fn() -> Result<Box<dyn Tracker>, TrackerError> + Send + Sync>;
@@ -14,7 +14,7 @@ type MakeTracker = Arc<dyn Fn() -> Result<Box<dyn Tracker>, TrackerError> + Send
 /// Trackers of a program's own, beside the built-in ones or in their place.
 #[derive(Clone, Default)]
 pub struct OwnTrackers {
-    makers: BTreeMap<Kind, MakeTracker>,
+    makers: BTreeMap<TrackerKind, MakeTracker>,
 }
 
 impl fmt::Debug for OwnTrackers {
@@ -24,12 +24,12 @@ impl fmt::Debug for OwnTrackers {
 }
 
 impl OwnTrackers {
-    /// Adds a tracker: of [`Kind::Named`] for items `NAME:...`, of another kind in place of the
-    /// built-in one. `make` is called by each thread that needs it, and again after an error.
+    /// Adds a tracker: of [`TrackerKind::Named`] for items `NAME:...`, of another kind in place of
+    /// the built-in one. `make` is called by each thread that needs it, and again after an error.
     #[must_use]
     pub fn with(
         mut self,
-        kind: Kind,
+        kind: TrackerKind,
         make: impl Fn() -> Result<Box<dyn Tracker>, TrackerError> + Send + Sync + 'static,
     ) -> Self {
         self.makers.insert(kind, Arc::new(make));
@@ -37,9 +37,9 @@ impl OwnTrackers {
     }
 
     /// The tracker that has an item.
-    pub(crate) fn kind(&self, id: &ItemId) -> Kind {
-        let named = |kind: &Kind| match (kind, id) {
-            (Kind::Named(name), ItemId::Item(text)) => {
+    pub(crate) fn kind(&self, id: &ItemId) -> TrackerKind {
+        let named = |kind: &TrackerKind| match (kind, id) {
+            (TrackerKind::Named(name), ItemId::Item(text)) => {
                 text.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with(':'))
             }
             _ => false,
@@ -48,7 +48,7 @@ impl OwnTrackers {
     }
 
     /// Makes the tracker of a kind; `None` when the program brings none.
-    pub(crate) fn make(&self, kind: Kind) -> Option<Result<Box<dyn Tracker>, TrackerError>> {
+    pub(crate) fn make(&self, kind: TrackerKind) -> Option<Result<Box<dyn Tracker>, TrackerError>> {
         self.makers.get(&kind).map(|make| make())
     }
 }

@@ -4,9 +4,9 @@ use std::fmt;
 
 /// A secret that proves who asks. It is shown nowhere.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
+pub struct TrackerToken(String);
 
-impl Token {
+impl TrackerToken {
     /// A token that is not empty; blanks at its ends are left out.
     pub fn new(text: &str) -> Option<Self> {
         let text = text.trim();
@@ -26,7 +26,7 @@ impl Token {
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for TrackerToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token")
     }

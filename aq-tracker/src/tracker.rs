@@ -14,7 +14,7 @@ pub trait Tracker: Send {
     ///
     /// # Errors
     /// See [`TrackerError`].
-    fn item(&self, id: &ItemId) -> Result<Item, TrackerError>;
+    fn item(&self, id: &ItemId) -> Result<TrackerItem, TrackerError>;
 
     /// Brings an item in line with what became of its job. `comment` is what this answered the last
     /// time: the comment to be edited, where the tracker edits comments. Doing it twice leaves the
@@ -25,14 +25,14 @@ pub trait Tracker: Send {
     fn echo(
         &self,
         id: &ItemId,
-        update: &Update,
+        update: &RenderedUpdate,
         comment: Option<&str>,
     ) -> Result<Option<String>, TrackerError>;
 }
 
 /// An item as a tracker has it. Text of strangers: only [`crate::mapping`] makes a job of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Item {
+pub struct TrackerItem {
     /// The item, as it was asked for: no name that a tracker answers is used.
     pub id: ItemId,
     /// Its title.
@@ -47,7 +47,7 @@ pub struct Item {
 
 /// The part of a job that goes out: its stage and its numbers. Nothing here can hold a text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Echo {
+pub struct TrackerUpdate {
     /// The folder it reached.
     #[serde(with = "words")]
     pub stage: Stage,
@@ -89,7 +89,7 @@ pub struct Echo {
     pub lines_deleted: Option<u64>,
 }
 
-impl Echo {
+impl TrackerUpdate {
     /// Reads the numbers out of a record, asked for by the keys of docs/on-disk-format.md: a job's
     /// meta, or the fields of a coordinator's event. What is no number of the right kind is not
     /// known.
@@ -117,9 +117,9 @@ impl Echo {
     }
 }
 
-/// An [`Echo`] in the tracker's words; [`crate::mapping::update`] makes it.
+/// A [`TrackerUpdate`] in the tracker's words; [`crate::mapping::update`] makes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Update {
+pub struct RenderedUpdate {
     /// The folder that the job reached.
     pub stage: Stage,
     /// The item's status.

@@ -9,19 +9,19 @@ use crate::error::TrackerError;
 pub(crate) const MAX_ANSWER: u64 = 16 << 20;
 
 /// Sends one request.
-pub trait Transport: Send {
+pub trait TrackerTransport: Send {
     /// Sends a request and answers what came back, whatever its status.
     ///
     /// # Errors
     /// [`TrackerError::Unavailable`] when nothing whole came back.
-    fn send(&self, request: &Request) -> Result<Answer, TrackerError>;
+    fn send(&self, request: &TrackerRequest) -> Result<TrackerResponse, TrackerError>;
 }
 
 /// A request.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Request {
+pub struct TrackerRequest {
     /// The verb.
-    pub method: Method,
+    pub method: TrackerMethod,
     /// Path and query below the tracker's address, from `/` on, encoded for a URL.
     pub path: String,
     /// A JSON document.
@@ -32,7 +32,7 @@ pub struct Request {
 
 /// The verbs that trackers know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
+pub enum TrackerMethod {
     /// Read.
     Get,
     /// Add.
@@ -45,7 +45,7 @@ pub enum Method {
 
 /// A response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answer {
+pub struct TrackerResponse {
     /// The status code.
     pub status: u16,
     /// Header fields by their names in lower case.
@@ -54,12 +54,12 @@ pub struct Answer {
     pub body: String,
 }
 
-impl Request {
+impl TrackerRequest {
     pub(crate) fn get(path: String) -> Self {
-        Self { method: Method::Get, path, body: None, etag: None }
+        Self { method: TrackerMethod::Get, path, body: None, etag: None }
     }
 
-    pub(crate) fn with(method: Method, path: String, body: Value) -> Self {
+    pub(crate) fn with(method: TrackerMethod, path: String, body: Value) -> Self {
         Self { method, path, body: Some(body), etag: None }
     }
 
@@ -69,7 +69,7 @@ impl Request {
     }
 }
 
-impl Method {
+impl TrackerMethod {
     /// As HTTP writes it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -81,7 +81,7 @@ impl Method {
     }
 }
 
-impl Answer {
+impl TrackerResponse {
     /// A header field.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())

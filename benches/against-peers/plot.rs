@@ -42,14 +42,14 @@ enum Mark {
 }
 
 /// One row, in multiples of what it costs aq.
-struct Line {
+struct PeerRow {
     name: String,
     marks: Vec<(Mark, f64)>,
 }
 
 /// An SVG on white, so that it can be read on any page.
 pub(crate) fn picture(results: &Results) -> Result<String, Failure> {
-    let lines: Vec<Line> = rows(results).iter().filter_map(|row| line(row, results)).collect();
+    let lines: Vec<PeerRow> = rows(results).iter().filter_map(|row| line(row, results)).collect();
     let height = LEGEND + ROW * whole(lines.len()) + FOOT;
     let mut text = String::new();
     {
@@ -66,7 +66,7 @@ fn whole(number: usize) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
-fn line(row: &Row, results: &Results) -> Option<Line> {
+fn line(row: &Row, results: &Results) -> Option<PeerRow> {
     let name = row.plotted.clone()?;
     let aq = row.value(results, "aq").filter(|value| *value > 0.0)?;
     let cost = |value: f64| if row.rate { aq / value } else { value / aq };
@@ -83,10 +83,10 @@ fn line(row: &Row, results: &Results) -> Option<Line> {
         marks.extend(value(who).map(|value| (Mark::Peer(at), value)));
     }
     marks.push((Mark::Aq, 1.0));
-    Some(Line { name, marks })
+    Some(PeerRow { name, marks })
 }
 
-fn draw(area: &Area<'_>, lines: &[Line], results: &Results) -> Result<(), Failure> {
+fn draw(area: &Area<'_>, lines: &[PeerRow], results: &Results) -> Result<(), Failure> {
     let all = || lines.iter().flat_map(|line| &line.marks).map(|(_, value)| value.log10());
     let low = all().fold(-1.0, f64::min).floor();
     let high = all().fold(1.0, f64::max).ceil();
@@ -185,7 +185,7 @@ mod tests {
         let text = "drain\taq\t459\tjobs/s\ndrain\tninja\t1979\tjobs/s\ndrain\tnq\t410\tjobs/s\n\
                     add\taq\t4\tms\nadd\tnq\t0\tms\n";
         let results = Results::parse(text).unwrap();
-        let lines: Vec<Line> =
+        let lines: Vec<PeerRow> =
             rows(&results).iter().filter_map(|row| line(row, &results)).collect();
         let looks = |at: usize| lines[at].marks.iter().map(|(_, value)| (value * 100.0).round());
         // The goal is 0.4 of ninja; a rate that is higher costs less.

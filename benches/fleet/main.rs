@@ -10,7 +10,7 @@ mod wire;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use aq_coordinator::{Config, Database, Rate, Tokens};
+use aq_coordinator::{ApiTokens, CallerRate, CoordinatorConfig, DatabaseLocation};
 
 const USAGE: &str = "usage: fleet claims DATABASE FACTORIES EACH | fleet fill DATABASE JOBS | \
                      fleet beats DATABASE FACTORIES PERIOD_S SECONDS IDLE SLOW";
@@ -50,16 +50,16 @@ fn number(word: &str) -> usize {
     word.parse().unwrap_or_else(|_| panic!("{word} is no number; {USAGE}"))
 }
 
-fn config(database: &str) -> Config {
-    Config {
+fn config(database: &str) -> CoordinatorConfig {
+    CoordinatorConfig {
         listen: "127.0.0.1:0".parse().unwrap(),
-        database: database.parse::<Database>().unwrap(),
-        tokens: Tokens::parse("bench", wire::TOKEN).unwrap(),
+        database: database.parse::<DatabaseLocation>().unwrap(),
+        tokens: ApiTokens::parse("bench", wire::TOKEN).unwrap(),
         lease: Duration::from_secs(600),
         heartbeat: Duration::from_secs(10),
         tls: None,
         insecure: false,
-        rate: Rate { per_second: 1e6, burst: 1e6 },
+        rate: CallerRate { per_second: 1e6, burst: 1e6 },
         run_doubted: false,
         keep: None,
         echoes: None,

@@ -4,11 +4,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitCode, Stdio};
 
-use aq_coordinator::Config;
+use aq_coordinator::CoordinatorConfig;
 
 /// Serves until its input ends, which it also does when the parent is killed.
 #[expect(clippy::print_stdout, reason = "a program of its own")]
-pub(crate) fn serve(config: Config) -> ExitCode {
+pub(crate) fn serve(config: CoordinatorConfig) -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let running = runtime.block_on(aq_coordinator::serve(config)).unwrap();
     println!("{}", running.address());

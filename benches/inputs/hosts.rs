@@ -1,6 +1,6 @@
 //! Tokens of hosts, and requirements of jobs.
 
-use aq_caps::{Capabilities, Requirement};
+use aq_caps::{Capabilities, HostRequirement};
 
 /// The tokens of host `n`: twenty, as detection finds them.
 pub fn capabilities(n: usize) -> Capabilities {
@@ -30,6 +30,6 @@ pub fn hosts(count: usize) -> Vec<Capabilities> {
 }
 
 /// The requirement of a job; a part of the hosts meets it.
-pub fn requirement() -> Requirement {
+pub fn requirement() -> HostRequirement {
     "node>=20".parse().expect("a requirement")
 }

@@ -1,7 +1,9 @@
 //! Jobs that wait for one another.
 
 use aq_manifest::JobId;
-use aq_scheduler::{EngineState, Host, HostId, Job, Limits, Queue, State};
+use aq_scheduler::{
+    EngineState, HostId, HostLimits, JobQueue, JobState, ScheduledJob, SchedulerHost,
+};
 use jiff::{SignedDuration, Timestamp};
 
 /// Random enough, and the same in each run.
@@ -45,23 +47,23 @@ fn key(n: usize) -> String {
 
 /// Job `n`, which waits for so many others. One job in eight shares a lock with one in a hundred
 /// of its kind.
-pub fn job(n: usize, edges: usize) -> Job {
+pub fn job(n: usize, edges: usize) -> ScheduledJob {
     job_near(n, edges, n)
 }
 
 /// The same, which waits for some of the latest `reach` ones before it.
-pub(crate) fn job_near(n: usize, edges: usize, reach: usize) -> Job {
-    Job {
+pub(crate) fn job_near(n: usize, edges: usize, reach: usize) -> ScheduledJob {
+    ScheduledJob {
         key: (edges > 0).then(|| key(n)),
         deps: deps_near(n, edges, reach).into_iter().map(key).collect(),
         lock: n.is_multiple_of(8).then(|| format!("/home/me/project-{}", n % 800)),
         engines: vec!["claude".to_owned(), "codex".to_owned()],
-        ..Job::new(id(n), noon() + SignedDuration::from_millis(n as i64))
+        ..ScheduledJob::new(id(n), noon() + SignedDuration::from_millis(n as i64))
     }
 }
 
 /// So many jobs, with so many edges each, in the order of their numbers.
-pub fn jobs((n, edges): (usize, usize)) -> Vec<Job> {
+pub fn jobs((n, edges): (usize, usize)) -> Vec<ScheduledJob> {
     (0..n).map(|n| job(n, edges)).collect()
 }
 
@@ -98,26 +100,28 @@ impl Arrival {
 }
 
 /// `n` jobs of which each waits for the one before it, in an order.
-pub fn chain(arrival: Arrival, n: usize) -> Vec<Job> {
-    let link =
-        |n: usize| Job { deps: n.checked_sub(1).map(key).into_iter().collect(), ..job(n, 1) };
+pub fn chain(arrival: Arrival, n: usize) -> Vec<ScheduledJob> {
+    let link = |n: usize| ScheduledJob {
+        deps: n.checked_sub(1).map(key).into_iter().collect(),
+        ..job(n, 1)
+    };
     arrival.order(n).into_iter().map(link).collect()
 }
 
 /// A queue with a host of eight slots, and no jobs.
-pub fn empty() -> (Queue, HostId) {
-    let mut queue = Queue::new();
+pub fn empty() -> (JobQueue, HostId) {
+    let mut queue = JobQueue::new();
     let engines = [("codex".to_owned(), EngineState::READY)].into();
-    let limits = Limits { max: 8, max_review: None };
-    let host = queue.add_host(Host { engines, limits, ..Host::default() });
+    let limits = HostLimits { max: 8, max_review: None };
+    let host = queue.add_host(SchedulerHost { engines, limits, ..SchedulerHost::default() });
     (queue, host)
 }
 
 /// The same with jobs that wait.
-pub fn fill(jobs: Vec<Job>) -> (Queue, HostId) {
+pub fn fill(jobs: Vec<ScheduledJob>) -> (JobQueue, HostId) {
     let (mut queue, host) = empty();
     for job in jobs {
-        queue.insert(job, State::WAITING).expect("no cycle");
+        queue.insert(job, JobState::WAITING).expect("no cycle");
     }
     (queue, host)
 }

@@ -2,7 +2,7 @@
 
 use aq_ledger::{JobRow, RecordContent};
 use aq_manifest::{JobId, Stage};
-use aq_scheduler::Job;
+use aq_scheduler::ScheduledJob;
 use jiff::Timestamp;
 
 /// A job file with twenty keys.
@@ -106,10 +106,10 @@ pub fn record(attempts: usize) -> String {
 }
 
 /// The job of a record, as a loop that starts puts it into its queue.
-pub fn replay(id: &JobId, record: &str) -> Job {
+pub fn replay(id: &JobId, record: &str) -> ScheduledJob {
     let content = RecordContent::parse(record);
     let row = JobRow::unchecked(id, Stage::Inbox, &content);
-    Job {
+    ScheduledJob {
         priority: row.priority().unwrap_or_default(),
         lock: row.lock().map(str::to_owned),
         key: row.idempotency_key().map(str::to_owned),
@@ -117,6 +117,6 @@ pub fn replay(id: &JobId, record: &str) -> Job {
         deps_mode: row.deps_mode().unwrap_or_default(),
         requirements: row.capabilities().unwrap_or_default(),
         engines: row.prefers_engine().unwrap_or_default(),
-        ..Job::new(id.clone(), row.added_at().unwrap_or(Timestamp::UNIX_EPOCH))
+        ..ScheduledJob::new(id.clone(), row.added_at().unwrap_or(Timestamp::UNIX_EPOCH))
     }
 }

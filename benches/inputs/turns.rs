@@ -3,20 +3,20 @@
 use std::collections::VecDeque;
 
 use aq_manifest::JobId;
-use aq_scheduler::{HostId, Plan, Queue, Settled, State};
+use aq_scheduler::{HostId, HostPlan, JobQueue, JobState, SettledAs};
 
 use super::queues::{fill, job_near, noon};
 
 /// A loop whose jobs take no time.
 #[derive(Debug)]
 pub struct Turns {
-    queue: Queue,
+    queue: JobQueue,
     host: HostId,
     edges: usize,
     reach: usize,
     running: VecDeque<JobId>,
     next: usize,
-    plan: Plan,
+    plan: HostPlan,
 }
 
 impl Turns {
@@ -40,18 +40,18 @@ impl Turns {
     /// The event and the decision: the oldest running job ships, and the queue says what is next.
     pub fn end_and_decide(&mut self) {
         let ended = self.running.pop_front().expect("eight of them");
-        self.queue.set_state(&ended, State::Settled(Settled::Shipped)).expect("it runs");
+        self.queue.set_state(&ended, JobState::Settled(SettledAs::Shipped)).expect("it runs");
         self.plan = self.queue.plan(self.host, noon()).expect("the host is there");
     }
 
     /// Goes on: the jobs of the decision start, and as many new ones come.
     pub fn go_on(&mut self) {
         for start in std::mem::take(&mut self.plan.start) {
-            let state = State::Running { host: self.host, engine: start.engine };
+            let state = JobState::Running { host: self.host, engine: start.engine };
             self.queue.set_state(&start.job, state).expect("it waits");
             self.running.push_back(start.job);
             let job = job_near(self.next, self.edges, self.reach);
-            self.queue.insert(job, State::WAITING).expect("deps are earlier jobs");
+            self.queue.insert(job, JobState::WAITING).expect("deps are earlier jobs");
             self.next += 1;
         }
     }

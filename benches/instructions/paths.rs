@@ -7,7 +7,7 @@ use aq_benches::inputs::{
     Arrival, JOB_FILE, REQUIREMENTS, Turns, chain, fill, hosts, id, jobs, noon, record, replay,
     requirement,
 };
-use aq_caps::Requirement;
+use aq_caps::HostRequirement;
 
 /// Names, in the order of the report.
 pub(crate) const ALL: [(&str, fn()); 13] = [
@@ -98,7 +98,7 @@ fn job_file() {
 fn requirements() {
     for text in REQUIREMENTS {
         for _ in 0..20 {
-            count(|| black_box(text).parse::<Requirement>()).expect("a requirement");
+            count(|| black_box(text).parse::<HostRequirement>()).expect("a requirement");
         }
     }
 }

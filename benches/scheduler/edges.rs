@@ -1,7 +1,7 @@
 //! Jobs that wait for one another come, and close no cycle.
 
 use aq_benches::inputs::{Arrival, chain, deps_of, fill, job, noon};
-use aq_scheduler::{HostId, Job, Queue, Settled, State};
+use aq_scheduler::{HostId, JobQueue, JobState, ScheduledJob, SettledAs};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 
@@ -63,18 +63,18 @@ fn cycle_of_100_000(bencher: Bencher) {
 /// All wait for one key: it ships, and each of them starts and ends in turn.
 #[divan::bench(sample_count = 3, sample_size = 1)]
 fn hub_drained(bencher: Bencher) {
-    let hub = Job { key: Some("hub".to_owned()), ..job(0, 0) };
-    let waiting = (1..JOBS).map(|n| Job { deps: vec!["hub".to_owned()], ..job(n, 0) });
+    let hub = ScheduledJob { key: Some("hub".to_owned()), ..job(0, 0) };
+    let waiting = (1..JOBS).map(|n| ScheduledJob { deps: vec!["hub".to_owned()], ..job(n, 0) });
     let full = fill(std::iter::once(hub).chain(waiting).collect());
     bencher.counter(ItemsCount::new(JOBS)).with_inputs(|| full.clone()).bench_local_values(drain);
 }
 
-fn drain((mut queue, host): (Queue, HostId)) {
+fn drain((mut queue, host): (JobQueue, HostId)) {
     while queue.counts().waiting > 0 {
         for start in queue.plan(host, noon()).expect("the host is there").start {
-            let running = State::Running { host, engine: start.engine };
+            let running = JobState::Running { host, engine: start.engine };
             queue.set_state(&start.job, running).expect("it waits");
-            let shipped = State::Settled(Settled::Shipped);
+            let shipped = JobState::Settled(SettledAs::Shipped);
             queue.set_state(&start.job, shipped).expect("it runs");
         }
     }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use aq_benches::inputs::{Turns, fill, id, jobs, noon};
-use aq_scheduler::State;
+use aq_scheduler::JobState;
 use divan::Bencher;
 use jiff::SignedDuration;
 
@@ -29,7 +29,7 @@ fn pause_to_decision(bencher: Bencher, n: usize) {
     bencher.bench_local(|| {
         paused = !paused;
         let not_before = later.filter(|_| paused);
-        queue.set_state(&middle, State::Waiting { not_before }).expect("it waits");
+        queue.set_state(&middle, JobState::Waiting { not_before }).expect("it waits");
         queue.plan(host, noon())
     });
 }

@@ -1,7 +1,7 @@
 //! Texts to values.
 
 use aq_benches::inputs::{JOB_FILE, REQUIREMENTS, id, record, replay};
-use aq_caps::Requirement;
+use aq_caps::HostRequirement;
 use divan::{Bencher, black_box};
 
 use crate::references;
@@ -20,7 +20,7 @@ fn job_file_saphyr() -> references::Keys {
 
 /// One requirement of each kind.
 #[divan::bench(args = REQUIREMENTS)]
-fn requirement(text: &str) -> Requirement {
+fn requirement(text: &str) -> HostRequirement {
     text.parse().expect("a requirement")
 }
 

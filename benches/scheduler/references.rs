@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aq_benches::inputs::{Arrival, deps_of};
-use aq_scheduler::Job;
+use aq_scheduler::ScheduledJob;
 use petgraph::acyclic::Acyclic;
 use petgraph::data::Build;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -30,7 +30,7 @@ pub(crate) fn toposort<N>(graph: &DiGraph<N, ()>) -> usize {
 pub(crate) type Interned = (DiGraph<String, ()>, HashMap<String, NodeIndex>, usize);
 
 /// From jobs with text keys to a petgraph graph to its order, without all else that a queue knows.
-pub(crate) fn intern_and_toposort(jobs: Vec<Job>) -> Interned {
+pub(crate) fn intern_and_toposort(jobs: Vec<ScheduledJob>) -> Interned {
     let mut graph = DiGraph::<String, ()>::new();
     let mut nodes = HashMap::new();
     for job in jobs {

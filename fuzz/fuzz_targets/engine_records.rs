@@ -3,11 +3,11 @@
 
 use std::sync::LazyLock;
 
-use aq_runner::engine::{EndedBy, EngineConfig, Exit, Registry};
+use aq_runner::engine::{EndedBy, EngineConfig, ProcessExit, EngineRegistry};
 use libfuzzer_sys::fuzz_target;
 
-static ENGINES: LazyLock<Registry> = LazyLock::new(|| {
-    Registry::new(&EngineConfig::default(), &|_| None).expect("the built-in engines")
+static ENGINES: LazyLock<EngineRegistry> = LazyLock::new(|| {
+    EngineRegistry::new(&EngineConfig::default(), &|_| None).expect("the built-in engines")
 });
 
 fuzz_target!(|input: (u8, u8, u8, &[u8], &[u8])| {
@@ -20,7 +20,7 @@ fuzz_target!(|input: (u8, u8, u8, &[u8], &[u8])| {
     }
     records.stderr(stderr);
     let _ = records.usage_so_far();
-    let verdict = records.verdict(Exit::Code(i32::from(exit)), EndedBy::Engine);
+    let verdict = records.verdict(ProcessExit::Code(i32::from(exit)), EndedBy::Engine);
     assert!(!(verdict.success && exit != 0));
     if let Some(why) = &verdict.why {
         assert!(!why.chars().any(char::is_control), "{why:?}");

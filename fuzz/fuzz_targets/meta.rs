@@ -3,7 +3,7 @@
 
 use aq_ledger::{JobRow, RecordContent, RecordKey};
 use aq_manifest::Stage;
-use aq_runner::engine::Cooldowns;
+use aq_runner::engine::EngineCooldowns;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -16,5 +16,5 @@ fuzz_target!(|text: &str| {
         Ok(row) => assert_eq!(row.attempts().is_some(), content.has(RecordKey::Attempts)),
         Err(problem) => assert!(problem.line().is_some()),
     }
-    let _ = Cooldowns::from_text(text).to_text();
+    let _ = EngineCooldowns::from_text(text).to_text();
 });

@@ -2,9 +2,9 @@
 #![no_main]
 
 use aq_fleet::protocol::{
-    Claim, Claimed, Done, DrainOrder, Events, FactoryPage, FeedEvent, Heartbeat, HeartbeatAnswer,
-    JobPage, JobQuery, JobView, PageQuery, Problem, Register, Registered, Release, Renew, Renewed,
-    Report, Stats, Submit, Submitted,
+    ClaimRequest, ClaimResponse, CallDone, DrainOrder, EventsRequest, FactoryPage, FeedEvent, HeartbeatRequest, HeartbeatAnswer,
+    JobPage, JobQuery, JobView, PageQuery, ProblemBody, RegisterRequest, RegisterResponse, ReleaseRequest, RenewRequest, RenewResponse,
+    ReportRequest, FleetStats, SubmitRequest, SubmitResponse,
 };
 use libfuzzer_sys::fuzz_target;
 use serde::Serialize;
@@ -18,27 +18,27 @@ fn there_and_back<T: Serialize + DeserializeOwned>(bytes: &[u8]) {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    there_and_back::<Claim>(bytes);
-    there_and_back::<Claimed>(bytes);
-    there_and_back::<Done>(bytes);
+    there_and_back::<ClaimRequest>(bytes);
+    there_and_back::<ClaimResponse>(bytes);
+    there_and_back::<CallDone>(bytes);
     there_and_back::<DrainOrder>(bytes);
-    there_and_back::<Events>(bytes);
+    there_and_back::<EventsRequest>(bytes);
     there_and_back::<FactoryPage>(bytes);
     there_and_back::<FeedEvent>(bytes);
-    there_and_back::<Heartbeat>(bytes);
+    there_and_back::<HeartbeatRequest>(bytes);
     there_and_back::<HeartbeatAnswer>(bytes);
     there_and_back::<JobPage>(bytes);
     there_and_back::<JobQuery>(bytes);
     there_and_back::<JobView>(bytes);
     there_and_back::<PageQuery>(bytes);
-    there_and_back::<Problem>(bytes);
-    there_and_back::<Register>(bytes);
-    there_and_back::<Registered>(bytes);
-    there_and_back::<Release>(bytes);
-    there_and_back::<Renew>(bytes);
-    there_and_back::<Renewed>(bytes);
-    there_and_back::<Report>(bytes);
-    there_and_back::<Stats>(bytes);
-    there_and_back::<Submit>(bytes);
-    there_and_back::<Submitted>(bytes);
+    there_and_back::<ProblemBody>(bytes);
+    there_and_back::<RegisterRequest>(bytes);
+    there_and_back::<RegisterResponse>(bytes);
+    there_and_back::<ReleaseRequest>(bytes);
+    there_and_back::<RenewRequest>(bytes);
+    there_and_back::<RenewResponse>(bytes);
+    there_and_back::<ReportRequest>(bytes);
+    there_and_back::<FleetStats>(bytes);
+    there_and_back::<SubmitRequest>(bytes);
+    there_and_back::<SubmitResponse>(bytes);
 });

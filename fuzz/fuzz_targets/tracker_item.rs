@@ -4,16 +4,16 @@
 
 use aq_tracker::forge::{PullAnswer, PullRequests, with_own_part};
 use aq_tracker::{
-    Answer, GitHub, ItemApi, ItemId, Request, Tracker, TrackerError, Transport, mapping,
+    TrackerResponse, GitHub, ItemApi, ItemId, TrackerRequest, Tracker, TrackerError, TrackerTransport, mapping,
 };
 use libfuzzer_sys::fuzz_target;
 
 /// Answers everything with this.
 struct Always(String);
 
-impl Transport for Always {
-    fn send(&self, _: &Request) -> Result<Answer, TrackerError> {
-        Ok(Answer { status: 200, headers: Vec::new(), body: self.0.clone() })
+impl TrackerTransport for Always {
+    fn send(&self, _: &TrackerRequest) -> Result<TrackerResponse, TrackerError> {
+        Ok(TrackerResponse { status: 200, headers: Vec::new(), body: self.0.clone() })
     }
 }
 

@@ -4,16 +4,17 @@ use std::path::PathBuf;
 
 use aq_ledger::RecordKey;
 use aq_manifest::{EditError, JobId, Stage, parse, with_value};
-use aq_runner::run::{Settings, add_context, taken_at_word, without_engine};
+use aq_runner::run::{QueueSettings, add_context, taken_at_word, without_engine};
 use aq_runner::store::{
-    AddContext, AddReport, AddWarning, AddWarningKind, Added, Draft, JobRecord, QueueDir, add,
+    AddContext, AddReport, AddWarning, AddWarningKind, DraftResult, JobDraft, JobRecord, QueueDir,
+    add,
 };
 use jiff::Timestamp;
 
-use super::Here;
+use super::CliContext;
+use super::cli_context::job_id;
 use super::files::drafts;
-use super::here::job_id;
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{CliExit, CliFailure, Outcome};
 use crate::output;
 use crate::output::json::{JsonOption, JsonVersion};
 
@@ -21,7 +22,7 @@ use crate::output::json::{JsonOption, JsonVersion};
 #[command(
     after_help = "Examples:  aq add fix-login.md\n           aq add jobs/\n           echo 'Fix the login.' | aq add - --name fix-login"
 )]
-pub(crate) struct Args {
+pub(crate) struct AddArgs {
     /// Job files, directories, or `-` for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -38,7 +39,7 @@ pub(crate) struct Args {
     json: JsonOption,
 }
 
-pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+pub(crate) fn run(here: &CliContext, args: &AddArgs) -> Outcome {
     let mut drafts = drafts(&args.files, args.name.as_deref(), args.again)?;
     let queue = here.queue_or_new()?;
     if let Some(job) = &args.after {
@@ -49,11 +50,11 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     let report = add(&queue, &drafts, &context)?;
     // A bad config is for those to tell who need it: the jobs are in.
     tell_added(&queue, here.settings(&queue).ok().as_ref(), report, args.json.version);
-    Ok(Exit::Done)
+    Ok(CliExit::Done)
 }
 
 /// Lets jobs wait for another one. A shipped one without a key is waited for no more.
-fn put_after(queue: &QueueDir, id: &JobId, drafts: &mut [Draft]) -> Result<(), Failure> {
+fn put_after(queue: &QueueDir, id: &JobId, drafts: &mut [JobDraft]) -> Result<(), CliFailure> {
     let record = JobRecord::read(queue, queue.expect(id)?, id.clone())?;
     let Some(key) = record.meta.get(RecordKey::IdempotencyKey) else {
         if record.stage == Stage::Shipped {
@@ -61,7 +62,7 @@ fn put_after(queue: &QueueDir, id: &JobId, drafts: &mut [Draft]) -> Result<(), F
         }
         let words = "has no idempotency-key, so no job can wait for it";
         let mend = format!("`aq set {id} idempotency-key={id}` gives it one while it waits");
-        return Err(Failure::new(Exit::Refused, format_args!("{id} {words}; {mend}")));
+        return Err(CliFailure::new(CliExit::Refused, format_args!("{id} {words}; {mend}")));
     };
     for draft in drafts {
         let mut deps = parse(&draft.text).manifest.deps.unwrap_or_default();
@@ -74,7 +75,7 @@ fn put_after(queue: &QueueDir, id: &JobId, drafts: &mut [Draft]) -> Result<(), F
             Ok(text) => draft.text = text,
             // The add says what is wrong, and where.
             Err(EditError::Invalid { file, .. }) => draft.text = file,
-            Err(e) => return Err(Failure::usage(format_args!("{}: {e}", draft.name))),
+            Err(e) => return Err(CliFailure::usage(format_args!("{}: {e}", draft.name))),
         }
     }
     Ok(())
@@ -83,18 +84,18 @@ fn put_after(queue: &QueueDir, id: &JobId, drafts: &mut [Draft]) -> Result<(), F
 /// Says which jobs were added, and what a person should look at.
 pub(super) fn tell_added(
     queue: &QueueDir,
-    settings: Option<&Settings>,
+    settings: Option<&QueueSettings>,
     mut report: AddReport,
     json: Option<JsonVersion>,
 ) {
     if let Some(settings) = settings {
-        let missing = without_engine(queue, settings, report.added.iter().map(Added::id));
+        let missing = without_engine(queue, settings, report.added.iter().map(DraftResult::id));
         let warnings = missing.iter().map(|found| {
             let text = output::human::no_engine(found);
             jobs_warning(AddWarningKind::NoEngine, &found.jobs, text)
         });
         report.warnings.extend(warnings);
-        let unchecked = taken_at_word(queue, settings, report.added.iter().map(Added::id));
+        let unchecked = taken_at_word(queue, settings, report.added.iter().map(DraftResult::id));
         let warnings = unchecked.iter().map(|found| {
             let text = output::human::taken_at_word(found);
             jobs_warning(AddWarningKind::Unchecked, &found.jobs, text)

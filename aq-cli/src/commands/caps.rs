@@ -3,14 +3,14 @@
 use aq_runner::run::host::ProbePolicy;
 use aq_runner::run::host_capabilities;
 
-use super::Here;
-use crate::exit::{Exit, Outcome};
+use super::CliContext;
+use crate::exit::{CliExit, Outcome};
 use crate::output;
 use crate::output::json::JsonOption;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq caps --refresh")]
-pub(crate) struct Args {
+pub(crate) struct CapsArgs {
     /// Ask every tool again, whatever the cache says
     #[arg(long)]
     refresh: bool,
@@ -18,7 +18,7 @@ pub(crate) struct Args {
     json: JsonOption,
 }
 
-pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+pub(crate) fn run(here: &CliContext, args: &CapsArgs) -> Outcome {
     let queue = here.queue_if_any()?;
     let settings = here.settings_if_any(queue.as_ref())?;
     let untrusted = queue.as_ref().and_then(|queue| here.untrusted(queue));
@@ -35,5 +35,5 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     } else {
         output::human::capabilities(&host);
     }
-    Ok(Exit::Done)
+    Ok(CliExit::Done)
 }

@@ -3,18 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use aq_manifest::JobId;
-use aq_runner::store::{Invalid, JobFile, QueueDir, holder, load};
+use aq_runner::store::{InvalidJobFile, JobFile, QueueDir, holder, load};
 use serde_json::Value;
 
-use super::Here;
+use super::CliContext;
 use super::files::{JobSource, sources};
-use crate::exit::{Exit, Failure, Outcome};
-use crate::output::json::{Coded, JsonOption};
-use crate::output::{self, human::Checked, style::plain};
+use crate::exit::{CliExit, CliFailure, Outcome};
+use crate::output::json::{CodedReason, JsonOption};
+use crate::output::{self, human::FileFindings, style::plain};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:  aq check jobs/*.md\n           aq check --strict jobs/")]
-pub(crate) struct Args {
+pub(crate) struct CheckArgs {
     /// Job files, directories, or `-` for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -26,38 +26,39 @@ pub(crate) struct Args {
 }
 
 /// A file that was read: what it says, or its errors.
-struct Read {
+struct CheckedFile {
     name: String,
     /// Set when the file's name cannot be a job's.
     bad_name: Option<String>,
-    loaded: Result<JobFile, Fault>,
+    loaded: Result<JobFile, FileFault>,
 }
 
 /// A fault of a file.
-struct Fault {
-    error: Coded,
+struct FileFault {
+    error: CodedReason,
     /// All of them, rendered.
     report: String,
 }
 
-impl From<Invalid> for Fault {
-    fn from(invalid: Invalid) -> Self {
-        Self { error: Coded::from(&invalid), report: invalid.report }
+impl From<InvalidJobFile> for FileFault {
+    fn from(invalid: InvalidJobFile) -> Self {
+        Self { error: CodedReason::from(&invalid), report: invalid.report }
     }
 }
 
-pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+pub(crate) fn run(here: &CliContext, args: &CheckArgs) -> Outcome {
     let sources = sources(&args.files)?;
     let profiles = here.profiles()?;
     // Profiles of a queue that is not trusted are read, and that is said.
     let queue = here.queue_if_any()?;
     let colour = args.json.version.is_none() && output::lines_in_colour();
-    let read: Vec<Read> = sources.iter().map(|source| read(&profiles, source, colour)).collect();
+    let read: Vec<CheckedFile> =
+        sources.iter().map(|source| read(&profiles, source, colour)).collect();
     let keys: Vec<String> = read
         .iter()
         .filter_map(|file| file.loaded.as_ref().ok()?.spec.idempotency_key.clone())
         .collect();
-    let checked: Vec<Checked> = read
+    let checked: Vec<FileFindings> = read
         .into_iter()
         .map(|file| check(file, &keys, queue.as_ref(), args.strict))
         .collect::<Result<_, _>>()?;
@@ -66,40 +67,40 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     } else {
         output::human::checked(&checked);
     }
-    Ok(if checked.iter().any(|file| file.error.is_some()) { Exit::Usage } else { Exit::Done })
+    Ok(if checked.iter().any(|file| file.error.is_some()) { CliExit::Usage } else { CliExit::Done })
 }
 
-fn read(profiles: &Path, source: &JobSource, colour: bool) -> Read {
+fn read(profiles: &Path, source: &JobSource, colour: bool) -> CheckedFile {
     let name = source.shown();
     let loaded = match source.read() {
         Ok(text) => load(profiles, &name, &text, colour)
             .and_then(|file| file.require_prompt(&name))
             .and_then(|file| file.require_own(&name))
-            .map_err(Fault::from),
+            .map_err(FileFault::from),
         Err(failure) => {
-            let invalid = Invalid::named(failure);
-            let error = Coded::new("unreadable", Value::Null, invalid.summary);
-            Err(Fault { error, report: invalid.report })
+            let invalid = InvalidJobFile::named(failure);
+            let error = CodedReason::new("unreadable", Value::Null, invalid.summary);
+            Err(FileFault { error, report: invalid.report })
         }
     };
     let bad_name = match source {
         JobSource::File(path) => name_warning(path),
         JobSource::Stream(_) => None,
     };
-    Read { name, bad_name, loaded }
+    CheckedFile { name, bad_name, loaded }
 }
 
 fn check(
-    file: Read,
+    file: CheckedFile,
     keys: &[String],
     queue: Option<&QueueDir>,
     strict: bool,
-) -> Result<Checked, Failure> {
-    let Read { name, bad_name, loaded } = file;
+) -> Result<FileFindings, CliFailure> {
+    let CheckedFile { name, bad_name, loaded } = file;
     let found = match loaded {
         Ok(found) => found,
-        Err(Fault { error, report }) => {
-            return Ok(Checked { file: name, error: Some(error), report });
+        Err(FileFault { error, report }) => {
+            return Ok(FileFindings { file: name, error: Some(error), report });
         }
     };
     let mut report = found.warnings;
@@ -118,12 +119,12 @@ fn check(
     }
     let error = (strict && !report.is_empty()).then(|| {
         let text = "it has warnings, which --strict takes for errors";
-        Coded::new("has_warnings", Value::Null, text)
+        CodedReason::new("has_warnings", Value::Null, text)
     });
     if let Some(error) = &error {
         report.push_str(&format!("error: {}: {}\n", plain(&name), error.text()));
     }
-    Ok(Checked { file: name, error, report })
+    Ok(FileFindings { file: name, error, report })
 }
 
 /// The file's name becomes the job's id, where it can.

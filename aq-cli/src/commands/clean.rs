@@ -3,19 +3,19 @@
 use aq_runner::run::clean;
 use jiff::Timestamp;
 
-use super::Here;
-use crate::exit::{Exit, Outcome};
+use super::CliContext;
+use crate::exit::{CliExit, Outcome};
 use crate::output;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq clean --keep 100")]
-pub(crate) struct Args {
+pub(crate) struct CleanArgs {
     /// How many finished jobs keep theirs
     #[arg(long, value_name = "N", default_value_t = 50)]
     keep: usize,
 }
 
-pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+pub(crate) fn run(here: &CliContext, args: &CleanArgs) -> Outcome {
     let queue = here.trusted_queue()?;
     let (cleaned, left) = clean(&queue, args.keep, Timestamp::now())?;
     for problem in left {
@@ -32,5 +32,5 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
             args.keep
         )),
     }
-    Ok(Exit::Done)
+    Ok(CliExit::Done)
 }

@@ -7,27 +7,28 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aq_coordinator::{
-    Config, DEFAULT_RATE, Database, Echoes, Repository, ServeError, TlsFiles, Tokens,
+    ApiTokens, CoordinatorConfig, DEFAULT_RATE, DatabaseLocation, GitHubRepository, ServeError,
+    TlsFiles, TrackerSettings,
 };
 use aq_manifest::{DurationError, parse_duration};
-use aq_runner::run::{Environment, FLEET_TOKEN, TRACKER_TOKENS};
+use aq_runner::run::{FLEET_TOKEN, ProcessEnvironment, TRACKER_TOKENS};
 
-use super::Here;
-use super::here::listen_address;
-use crate::exit::{Exit, Failure, Outcome};
+use super::CliContext;
+use super::cli_context::listen_address;
+use crate::exit::{CliExit, CliFailure, Outcome};
 use crate::output;
 
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:  AQ_FLEET_TOKEN=$(openssl rand -hex 32) aq coordinator\n           aq coordinator --listen 0.0.0.0:7332 --tls-cert fleet.pem --tls-key fleet.key \\\n               --token-file tokens --database postgres:///aq"
 )]
-pub(crate) struct Args {
+pub(crate) struct CoordinatorArgs {
     /// Address and port; port 0 takes any free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7332", value_parser = listen_address)]
     listen: SocketAddr,
     /// `sqlite:FILE` or `postgres://…` [env: AQ_DATABASE] [default: a file in ~/.local/share/aq]
     #[arg(long, value_name = "URL")]
-    database: Option<Database>,
+    database: Option<DatabaseLocation>,
     /// Lines `LABEL SCOPE TOKEN`, the scope `submit`, `host:ID`, `read` or `admin`; SIGHUP has it
     /// read again [default: one token for all, in the file AQ_FLEET_TOKEN_FILE or AQ_FLEET_TOKEN]
     #[arg(long, value_name = "FILE")]
@@ -54,7 +55,7 @@ pub(crate) struct Args {
     keep: Option<Duration>,
     /// A repository whose issues hear of jobs that name them, `github:OWNER/NAME`; may be repeated
     #[arg(long = "tracker-allow", value_name = "REPOSITORY")]
-    tracker_allow: Vec<Repository>,
+    tracker_allow: Vec<GitHubRepository>,
     /// Listen beyond this machine without TLS, such as behind a proxy that has it
     #[arg(long)]
     insecure: bool,
@@ -83,13 +84,14 @@ fn keep(text: &str) -> Result<Duration, String> {
     Ok(keep)
 }
 
-pub(crate) fn run(here: &Here, args: Args) -> Outcome {
+pub(crate) fn run(here: &CliContext, args: CoordinatorArgs) -> Outcome {
     let tls = args.tls_cert.zip(args.tls_key).map(|(cert, key)| TlsFiles { cert, key });
     let tells_trackers = here.environment.get("AQ_TRACKER_AUTO").is_some_and(|auto| auto == "1");
     let of_trackers = TRACKER_TOKENS.iter().filter(|_| tells_trackers);
     let of_fleet = args.token_file.is_none().then_some(&FLEET_TOKEN);
     let wanted: Vec<&str> = of_trackers.chain(of_fleet).copied().collect();
-    let (environment, warnings) = here.environment.with_tokens(&wanted).map_err(Failure::usage)?;
+    let (environment, warnings) =
+        here.environment.with_tokens(&wanted).map_err(CliFailure::usage)?;
     for warning in warnings {
         output::warning(&warning);
     }
@@ -97,8 +99,8 @@ pub(crate) fn run(here: &Here, args: Args) -> Outcome {
     for warning in tokens.warnings() {
         output::warning(&warning);
     }
-    let echoes = Echoes::new(|name| environment.get(name)?.into_string().ok());
-    let config = Config {
+    let echoes = TrackerSettings::new(|name| environment.get(name)?.into_string().ok());
+    let config = CoordinatorConfig {
         listen: args.listen,
         database: database(here, args.database)?,
         tokens,
@@ -113,50 +115,56 @@ pub(crate) fn run(here: &Here, args: Args) -> Outcome {
     };
     output::log::start();
     aq_coordinator::run(config, |url| output::line(format_args!("listening on {url}")))?;
-    Ok(Exit::Done)
+    Ok(CliExit::Done)
 }
 
-fn database(here: &Here, named: Option<Database>) -> Result<Database, Failure> {
+fn database(
+    here: &CliContext,
+    named: Option<DatabaseLocation>,
+) -> Result<DatabaseLocation, CliFailure> {
     if let Some(named) = named {
         return Ok(named);
     }
     // Not an option of clap's: its errors repeat the value, which may hold a password.
     if let Some(text) = text_of(&here.environment, "AQ_DATABASE")? {
-        return text.parse().map_err(|e| Failure::usage(format_args!("AQ_DATABASE: {e}")));
+        return text.parse().map_err(|e| CliFailure::usage(format_args!("AQ_DATABASE: {e}")));
     }
     let dir = here.data_dir()?;
     let doing = format_args!("make {}", dir.display()).to_string();
-    fs::create_dir_all(&dir).map_err(|e| Failure::io(doing, &e))?;
-    Ok(Database::Sqlite(dir.join("coordinator.sqlite")))
+    fs::create_dir_all(&dir).map_err(|e| CliFailure::io(doing, &e))?;
+    Ok(DatabaseLocation::Sqlite(dir.join("coordinator.sqlite")))
 }
 
-fn tokens(environment: &Environment, file: Option<PathBuf>) -> Result<Tokens, Failure> {
+fn tokens(
+    environment: &ProcessEnvironment,
+    file: Option<PathBuf>,
+) -> Result<ApiTokens, CliFailure> {
     if let Some(file) = file {
-        return Tokens::read(&file).map_err(Failure::usage);
+        return ApiTokens::read(&file).map_err(CliFailure::usage);
     }
     let Some(token) = text_of(environment, FLEET_TOKEN)? else {
-        return Err(Failure::usage(
+        return Err(CliFailure::usage(
             "no token: put one a line into a file for --token-file, or one into a file that \
              AQ_FLEET_TOKEN_FILE names, or into AQ_FLEET_TOKEN; `openssl rand -hex 32` makes one",
         ));
     };
-    Tokens::parse(FLEET_TOKEN, &token).map_err(Failure::usage)
+    ApiTokens::parse(FLEET_TOKEN, &token).map_err(CliFailure::usage)
 }
 
-fn text_of(environment: &Environment, name: &str) -> Result<Option<String>, Failure> {
+fn text_of(environment: &ProcessEnvironment, name: &str) -> Result<Option<String>, CliFailure> {
     let text = environment.get(name).map(OsString::into_string).transpose();
-    let text = text.map_err(|_| Failure::usage(format_args!("{name} is not UTF-8")))?;
+    let text = text.map_err(|_| CliFailure::usage(format_args!("{name} is not UTF-8")))?;
     Ok(text.filter(|text| !text.is_empty()))
 }
 
-impl From<ServeError> for Failure {
+impl From<ServeError> for CliFailure {
     fn from(error: ServeError) -> Self {
         let exit = match error {
             ServeError::Insecure { .. } | ServeError::Times { .. } | ServeError::Tls(_) => {
-                Exit::Usage
+                CliExit::Usage
             }
             ServeError::Listen { .. } | ServeError::Store { .. } | ServeError::System(_) => {
-                Exit::Environment
+                CliExit::Environment
             }
         };
         Self::new(exit, error)

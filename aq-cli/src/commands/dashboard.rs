@@ -3,19 +3,19 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use aq_coordinator::Tokens;
+use aq_coordinator::ApiTokens;
 
-use super::Here;
-use super::here::listen_address;
-use crate::dashboard::{Options, ServeError, serve};
-use crate::exit::{Exit, Failure, Outcome};
+use super::CliContext;
+use super::cli_context::listen_address;
+use crate::dashboard::{ServeError, ServeOptions, serve};
+use crate::exit::{CliExit, CliFailure, Outcome};
 use crate::output;
 
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:  aq dashboard\n           aq dashboard --listen 127.0.0.1:0\n           aq dashboard --listen 0.0.0.0:7331 --token-file ~/.config/aq/dashboard-token"
 )]
-pub(crate) struct Args {
+pub(crate) struct DashboardArgs {
     /// Address and port; port 0 takes any free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7331", value_parser = listen_address)]
     listen: SocketAddr,
@@ -31,17 +31,17 @@ pub(crate) struct Args {
     hosts: Vec<String>,
 }
 
-pub(crate) fn run(here: &Here, args: Args) -> Outcome {
-    let tokens = args.token_file.map(|file| Tokens::read(&file)).transpose();
+pub(crate) fn run(here: &CliContext, args: DashboardArgs) -> Outcome {
+    let tokens = args.token_file.map(|file| ApiTokens::read(&file)).transpose();
     let queue = here.queue()?;
     if here.untrusted(&queue).is_none() {
         here.take_over(&queue)?;
     }
-    let options = Options {
+    let options = ServeOptions {
         listen: args.listen,
         hosts: args.hosts,
         is_public: args.public,
-        tokens: tokens.map_err(Failure::usage)?,
+        tokens: tokens.map_err(CliFailure::usage)?,
         queue,
         environment: here.environment.clone(),
         worker: here.program()?,
@@ -55,14 +55,14 @@ pub(crate) fn run(here: &Here, args: Args) -> Outcome {
             output::line(format_args!("{to_act}sign in: {url}/sign-in#{token}"));
         }
     })?;
-    Ok(Exit::Done)
+    Ok(CliExit::Done)
 }
 
-impl From<ServeError> for Failure {
+impl From<ServeError> for CliFailure {
     fn from(error: ServeError) -> Self {
         let exit = match error {
-            ServeError::Remote(_) => Exit::Usage,
-            ServeError::Listen(..) | ServeError::System(_) => Exit::Environment,
+            ServeError::Remote(_) => CliExit::Usage,
+            ServeError::Listen(..) | ServeError::System(_) => CliExit::Environment,
         };
         Self::new(exit, error)
     }

@@ -13,32 +13,32 @@ use aq_runner::engine::EngineInfo;
 use aq_runner::run::host::ProbePolicy;
 use aq_runner::run::place::{QueueOrigin, TrustProblem, UntrustedQueue, exposed_place};
 use aq_runner::run::{
-    AskedPrograms, FleetSettings, Settings, TOKEN_VARIABLES, ask_engine_versions, fleet_overview,
-    host_capabilities, overview,
+    AskedPrograms, FleetSettings, QueueSettings, TOKEN_VARIABLES, ask_engine_versions,
+    fleet_overview, host_capabilities, overview,
 };
 use aq_runner::store::{QueueDir, profile_names};
 use jiff::Timestamp;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, faccessat};
 
-use super::Here;
-use crate::exit::{Exit, Outcome};
-use crate::output::doctor::{Finding, report};
+use super::CliContext;
+use crate::exit::{CliExit, Outcome};
+use crate::output::doctor::{DoctorFinding, report};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq doctor")]
-pub(crate) struct Args {}
+pub(crate) struct DoctorArgs {}
 
 /// Below this much room a run of many jobs is likely to fill the disk.
 const ROOM: u64 = 1 << 30;
 
-pub(crate) fn run(here: &Here) -> Outcome {
+pub(crate) fn run(here: &CliContext) -> Outcome {
     let mut findings = Vec::new();
     let place = match here.place() {
         Ok(place) => Some(place),
         // A repository that git refuses to read is what it was asked for.
         Err(failure) => {
-            findings.push(Finding::bad(failure, "then ask again: there is more to look at"));
+            findings.push(DoctorFinding::bad(failure, "then ask again: there is more to look at"));
             None
         }
     };
@@ -46,22 +46,22 @@ pub(crate) fn run(here: &Here) -> Outcome {
         None => {}
         Some((place, Ok(queue))) => {
             let (root, how) = (queue.root().display(), found_by(place.origin));
-            findings.push(Finding::good(format!("the queue is {root}, {how}")));
+            findings.push(DoctorFinding::good(format!("the queue is {root}, {how}")));
             let untrusted = here.untrusted(&queue);
             look_at_queue(here, &queue, untrusted.is_some(), &mut findings);
             findings.push(trust(&queue, untrusted));
         }
         Some((place, Err(failure))) if place.path.as_ref().is_some_and(|path| path.is_dir()) => {
-            findings.push(Finding::bad(failure, "see which directory is meant"));
+            findings.push(DoctorFinding::bad(failure, "see which directory is meant"));
         }
         Some((_, Err(failure))) => {
-            findings.push(Finding::bad(failure, "make one with `aq init`"));
+            findings.push(DoctorFinding::bad(failure, "make one with `aq init`"));
         }
     }
     findings.push(git());
     findings.extend(token_files(here));
     findings.extend(fleet(here));
-    let exit = if findings.iter().any(Finding::is_bad) { Exit::No } else { Exit::Done };
+    let exit = if findings.iter().any(DoctorFinding::is_bad) { CliExit::No } else { CliExit::Done };
     report(&findings);
     Ok(exit)
 }
@@ -77,12 +77,14 @@ fn found_by(origin: QueueOrigin) -> &'static str {
     }
 }
 
-fn trust(queue: &QueueDir, untrusted: Option<UntrustedQueue>) -> Finding {
+fn trust(queue: &QueueDir, untrusted: Option<UntrustedQueue>) -> DoctorFinding {
     let Some(untrusted) = untrusted else {
         return match exposed_place(queue.root()) {
-            Ok(None) => Finding::good("the queue is trusted, and no other user can change it"),
-            Ok(Some(place)) => Finding::doubtful(place, "AQ_TRUST trusts it all the same"),
-            Err(e) => Finding::doubtful(e, "AQ_TRUST trusts the queue all the same"),
+            Ok(None) => {
+                DoctorFinding::good("the queue is trusted, and no other user can change it")
+            }
+            Ok(Some(place)) => DoctorFinding::doubtful(place, "AQ_TRUST trusts it all the same"),
+            Err(e) => DoctorFinding::doubtful(e, "AQ_TRUST trusts the queue all the same"),
         };
     };
     let mend = match untrusted.cause {
@@ -90,16 +92,21 @@ fn trust(queue: &QueueDir, untrusted: Option<UntrustedQueue>) -> Finding {
         TrustProblem::Exposed(_) => "other users' access control lists are not looked at",
         TrustProblem::Unreadable(_) | TrustProblem::Hidden(_) => "check the owner and mode of that",
     };
-    Finding::bad(untrusted, mend)
+    DoctorFinding::bad(untrusted, mend)
 }
 
-fn look_at_queue(here: &Here, queue: &QueueDir, is_untrusted: bool, findings: &mut Vec<Finding>) {
+fn look_at_queue(
+    here: &CliContext,
+    queue: &QueueDir,
+    is_untrusted: bool,
+    findings: &mut Vec<DoctorFinding>,
+) {
     findings.push(writable(queue));
     findings.push(room(queue));
     let settings = match here.settings(queue) {
         Ok(settings) => settings,
         Err(failure) => {
-            return findings.push(Finding::bad(failure, "correct the file, or take it away"));
+            return findings.push(DoctorFinding::bad(failure, "correct the file, or take it away"));
         }
     };
     // The settings name what is asked.
@@ -111,19 +118,19 @@ fn look_at_queue(here: &Here, queue: &QueueDir, is_untrusted: bool, findings: &m
     findings.extend(service::look(here, queue, &settings));
     for name in profile_names(queue.profiles()) {
         if aq_runner::store::load_profile(queue.profiles(), &name, false).is_err() {
-            findings.push(Finding::bad(
+            findings.push(DoctorFinding::bad(
                 format!("the profile {name} has errors"),
                 "`aq profiles` shows them",
             ));
         }
     }
     for problem in host_capabilities(Some(queue), &settings, probing).problems {
-        findings.push(Finding::doubtful(problem, "`aq caps --refresh` tries again"));
+        findings.push(DoctorFinding::doubtful(problem, "`aq caps --refresh` tries again"));
     }
     match overview(queue, &settings, 0, Timestamp::now()) {
         Ok(overview) => {
             findings.push(match &overview.run_loop {
-                None => Finding::doubtful(
+                None => DoctorFinding::doubtful(
                     "no run loop is at work",
                     "`aq run` starts one, `aq service` prints a unit for it",
                 ),
@@ -134,11 +141,11 @@ fn look_at_queue(here: &Here, queue: &QueueDir, is_untrusted: bool, findings: &m
                 findings.extend(jobs::refused_repositories(&overview));
             }
         }
-        Err(e) => findings.push(Finding::bad(e, "check the queue's folders")),
+        Err(e) => findings.push(DoctorFinding::bad(e, "check the queue's folders")),
     }
 }
 
-fn engines(settings: &Settings, findings: &mut Vec<Finding>) {
+fn engines(settings: &QueueSettings, findings: &mut Vec<DoctorFinding>) {
     let all = settings.engines.info();
     let installed = all.iter().filter(|engine| engine.binary.is_ok());
     let (by_class, by_name): (Vec<&EngineInfo>, Vec<&EngineInfo>) =
@@ -148,7 +155,7 @@ fn engines(settings: &Settings, findings: &mut Vec<Finding>) {
         names.join(", ")
     };
     if by_class.is_empty() {
-        findings.push(Finding::doubtful(
+        findings.push(DoctorFinding::doubtful(
             format!(
                 "no coding agent of a class is installed; only jobs that name their `engine` can \
                  run, of {}",
@@ -159,10 +166,10 @@ fn engines(settings: &Settings, findings: &mut Vec<Finding>) {
         ));
     } else {
         let all = names(&[by_class, by_name].concat());
-        findings.push(Finding::good(format!("engines that can run: {all}")));
+        findings.push(DoctorFinding::good(format!("engines that can run: {all}")));
     }
     if nix::unistd::geteuid().is_root() {
-        findings.push(Finding::doubtful(
+        findings.push(DoctorFinding::doubtful(
             "aq runs as root, and so will every agent",
             "run it as a user of its own, if you can",
         ));
@@ -171,7 +178,7 @@ fn engines(settings: &Settings, findings: &mut Vec<Finding>) {
 
 /// Checks that files can be made: all folders are asked, and one is tried, which a full disk or a
 /// quota refuses.
-fn writable(queue: &QueueDir) -> Finding {
+fn writable(queue: &QueueDir) -> DoctorFinding {
     let folders = Stage::ALL.map(|stage| queue.stage(stage)).into_iter();
     let others = ["", "logs", ".state", ".state/meta", ".state/wip", ".state/keys", ".state/locks"];
     // These are made when they are needed.
@@ -195,28 +202,28 @@ fn writable(queue: &QueueDir) -> Finding {
     let tmp = queue.state().join("tmp");
     let probe = tmp.join(".doctor");
     match std::fs::write(&probe, "x").and_then(|()| std::fs::remove_file(&probe)) {
-        Ok(()) => Finding::good("the queue can be written"),
+        Ok(()) => DoctorFinding::good("the queue can be written"),
         Err(e) => not_writable(&tmp, &e),
     }
 }
 
-fn not_writable(folder: &Path, error: &io::Error) -> Finding {
+fn not_writable(folder: &Path, error: &io::Error) -> DoctorFinding {
     let mend = match error.kind() {
         io::ErrorKind::NotFound => "`aq init` with the queue's directory makes what is missing",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room",
         _ => "check the owner and mode of its folders, and the file system",
     };
-    Finding::bad(format!("{} cannot be written: {error}", folder.display()), mend)
+    DoctorFinding::bad(format!("{} cannot be written: {error}", folder.display()), mend)
 }
 
-fn room(queue: &QueueDir) -> Finding {
+fn room(queue: &QueueDir) -> DoctorFinding {
     match free_bytes(queue.root()) {
-        Some(free) if free < ROOM => Finding::doubtful(
+        Some(free) if free < ROOM => DoctorFinding::doubtful(
             format!("only {} MiB are free on the queue's file system", free >> 20),
             "make room: `aq clean` puts old logs away, and .archive/ can be deleted",
         ),
-        Some(free) => Finding::good(format!("{} GiB are free", free >> 30)),
-        None => Finding::doubtful("cannot tell how much room there is", "check with `df`"),
+        Some(free) => DoctorFinding::good(format!("{} GiB are free", free >> 30)),
+        None => DoctorFinding::doubtful("cannot tell how much room there is", "check with `df`"),
     }
 }
 
@@ -225,12 +232,12 @@ fn free_bytes(path: &Path) -> Option<u64> {
     Some(stat.blocks_available() * stat.fragment_size())
 }
 
-fn git() -> Finding {
+fn git() -> DoctorFinding {
     match Command::new("git").arg("--version").output() {
         Ok(found) if found.status.success() => {
-            Finding::good(String::from_utf8_lossy(&found.stdout).trim().to_owned())
+            DoctorFinding::good(String::from_utf8_lossy(&found.stdout).trim().to_owned())
         }
-        _ => Finding::doubtful(
+        _ => DoctorFinding::doubtful(
             "git is not installed",
             "install it: agents' work is best kept on branches",
         ),
@@ -238,24 +245,26 @@ fn git() -> Finding {
 }
 
 /// Files of tokens that cannot be used, or that others can read.
-fn token_files(here: &Here) -> impl Iterator<Item = Finding> {
+fn token_files(here: &CliContext) -> impl Iterator<Item = DoctorFinding> {
     TOKEN_VARIABLES.into_iter().filter_map(|variable| match here.environment.token(variable) {
-        Ok(token) => Some(Finding::doubtful(token?.warning?, "or move the token to another file")),
-        Err(e) => Some(Finding::bad(e, "correct the variable, or the file")),
+        Ok(token) => {
+            Some(DoctorFinding::doubtful(token?.warning?, "or move the token to another file"))
+        }
+        Err(e) => Some(DoctorFinding::bad(e, "correct the variable, or the file")),
     })
 }
 
 /// Only when this host is to be in a fleet is anything asked.
-fn fleet(here: &Here) -> Option<Finding> {
+fn fleet(here: &CliContext) -> Option<DoctorFinding> {
     let settings = match FleetSettings::read(&here.environment) {
         Ok(settings) => settings?,
-        Err(e) => return Some(Finding::bad(e, "correct the variable, or set AQ_FLEET=0")),
+        Err(e) => return Some(DoctorFinding::bad(e, "correct the variable, or set AQ_FLEET=0")),
     };
     Some(match fleet_overview(&settings) {
-        Ok(fleet) => Finding::good(format!(
+        Ok(fleet) => DoctorFinding::good(format!(
             "the coordinator answers: {} of {} hosts alive",
             fleet.stats.factories_alive, fleet.stats.factories_known
         )),
-        Err(e) => Finding::bad(e, "look at AQ_FLEET_URL, the token and the coordinator"),
+        Err(e) => DoctorFinding::bad(e, "look at AQ_FLEET_URL, the token and the coordinator"),
     })
 }

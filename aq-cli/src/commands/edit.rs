@@ -10,20 +10,20 @@ use aq_manifest::{JobId, Stage};
 use aq_runner::run;
 use aq_runner::store::{QueueDir, StoreError, read_text};
 
-use super::Here;
-use super::here::job_id;
-use crate::exit::{Exit, Failure, Outcome};
+use super::CliContext;
+use super::cli_context::job_id;
+use crate::exit::{CliExit, CliFailure, Outcome};
 use crate::output;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  EDITOR=nano aq edit fix-login")]
-pub(crate) struct Args {
+pub(crate) struct EditArgs {
     /// The job
     #[arg(add = super::completions::jobs_in(&[Stage::Inbox]))]
     job: String,
 }
 
-pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+pub(crate) fn run(here: &CliContext, args: &EditArgs) -> Outcome {
     let queue = here.trusted_queue()?;
     let id = job_id(&args.job)?;
     let at = queue.expect(&id)?;
@@ -33,26 +33,26 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         );
     }
     let name = queue.job_file(Stage::Inbox, &id);
-    let unreadable = |e| Failure::usage(format_args!("cannot read {}: {e}", name.display()));
+    let unreadable = |e| CliFailure::usage(format_args!("cannot read {}: {e}", name.display()));
     let before = queue.read_job(Stage::Inbox, &id).map_err(unreadable)?;
-    let draft = Draft::open(&queue, &id, &before)?;
+    let draft = EditDraft::open(&queue, &id, &before)?;
     edit(here, &draft.path)?;
     let text = draft.read()?;
     if text == before {
         draft.remove();
         output::line(format_args!("{id} is not changed"));
-        return Ok(Exit::Done);
+        return Ok(CliExit::Done);
     }
     let colour = output::errors_in_colour();
     let changed = run::replace_text(&queue, &here.environment, &id, &before, &text, colour);
-    match changed.map_err(Failure::from) {
+    match changed.map_err(CliFailure::from) {
         Ok(warnings) => {
             if !warnings.is_empty() {
                 output::warning(&warnings);
             }
             draft.remove();
             output::line(format_args!("{id} is changed"));
-            Ok(Exit::Done)
+            Ok(CliExit::Done)
         }
         Err(failure) => {
             output::error(&failure);
@@ -60,19 +60,19 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
                 "{id} is as it was; your text is in {}, and `aq edit {id}` goes on with it",
                 draft.path.display()
             );
-            Err(Failure::new(failure.exit, words))
+            Err(CliFailure::new(failure.exit, words))
         }
     }
 }
 
 /// The text that is edited, in a file of the queue, so that nothing of it is lost.
-struct Draft {
+struct EditDraft {
     path: PathBuf,
 }
 
-impl Draft {
+impl EditDraft {
     /// Makes the file, or takes up the one of an edit that was not taken.
-    fn open(queue: &QueueDir, id: &JobId, text: &str) -> Result<Self, Failure> {
+    fn open(queue: &QueueDir, id: &JobId, text: &str) -> Result<Self, CliFailure> {
         let path = queue.state().join(format!("tmp/.edit-{id}.md"));
         let mut options = fs::OpenOptions::new();
         match options.write(true).create_new(true).mode(0o600).open(&path) {
@@ -83,14 +83,15 @@ impl Draft {
             }
             Err(e) => Err(e),
         }
-        .map_err(|e| Failure::io(format_args!("write {}", path.display()), &e))?;
+        .map_err(|e| CliFailure::io(format_args!("write {}", path.display()), &e))?;
         Ok(Self { path })
     }
 
-    fn read(&self) -> Result<String, Failure> {
+    fn read(&self) -> Result<String, CliFailure> {
         let shown = self.path.display();
-        read_text(&self.path)
-            .map_err(|e| Failure::usage(format_args!("your text in {shown} cannot be used: {e}")))
+        read_text(&self.path).map_err(|e| {
+            CliFailure::usage(format_args!("your text in {shown} cannot be used: {e}"))
+        })
     }
 
     fn remove(&self) {
@@ -100,7 +101,7 @@ impl Draft {
 }
 
 /// Lets the user edit a file.
-fn edit(here: &Here, path: &Path) -> Result<(), Failure> {
+fn edit(here: &CliContext, path: &Path) -> Result<(), CliFailure> {
     let named = ["VISUAL", "EDITOR"].into_iter().filter_map(|name| here.environment.get(name));
     let editor = named.into_iter().find(|value| !value.is_empty());
     let editor = editor.unwrap_or_else(|| OsString::from("vi"));
@@ -108,7 +109,7 @@ fn edit(here: &Here, path: &Path) -> Result<(), Failure> {
     script.push(" \"$1\"");
     let shown = editor.display();
     let ended = Command::new("/bin/sh").arg("-c").arg(script).arg("aq").arg(path).status();
-    let ended = ended.map_err(|e| Failure::io(format_args!("start the editor {shown}"), &e))?;
+    let ended = ended.map_err(|e| CliFailure::io(format_args!("start the editor {shown}"), &e))?;
     if ended.success() {
         return Ok(());
     }
@@ -116,5 +117,5 @@ fn edit(here: &Here, path: &Path) -> Result<(), Failure> {
         "the editor {shown} ended with {ended}; the job is as it was, your text is in {}",
         path.display()
     );
-    Err(Failure::new(Exit::Environment, words))
+    Err(CliFailure::new(CliExit::Environment, words))
 }

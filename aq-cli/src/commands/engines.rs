@@ -4,14 +4,14 @@ use aq_manifest::parse_duration;
 use aq_runner::engine::{CommandError, EngineInfo};
 use aq_runner::run::host::ProbePolicy;
 use aq_runner::run::{
-    AskedPrograms, EngineCheckError, Settings, ask_engine_versions, check_engine, engine_pitfalls,
-    engine_version, engine_windows, resting_engines, retry_engine,
+    AskedPrograms, EngineCheckError, QueueSettings, ask_engine_versions, check_engine,
+    engine_pitfalls, engine_version, engine_windows, resting_engines, retry_engine,
 };
 use aq_runner::store::QueueDir;
 use jiff::Timestamp;
 
-use super::Here;
-use crate::exit::{Exit, Failure, Outcome};
+use super::CliContext;
+use crate::exit::{CliExit, CliFailure, Outcome};
 use crate::output;
 use crate::output::engines::EngineReport;
 use crate::output::json::JsonOption;
@@ -20,7 +20,7 @@ use crate::output::json::JsonOption;
 #[command(
     after_help = "Examples:  aq engines\n           aq engines --retry claude\n           aq engines --check claude"
 )]
-pub(crate) struct Args {
+pub(crate) struct EnginesArgs {
     /// Use this engine again, although it rests after a limit or is out of use
     #[arg(long, value_name = "NAME", conflicts_with = "json")]
     retry: Option<String>,
@@ -34,7 +34,7 @@ pub(crate) struct Args {
     json: JsonOption,
 }
 
-pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+pub(crate) fn run(here: &CliContext, args: &EnginesArgs) -> Outcome {
     if let Some(name) = &args.retry {
         return retry(here, name);
     }
@@ -51,19 +51,19 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     let engines = reports(here, queue.as_ref(), &settings, now);
     if let Some(version) = args.json.version {
         output::engines::json(&engines, version);
-        return Ok(Exit::Done);
+        return Ok(CliExit::Done);
     }
     output::engines::table(&engines, now);
     if let Some(queue) = queue {
         output::status::resting(&resting_engines(&queue, &settings, now), now);
     }
-    Ok(Exit::Done)
+    Ok(CliExit::Done)
 }
 
 fn reports(
-    here: &Here,
+    here: &CliContext,
     queue: Option<&QueueDir>,
-    settings: &Settings,
+    settings: &QueueSettings,
     now: Timestamp,
 ) -> Vec<EngineReport> {
     let mut windows = queue.map(|queue| engine_windows(queue, settings, now)).unwrap_or_default();
@@ -79,9 +79,9 @@ fn reports(
     settings.engines.info().into_iter().map(report).collect()
 }
 
-fn check(here: &Here, name: &str, args: &Args) -> Outcome {
+fn check(here: &CliContext, name: &str, args: &EnginesArgs) -> Outcome {
     let limit = parse_duration(&args.timeout)
-        .map_err(|e| Failure::usage(format_args!("--timeout {}: {e}", args.timeout)))?;
+        .map_err(|e| CliFailure::usage(format_args!("--timeout {}: {e}", args.timeout)))?;
     let queue = here.queue_if_any()?;
     if let Some(untrusted) = queue.as_ref().and_then(|queue| here.untrusted(queue)) {
         return Err(untrusted.into());
@@ -91,8 +91,8 @@ fn check(here: &Here, name: &str, args: &Args) -> Outcome {
     ask_engine_versions(queue.as_ref(), &settings, AskedPrograms::Installed, policy);
     let found = check_engine(queue.as_ref(), &settings, name, limit).map_err(|e| match e {
         EngineCheckError::NoSuchEngine(_)
-        | EngineCheckError::Command(CommandError::NoSuchEngine(_)) => Failure::usage(e),
-        other => Failure::new(Exit::Environment, other),
+        | EngineCheckError::Command(CommandError::NoSuchEngine(_)) => CliFailure::usage(e),
+        other => CliFailure::new(CliExit::Environment, other),
     })?;
     let info = settings.engines.info().into_iter().find(|engine| engine.name == name);
     let engine = info.as_ref().and_then(engine_version);
@@ -101,19 +101,21 @@ fn check(here: &Here, name: &str, args: &Args) -> Outcome {
     } else {
         output::engines::check(&found, engine.as_ref());
     }
-    Ok(if found.success { Exit::Done } else { Exit::No })
+    Ok(if found.success { CliExit::Done } else { CliExit::No })
 }
 
-fn retry(here: &Here, name: &str) -> Outcome {
+fn retry(here: &CliContext, name: &str) -> Outcome {
     let queue = here.trusted_queue()?;
     let settings = here.settings(&queue)?;
     if !settings.engines.names().any(|known| known == name) {
-        return Err(Failure::usage(format_args!("there is no engine {name:?}; see `aq engines`")));
+        return Err(CliFailure::usage(format_args!(
+            "there is no engine {name:?}; see `aq engines`"
+        )));
     }
     output::line(if retry_engine(&queue, name)? {
         format!("engine {name} is used again")
     } else {
         format!("engine {name} was not resting")
     });
-    Ok(Exit::Done)
+    Ok(CliExit::Done)
 }

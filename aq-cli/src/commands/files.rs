@@ -6,9 +6,9 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use aq_manifest::JobId;
-use aq_runner::store::{Draft, MAX_JOB_FILE, read_text};
+use aq_runner::store::{JobDraft, MAX_JOB_FILE, read_text};
 
-use crate::exit::{Exit, Failure};
+use crate::exit::{CliExit, CliFailure};
 use crate::output;
 use crate::output::style::plain;
 
@@ -54,23 +54,23 @@ pub(crate) fn drafts(
     files: &[PathBuf],
     name: Option<&str>,
     again: bool,
-) -> Result<Vec<Draft>, Failure> {
+) -> Result<Vec<JobDraft>, CliFailure> {
     let sources = sources(files)?;
     if name.is_some() && sources.len() != 1 {
-        return Err(Failure::usage("--name goes with one job, and these are several"));
+        return Err(CliFailure::usage("--name goes with one job, and these are several"));
     }
     let draft = |source: &JobSource| {
         let (id, text) = (source.id(name)?, source.read()?);
         // What comes out of a pipe has no name by which it could be known again.
         let may_repeat = again || matches!(source, JobSource::Stream(_)) && name.is_none();
-        Ok(Draft { may_repeat, ..Draft::new(source.shown(), id, text) })
+        Ok(JobDraft { may_repeat, ..JobDraft::new(source.shown(), id, text) })
     };
     sources.iter().map(draft).collect()
 }
 
 /// The texts that the user names: files, the job files of directories, `-` for standard input. Says
 /// what of a directory is left out.
-pub(crate) fn sources(files: &[PathBuf]) -> Result<Vec<JobSource>, Failure> {
+pub(crate) fn sources(files: &[PathBuf]) -> Result<Vec<JobSource>, CliFailure> {
     if let Some(failure) = words_in_place_of_files(files) {
         return Err(failure);
     }
@@ -86,7 +86,7 @@ pub(crate) fn sources(files: &[PathBuf]) -> Result<Vec<JobSource>, Failure> {
 }
 
 impl JobSource {
-    fn of(path: &Path) -> Result<Self, Failure> {
+    fn of(path: &Path) -> Result<Self, CliFailure> {
         if path == Path::new("-") {
             return Ok(Self::Stream(path.to_owned()));
         }
@@ -104,7 +104,7 @@ impl JobSource {
             return Ok(Self::Stream(path.to_owned()));
         }
         let shown = plain(&path.display().to_string());
-        Err(Failure::usage(format_args!(
+        Err(CliFailure::usage(format_args!(
             "{shown} is no regular file; `aq add - <{shown}` reads what comes out of it"
         )))
     }
@@ -119,24 +119,24 @@ impl JobSource {
     }
 
     /// The whole text.
-    pub(crate) fn read(&self) -> Result<String, Failure> {
+    pub(crate) fn read(&self) -> Result<String, CliFailure> {
         let shown = plain(&self.shown());
         match self {
             Self::File(path) => read_file(path, &shown),
             Self::Stream(path) if path == Path::new("-") => read_stream(std::io::stdin(), &shown),
             Self::Stream(path) => {
                 let file = std::fs::File::open(path);
-                let file = file.map_err(|e| Failure::io(format_args!("open {shown}"), &e))?;
+                let file = file.map_err(|e| CliFailure::io(format_args!("open {shown}"), &e))?;
                 read_stream(file, &shown)
             }
         }
     }
 
     /// The id that the job would like to have: that of the file, or `name`.
-    pub(crate) fn id(&self, name: Option<&str>) -> Result<JobId, Failure> {
+    pub(crate) fn id(&self, name: Option<&str>) -> Result<JobId, CliFailure> {
         if let Some(name) = name {
             return JobId::new(without_suffix(name)).map_err(|e| {
-                Failure::usage(format_args!("--name {name:?} cannot be a job's id: {e}"))
+                CliFailure::usage(format_args!("--name {name:?} cannot be a job's id: {e}"))
             });
         }
         let stem = match self {
@@ -145,7 +145,7 @@ impl JobSource {
         };
         JobId::new(without_suffix(&stem)).map_err(|e| {
             let shown = plain(&self.shown());
-            Failure::usage(format_args!(
+            CliFailure::usage(format_args!(
                 "{shown}: {stem:?} cannot be a job's id: {e}; rename the file or use --name"
             ))
         })
@@ -162,9 +162,9 @@ fn without_suffix(name: &str) -> &str {
 }
 
 /// The job files of a directory. What a project keeps for its readers is none, and is named.
-fn job_files(dir: &Path) -> Result<Vec<JobSource>, Failure> {
+fn job_files(dir: &Path) -> Result<Vec<JobSource>, CliFailure> {
     let doing = || format!("read the directory {}", plain(&dir.display().to_string()));
-    let entries = std::fs::read_dir(dir).map_err(|e| Failure::io(doing(), &e))?;
+    let entries = std::fs::read_dir(dir).map_err(|e| CliFailure::io(doing(), &e))?;
     let is_markdown = |path: &PathBuf| path.extension().is_some_and(|ext| ext == "md");
     let mut paths: Vec<PathBuf> =
         entries.flatten().map(|entry| entry.path()).filter(is_markdown).collect();
@@ -192,7 +192,7 @@ fn job_files(dir: &Path) -> Result<Vec<JobSource>, Failure> {
     }
     if files.is_empty() {
         let found = if left_out.is_empty() { "has no *.md file" } else { "has no job file" };
-        return Err(Failure::usage(format_args!("{shown} {found}")));
+        return Err(CliFailure::usage(format_args!("{shown} {found}")));
     }
     Ok(files)
 }
@@ -211,7 +211,7 @@ fn has_front_matter(path: &Path) -> bool {
 }
 
 /// A prompt that somebody typed where files are expected.
-fn words_in_place_of_files(files: &[PathBuf]) -> Option<Failure> {
+fn words_in_place_of_files(files: &[PathBuf]) -> Option<CliFailure> {
     let is_word = |path: &PathBuf| {
         let text = path.to_str().unwrap_or("/");
         !text.contains('/') && !text.ends_with(".md") && text != "-" && !path.exists()
@@ -224,17 +224,17 @@ fn words_in_place_of_files(files: &[PathBuf]) -> Option<Failure> {
     let words: Vec<_> = files.iter().map(|file| file.to_string_lossy()).collect();
     let text = plain(&words.join(" "));
     let quoted = text.replace('\'', "'\\''");
-    Some(Failure::usage(format_args!(
+    Some(CliFailure::usage(format_args!(
         "there is no file of these names; a prompt comes from a file or standard input: \
          `echo '{quoted}' | aq add - --name NAME`"
     )))
 }
 
-fn read_file(path: &Path, shown: &str) -> Result<String, Failure> {
+fn read_file(path: &Path, shown: &str) -> Result<String, CliFailure> {
     let unreadable = |e: std::io::Error| {
         let denied = e.kind() == std::io::ErrorKind::PermissionDenied;
-        let exit = if denied { Exit::Environment } else { Exit::Usage };
-        Failure::new(exit, format_args!("cannot read {shown}: {e}"))
+        let exit = if denied { CliExit::Environment } else { CliExit::Usage };
+        CliFailure::new(exit, format_args!("cannot read {shown}: {e}"))
     };
     let about = match path.symlink_metadata() {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(missing(path, shown)),
@@ -247,12 +247,12 @@ fn read_file(path: &Path, shown: &str) -> Result<String, Failure> {
     };
     read_text(&real).map_err(|e| match e {
         aq_runner::store::UnreadableJob::Io(e) => unreadable(e),
-        e => Failure::usage(format_args!("cannot take {shown}: {e}")),
+        e => CliFailure::usage(format_args!("cannot take {shown}: {e}")),
     })
 }
 
 /// The failure for a file that is not there, with what was probably meant.
-fn missing(path: &Path, shown: &str) -> Failure {
+fn missing(path: &Path, shown: &str) -> CliFailure {
     let with_suffix = path.with_added_extension("md");
     let mend = if with_suffix.is_file() {
         format!("; {} is there", plain(&with_suffix.display().to_string()))
@@ -262,18 +262,20 @@ fn missing(path: &Path, shown: &str) -> Failure {
     } else {
         String::new()
     };
-    Failure::usage(format_args!("there is no file {shown}{mend}"))
+    CliFailure::usage(format_args!("there is no file {shown}{mend}"))
 }
 
-fn read_stream(stream: impl Read, shown: &str) -> Result<String, Failure> {
+fn read_stream(stream: impl Read, shown: &str) -> Result<String, CliFailure> {
     let mut bytes = Vec::new();
     let read = stream.take(MAX_JOB_FILE).read_to_end(&mut bytes);
-    read.map_err(|e| Failure::io(format_args!("read {shown}"), &e))?;
+    read.map_err(|e| CliFailure::io(format_args!("read {shown}"), &e))?;
     if bytes.len() as u64 >= MAX_JOB_FILE {
-        return Err(Failure::usage(format_args!("{shown} has 1 MiB or more; a job file has less")));
+        return Err(CliFailure::usage(format_args!(
+            "{shown} has 1 MiB or more; a job file has less"
+        )));
     }
     String::from_utf8(bytes)
-        .map_err(|_| Failure::usage(format_args!("{shown} is not UTF-8 text; save it as UTF-8")))
+        .map_err(|_| CliFailure::usage(format_args!("{shown} is not UTF-8 text; save it as UTF-8")))
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ mod wishes;
 
 use aq_runner::run::FleetSettings;
 
-use super::Here;
-use super::lazy::Lazy;
-use crate::exit::{Failure, Outcome};
+use super::CliContext;
+use super::lazy_args::LazyArgs;
+use crate::exit::{CliFailure, Outcome};
 use crate::output;
 
 #[derive(Debug, clap::Args)]
@@ -18,7 +18,7 @@ use crate::output;
                   aq fleet events --follow\n           \
                   aq fleet drain mill-1"
 )]
-pub(crate) struct Args {
+pub(crate) struct FleetArgs {
     #[command(subcommand)]
     verb: FleetVerb,
 }
@@ -28,33 +28,33 @@ enum FleetVerb {
     /// List jobs of the fleet: where each is, who has or had it, and what became of it.
     ///
     /// Without a filter those that have not ended. The logs of a job are on its host.
-    Jobs(Lazy<jobs::Args>),
+    Jobs(LazyArgs<jobs::FleetJobsArgs>),
     /// Show what happened in the fleet, or follow it.
-    Events(Lazy<events::Args>),
+    Events(LazyArgs<events::EventsArgs>),
     /// Let a host take no more jobs, or take that back.
     ///
     /// It gives back what it has not started, and ends what it has.
-    Drain(Lazy<wishes::DrainWish>),
+    Drain(LazyArgs<wishes::DrainWish>),
     /// Stop jobs for good: they fail as `stopped`.
     ///
     /// What nobody has fails at once; else the job's host is told with its next heartbeat.
-    Cancel(Lazy<wishes::CancelWish>),
+    Cancel(LazyArgs<wishes::CancelWish>),
     /// Put failed jobs back, as if they had never run; their work so far is kept.
-    Requeue(Lazy<wishes::RequeueWish>),
+    Requeue(LazyArgs<wishes::RequeueWish>),
 }
 
-pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+pub(crate) fn run(here: &CliContext, args: &FleetArgs) -> Outcome {
     match &args.verb {
-        FleetVerb::Jobs(Lazy(args)) => jobs::run(here, args),
-        FleetVerb::Events(Lazy(args)) => events::run(here, args),
-        FleetVerb::Drain(Lazy(args)) => wishes::drain(here, args),
-        FleetVerb::Cancel(Lazy(args)) => wishes::cancel(here, args),
-        FleetVerb::Requeue(Lazy(args)) => wishes::requeue(here, args),
+        FleetVerb::Jobs(LazyArgs(args)) => jobs::run(here, args),
+        FleetVerb::Events(LazyArgs(args)) => events::run(here, args),
+        FleetVerb::Drain(LazyArgs(args)) => wishes::drain(here, args),
+        FleetVerb::Cancel(LazyArgs(args)) => wishes::cancel(here, args),
+        FleetVerb::Requeue(LazyArgs(args)) => wishes::requeue(here, args),
     }
 }
 
 /// The coordinator that is meant, with a warning where others can listen.
-fn coordinator(here: &Here) -> Result<FleetSettings, Failure> {
+fn coordinator(here: &CliContext) -> Result<FleetSettings, CliFailure> {
     let settings = FleetSettings::of_coordinator(&here.environment)?;
     if let Some(warning) = settings.address_warning() {
         output::warning(warning);

@@ -1,9 +1,9 @@
 //! `aq fleet-shadow-report`
 
-use aq_runner::run::{Bar, shadow_report};
+use aq_runner::run::{AgreementBar, shadow_report};
 
-use super::Here;
-use crate::exit::{Exit, Failure, Outcome};
+use super::CliContext;
+use crate::exit::{CliExit, CliFailure, Outcome};
 use crate::output;
 use crate::output::json::JsonOption;
 
@@ -11,7 +11,7 @@ use crate::output::json::JsonOption;
 #[command(
     after_help = "Examples:  aq fleet-shadow-report\n           aq fleet-shadow-report --min-rate 0.99 && echo ready"
 )]
-pub(crate) struct Args {
+pub(crate) struct ShadowReportArgs {
     /// Decisions that have to be compared
     #[arg(long, value_name = "N", default_value_t = 200)]
     min_samples: u64,
@@ -22,8 +22,8 @@ pub(crate) struct Args {
     json: JsonOption,
 }
 
-pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
-    let bar = Bar::new(args.min_samples, args.min_rate).map_err(Failure::usage)?;
+pub(crate) fn run(here: &CliContext, args: &ShadowReportArgs) -> Outcome {
+    let bar = AgreementBar::new(args.min_samples, args.min_rate).map_err(CliFailure::usage)?;
     let queue = here.queue()?;
     let report = shadow_report(&queue, bar)?.ok_or_else(|| {
         let queue = queue.root().display();
@@ -31,12 +31,12 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
             "nothing was compared yet in {queue}; `aq run` does with AQ_FLEET=1, AQ_FLEET_ROUTE=0 and \
              AQ_FLEET_SHADOW=1"
         );
-        Failure::new(Exit::NotFound, words)
+        CliFailure::new(CliExit::NotFound, words)
     })?;
     if let Some(version) = args.json.version {
         output::json::agreement(&report, version);
     } else {
         output::line(output::agreement::report(&report));
     }
-    Ok(if report.ready { Exit::Done } else { Exit::No })
+    Ok(if report.ready { CliExit::Done } else { CliExit::No })
 }

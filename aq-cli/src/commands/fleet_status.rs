@@ -2,19 +2,19 @@
 
 use aq_runner::run::{FleetSettings, fleet_overview, fleet_part};
 
-use super::Here;
-use crate::exit::{Exit, Outcome};
+use super::CliContext;
+use crate::exit::{CliExit, Outcome};
 use crate::output;
 use crate::output::json::JsonOption;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq fleet-status")]
-pub(crate) struct Args {
+pub(crate) struct FleetStatusArgs {
     #[command(flatten)]
     json: JsonOption,
 }
 
-pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+pub(crate) fn run(here: &CliContext, args: &FleetStatusArgs) -> Outcome {
     let queue = here.queue_if_any()?;
     let part = fleet_part(queue.as_ref(), &here.environment)?;
     let fleet = match FleetSettings::read(&here.environment)? {
@@ -31,5 +31,5 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     } else {
         output::fleet::status(part.as_ref(), fleet.as_ref());
     }
-    Ok(Exit::Done)
+    Ok(CliExit::Done)
 }

@@ -1,12 +1,12 @@
 //! `aq from-tracker`
 
-use aq_runner::run::{Pulled, TrackError, Wanted, add_context, pull, put_in};
+use aq_runner::run::{ItemQuery, PulledItem, TrackError, add_context, pull, put_in};
 use aq_runner::store::{AddContext, AddReport};
 use jiff::Timestamp;
 
-use super::Here;
+use super::CliContext;
 use super::add::tell_added;
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{CliExit, CliFailure, Outcome};
 use crate::output;
 use crate::output::json::JsonOption;
 
@@ -14,7 +14,7 @@ use crate::output::json::JsonOption;
 #[command(
     after_help = "Examples:  aq from-tracker AQ-7\n           aq from-tracker github:owner/repo#12 github:owner/repo#15\n           aq from-tracker github:owner/repo --label agent\n           aq from-tracker github:owner/repo --query 'crash in:title' --limit 5"
 )]
-pub(crate) struct Args {
+pub(crate) struct FromTrackerArgs {
     /// Items: a tracker's own names, github:owner/repo#12, or a repository with --label or --query
     #[arg(required = true, value_name = "ITEM")]
     items: Vec<String>,
@@ -31,13 +31,13 @@ pub(crate) struct Args {
     json: JsonOption,
 }
 
-pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
-    let wanted: Vec<Wanted> = args
+pub(crate) fn run(here: &CliContext, args: &FromTrackerArgs) -> Outcome {
+    let wanted: Vec<ItemQuery> = args
         .items
         .iter()
         .map(|item| {
             let (labels, query) = (&args.labels, args.query.as_deref());
-            Wanted::read(item, labels, query, args.limit, &here.environment)
+            ItemQuery::read(item, labels, query, args.limit, &here.environment)
         })
         .collect::<Result<_, _>>()?;
     let queue = here.queue_or_new()?;
@@ -45,7 +45,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     let context = add_context(&queue, &here.environment, here.cwd()?, Timestamp::now());
     let context = AddContext { colour: output::errors_in_colour(), ..context };
     let mut report = AddReport::default();
-    let mut failures: Vec<Failure> = Vec::new();
+    let mut failures: Vec<CliFailure> = Vec::new();
     for wanted in &wanted {
         match pull(&settings, wanted) {
             Ok(items) => {
@@ -64,7 +64,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     if is_empty && args.json.version.is_none() {
         output::line("no open issue is like that");
     }
-    let Some(last) = failures.pop() else { return Ok(Exit::Done) };
+    let Some(last) = failures.pop() else { return Ok(CliExit::Done) };
     failures.iter().for_each(output::error);
     Err(last)
 }
@@ -74,10 +74,10 @@ fn merge(report: &mut AddReport, one: AddReport) {
     report.warnings.extend(one.warnings);
 }
 
-fn of_item(item: &Pulled, error: TrackError) -> Failure {
+fn of_item(item: &PulledItem, error: TrackError) -> CliFailure {
     match error {
         // These name the item themselves.
         TrackError::Unfit { .. } | TrackError::Add(_) => error.into(),
-        other => Failure::from(other).about(&item.id().to_string()),
+        other => CliFailure::from(other).about(&item.id().to_string()),
     }
 }

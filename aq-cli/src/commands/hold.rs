@@ -4,9 +4,9 @@ use aq_manifest::{JobId, Stage};
 use aq_runner::run;
 use aq_runner::store::{QueueDir, StoreError};
 
-use super::Here;
-use super::here::job_id;
-use crate::exit::{Exit, Outcome};
+use super::CliContext;
+use super::cli_context::job_id;
+use crate::exit::{CliExit, Outcome};
 use crate::output;
 
 /// The word for every job that waits.
@@ -14,7 +14,7 @@ const ALL: &str = "all";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:  aq hold fix-login\n           aq hold all")]
-pub(crate) struct Hold {
+pub(crate) struct HoldArgs {
     /// The job, or `all` that wait now
     #[arg(add = super::completions::jobs_in(&[Stage::Inbox]))]
     job: String,
@@ -22,22 +22,22 @@ pub(crate) struct Hold {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:  aq release fix-login\n           aq release all")]
-pub(crate) struct Release {
+pub(crate) struct ReleaseArgs {
     /// The job, or `all` that are held
     #[arg(add = super::completions::jobs_in(&[Stage::Inbox]))]
     job: String,
 }
 
-pub(crate) fn hold(here: &Here, args: &Hold) -> Outcome {
+pub(crate) fn hold(here: &CliContext, args: &HoldArgs) -> Outcome {
     each(here, &args.job, run::hold, ["is held", "is held already"])
 }
 
-pub(crate) fn release(here: &Here, args: &Release) -> Outcome {
+pub(crate) fn release(here: &CliContext, args: &ReleaseArgs) -> Outcome {
     each(here, &args.job, run::release, ["waits for its turn", "was not held"])
 }
 
 fn each(
-    here: &Here,
+    here: &CliContext,
     job: &str,
     act: fn(&QueueDir, &JobId) -> Result<bool, StoreError>,
     [done, nothing]: [&str; 2],
@@ -48,7 +48,7 @@ fn each(
     if job != ALL || queue.find(&id).is_some() {
         let words = if act(&queue, &id)? { done } else { nothing };
         output::line(format_args!("{id} {words}"));
-        return Ok(Exit::Done);
+        return Ok(CliExit::Done);
     }
     let mut ids = queue.jobs(Stage::Inbox)?;
     ids.sort();
@@ -69,5 +69,5 @@ fn each(
     if changed == 0 {
         output::line("nothing to do");
     }
-    Ok(Exit::Done)
+    Ok(CliExit::Done)
 }

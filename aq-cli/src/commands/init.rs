@@ -6,13 +6,13 @@ use aq_runner::run::place::{
     MadeQueue, PROJECT_QUEUE, QueueOrigin, make_queue, make_repository_queue, waiting_elsewhere,
 };
 
-use super::Here;
-use crate::exit::{Exit, Failure, Outcome};
+use super::CliContext;
+use crate::exit::{CliExit, CliFailure, Outcome};
 use crate::output;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:  aq init && aq add fix-login.md\n           aq init ~/nightly")]
-pub(crate) struct Args {
+pub(crate) struct InitArgs {
     /// Directory of the queue [default: below AQ_HOME for a repository, else ./.aq]
     dir: Option<PathBuf>,
 }
@@ -24,7 +24,7 @@ const NEXT: [(&str, &str); 3] = [
     ("aq run", "runs jobs until Ctrl-C; `aq status` in another terminal shows them"),
 ];
 
-pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+pub(crate) fn run(here: &CliContext, args: &InitArgs) -> Outcome {
     let (made, projects) = make(here, args)?;
     let root = made.queue.root();
     let verb = if made.is_new { "made a queue at" } else { "there is already a queue at" };
@@ -36,11 +36,11 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     if made.is_new {
         output::line(output::human::next_steps("next:", &NEXT));
     }
-    Ok(Exit::Done)
+    Ok(CliExit::Done)
 }
 
 /// Makes the queue. Answers the directories whose jobs belong into it, where there are any.
-fn make(here: &Here, args: &Args) -> Result<(MadeQueue, Vec<PathBuf>), Failure> {
+fn make(here: &CliContext, args: &InitArgs) -> Result<(MadeQueue, Vec<PathBuf>), CliFailure> {
     let environment = &here.environment;
     if let Some(dir) = &args.dir {
         return Ok((make_queue(dir, environment)?, Vec::new()));

@@ -5,9 +5,9 @@ use aq_runner::insights::insights;
 use aq_runner::run::{history, job_numbers};
 use jiff::{SignedDuration, Timestamp};
 
-use super::Here;
-use super::here::job_id;
-use crate::exit::{Exit, Failure, Outcome};
+use super::CliContext;
+use super::cli_context::job_id;
+use crate::exit::{CliExit, CliFailure, Outcome};
 use crate::output;
 use crate::output::json::JsonOption;
 
@@ -18,7 +18,7 @@ const SHOWN: usize = 10;
 #[command(
     after_help = "Examples:  aq insights\n           aq insights fix-login\n           aq insights --since 7d --json"
 )]
-pub(crate) struct Args {
+pub(crate) struct InsightsArgs {
     /// Only this job
     #[arg(add = super::completions::jobs())]
     job: Option<String>,
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     json: JsonOption,
 }
 
-pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+pub(crate) fn run(here: &CliContext, args: &InsightsArgs) -> Outcome {
     let queue = here.queue()?;
     if let Some(job) = &args.job {
         let numbers = job_numbers(&queue, &job_id(job)?)?;
@@ -38,7 +38,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         } else {
             output::line(output::insights::job(&numbers));
         }
-        return Ok(Exit::Done);
+        return Ok(CliExit::Done);
     }
     let since = args.since.as_deref().map(start).transpose()?;
     let found = insights(history(&queue)?, since);
@@ -47,13 +47,13 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     } else {
         output::line(output::insights::all(&found, SHOWN));
     }
-    Ok(Exit::Done)
+    Ok(CliExit::Done)
 }
 
 /// The time so long ago.
-fn start(ago: &str) -> Result<Timestamp, Failure> {
+fn start(ago: &str) -> Result<Timestamp, CliFailure> {
     let ago =
-        parse_duration(ago).map_err(|e| Failure::usage(format_args!("--since {ago}: {e}")))?;
+        parse_duration(ago).map_err(|e| CliFailure::usage(format_args!("--since {ago}: {e}")))?;
     let ago = SignedDuration::try_from(ago).unwrap_or(SignedDuration::MAX);
     Ok(Timestamp::now().saturating_sub(ago).unwrap_or(Timestamp::MIN))
 }

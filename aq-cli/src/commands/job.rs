@@ -6,15 +6,15 @@ use aq_runner::run::{self, TrainEnd};
 use aq_runner::store::{JobRecord, QueueDir};
 use jiff::Timestamp;
 
-use super::Here;
-use super::here::job_id;
-use crate::exit::{Exit, Failure, Outcome};
+use super::CliContext;
+use super::cli_context::job_id;
+use crate::exit::{CliExit, CliFailure, Outcome};
 use crate::output;
 use crate::output::style::plain;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq promote fix-login")]
-pub(crate) struct Promote {
+pub(crate) struct PromoteArgs {
     /// The job
     #[arg(add = super::completions::jobs_in(&[Stage::Review, Stage::Testing]))]
     job: String,
@@ -28,7 +28,7 @@ pub(crate) struct Promote {
                   config.yaml says. With `ship: merge` that is the merge train: the checks run on\n\
                   the merge, and work that does not go in goes back to its agent."
 )]
-pub(crate) struct Ship {
+pub(crate) struct ShipArgs {
     /// Accept the work and leave its branch as it is
     #[arg(long, conflicts_with_all = ["merge", "pr"])]
     accept: bool,
@@ -53,7 +53,7 @@ pub(crate) struct Ship {
 #[command(
     after_help = "Examples:  aq reject fix-login --reason 'not wanted any more'\n           aq reject fix-login --requeue --reason 'breaks the tests'"
 )]
-pub(crate) struct Reject {
+pub(crate) struct RejectArgs {
     /// The job
     #[arg(add = super::completions::jobs_in(&[Stage::Review, Stage::Testing]))]
     job: String,
@@ -70,7 +70,7 @@ pub(crate) struct Reject {
     after_help = "Examples:  aq requeue fix-login\n           aq requeue --failed\n           \
                   aq requeue --result timeout"
 )]
-pub(crate) struct Requeue {
+pub(crate) struct RequeueArgs {
     /// The jobs
     #[arg(
         required_unless_present_any = ["failed", "results", "all"],
@@ -107,7 +107,7 @@ fn result_word(text: &str) -> Result<JobResult, String> {
     })
 }
 
-pub(crate) fn promote(here: &Here, args: &Promote) -> Outcome {
+pub(crate) fn promote(here: &CliContext, args: &PromoteArgs) -> Outcome {
     let queue = here.trusted_queue()?;
     let id = job_id(&args.job)?;
     let is_finished = queue.expect(&id)? == Stage::Testing;
@@ -116,21 +116,21 @@ pub(crate) fn promote(here: &Here, args: &Promote) -> Outcome {
     if way == ShipMode::Merge {
         let end = run::ship_by_train(&queue, &here.environment, &id, &here.program()?, now)?;
         output::line(by_the_train(&id, &end)?);
-        return Ok(Exit::Done);
+        return Ok(CliExit::Done);
     }
     if way == ShipMode::Pr {
         let (settings, _) = here.settings_or_last(&queue)?;
         let progress = run::ship_by_pull(&queue, &settings, &id, false, now)?;
         output::line(output::job::pulled(&id, &progress));
-        return Ok(Exit::Done);
+        return Ok(CliExit::Done);
     }
     let stage = run::promote(&queue, &here.environment, &id, &here.program()?, Timestamp::now())?;
     let record = JobRecord::read(&queue, stage, id)?;
     output::line(output::job::moved(&record));
-    Ok(if matches!(stage, Stage::Testing | Stage::Shipped) { Exit::Done } else { Exit::No })
+    Ok(if matches!(stage, Stage::Testing | Stage::Shipped) { CliExit::Done } else { CliExit::No })
 }
 
-pub(crate) fn ship(here: &Here, args: &Ship) -> Outcome {
+pub(crate) fn ship(here: &CliContext, args: &ShipArgs) -> Outcome {
     let queue = here.trusted_queue()?;
     let jobs: Vec<JobId> = args.jobs.iter().map(|job| job_id(job)).collect::<Result<_, _>>()?;
     let mut failures = Vec::new();
@@ -145,14 +145,19 @@ pub(crate) fn ship(here: &Here, args: &Ship) -> Outcome {
         let done = jobs.len() - failures.len();
         output::line(format_args!("{done} of {} are shipped", jobs.len()));
     }
-    let Some(last) = failures.pop() else { return Ok(Exit::Done) };
+    let Some(last) = failures.pop() else { return Ok(CliExit::Done) };
     for failure in &failures {
         output::error(failure);
     }
     Err(last)
 }
 
-fn ship_one(here: &Here, queue: &QueueDir, args: &Ship, id: &JobId) -> Result<String, Failure> {
+fn ship_one(
+    here: &CliContext,
+    queue: &QueueDir,
+    args: &ShipArgs,
+    id: &JobId,
+) -> Result<String, CliFailure> {
     let (environment, now) = (&here.environment, Timestamp::now());
     let by_train = |way| way == ShipMode::Merge && !args.leave_out;
     match (args.accept, args.merge, args.pr) {
@@ -181,24 +186,34 @@ fn ship_one(here: &Here, queue: &QueueDir, args: &Ship, id: &JobId) -> Result<St
     Ok(format!("{id} is merged into {} and shipped{update}", merged.into))
 }
 
-fn accept_one(here: &Here, queue: &QueueDir, args: &Ship, id: &JobId) -> Result<String, Failure> {
+fn accept_one(
+    here: &CliContext,
+    queue: &QueueDir,
+    args: &ShipArgs,
+    id: &JobId,
+) -> Result<String, CliFailure> {
     run::ship(queue, &here.environment, id, args.leave_out, Timestamp::now())?;
     Ok(format!("{id} is shipped"))
 }
 
-fn pull_one(here: &Here, queue: &QueueDir, args: &Ship, id: &JobId) -> Result<String, Failure> {
+fn pull_one(
+    here: &CliContext,
+    queue: &QueueDir,
+    args: &ShipArgs,
+    id: &JobId,
+) -> Result<String, CliFailure> {
     let (settings, _) = here.settings_or_last(queue)?;
     let progress = run::ship_by_pull(queue, &settings, id, args.leave_out, Timestamp::now())?;
     Ok(output::job::pulled(id, &progress))
 }
 
-fn way_to_ship(here: &Here, queue: &QueueDir, id: &JobId) -> Result<ShipMode, Failure> {
+fn way_to_ship(here: &CliContext, queue: &QueueDir, id: &JobId) -> Result<ShipMode, CliFailure> {
     let (settings, _) = here.settings_or_last(queue)?;
     Ok(run::way_to_ship(queue, &settings, id)?)
 }
 
 /// The line of a job that was merged; what became of another one.
-pub(crate) fn by_the_train(id: &JobId, end: &TrainEnd) -> Result<String, Failure> {
+pub(crate) fn by_the_train(id: &JobId, end: &TrainEnd) -> Result<String, CliFailure> {
     let why = plain(end.refusal.as_deref().unwrap_or("its worker ended too early"));
     match (end.stage, &end.merged_into) {
         (Stage::Shipped, Some(into)) => {
@@ -207,32 +222,32 @@ pub(crate) fn by_the_train(id: &JobId, end: &TrainEnd) -> Result<String, Failure
         (Stage::Shipped, None) => Ok(format!("{id} is shipped")),
         (Stage::Inbox, _) => {
             let text = format!("job {id} is not merged and goes back to its agent: {why}");
-            Err(Failure::new(Exit::No, text))
+            Err(CliFailure::new(CliExit::No, text))
         }
         (Stage::Testing, _) => {
-            Err(Failure::new(Exit::Refused, format!("job {id} is not merged: {why}")))
+            Err(CliFailure::new(CliExit::Refused, format!("job {id} is not merged: {why}")))
         }
         (stage, _) => {
             let text = format!("job {id} is not merged and is in {stage}/: {why}");
-            Err(Failure::new(Exit::No, text))
+            Err(CliFailure::new(CliExit::No, text))
         }
     }
 }
 
-pub(crate) fn reject(here: &Here, args: &Reject) -> Outcome {
+pub(crate) fn reject(here: &CliContext, args: &RejectArgs) -> Outcome {
     let queue = here.trusted_queue()?;
     let id = job_id(&args.job)?;
     if let (true, Some(reason)) = (args.requeue, &args.reason) {
         run::reject_and_requeue(&queue, &id, reason)?;
         output::line(format_args!("{id} is back in the inbox; its next attempt is told why"));
-        return Ok(Exit::Done);
+        return Ok(CliExit::Done);
     }
     run::reject(&queue, &id, args.reason.as_deref(), Timestamp::now())?;
     output::line(format_args!("{id} is rejected; `aq requeue {id}` runs it again"));
-    Ok(Exit::Done)
+    Ok(CliExit::Done)
 }
 
-pub(crate) fn requeue(here: &Here, args: &Requeue) -> Outcome {
+pub(crate) fn requeue(here: &CliContext, args: &RequeueArgs) -> Outcome {
     let queue = here.trusted_queue()?;
     let is_named = !args.jobs.is_empty();
     let jobs = match is_named {
@@ -255,19 +270,19 @@ pub(crate) fn requeue(here: &Here, args: &Requeue) -> Outcome {
                 done += 1;
                 output::line(format_args!("{id} is back in the inbox{goes_on}"));
             }
-            Err(error) => failures.push(Failure::from(error)),
+            Err(error) => failures.push(CliFailure::from(error)),
         }
     }
     if jobs.len() > 1 && !failures.is_empty() {
         output::line(format_args!("{done} of {} are back in the inbox", jobs.len()));
     }
-    let Some(last) = failures.pop() else { return Ok(Exit::Done) };
+    let Some(last) = failures.pop() else { return Ok(CliExit::Done) };
     failures.iter().for_each(output::error);
     Err(last)
 }
 
 /// The jobs that the flags mean, in the order of their names.
-fn requeued(queue: &QueueDir, args: &Requeue) -> Result<Vec<JobId>, Failure> {
+fn requeued(queue: &QueueDir, args: &RequeueArgs) -> Result<Vec<JobId>, CliFailure> {
     let mut jobs = Vec::new();
     let stages = [Some(Stage::Failed), args.force.then_some(Stage::Quarantine)];
     for stage in stages.into_iter().flatten() {
@@ -284,7 +299,7 @@ fn requeued(queue: &QueueDir, args: &Requeue) -> Result<Vec<JobId>, Failure> {
 
 /// True for a job that ended as the flags say. A record that cannot be read, or is put away, says
 /// nothing.
-fn is_meant(queue: &QueueDir, stage: Stage, id: &JobId, args: &Requeue) -> bool {
+fn is_meant(queue: &QueueDir, stage: Stage, id: &JobId, args: &RequeueArgs) -> bool {
     let record = JobRecord::read(queue, stage, id.clone()).ok();
     let result: Option<JobResult> =
         record.and_then(|job| job.meta.get(RecordKey::Result)?.parse().ok());

@@ -11,9 +11,9 @@ use aq_manifest::{JobId, Stage};
 use aq_runner::run::is_at_work;
 use aq_runner::store::{JobRecord, QueueDir, archived_log, log_file};
 
-use super::Here;
-use super::here::job_id;
-use crate::exit::{Exit, Failure, Outcome};
+use super::CliContext;
+use super::cli_context::job_id;
+use crate::exit::{CliExit, CliFailure, Outcome};
 use crate::output;
 use step_reader::StepReader;
 
@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(200);
 #[command(
     after_help = "Examples:  aq logs fix-login\n           aq logs -f fix-login\n           aq logs --raw fix-login | grep '^--- aq'"
 )]
-pub(crate) struct Args {
+pub(crate) struct LogsArgs {
     /// The job
     #[arg(add = super::completions::jobs())]
     job: String,
@@ -39,12 +39,12 @@ pub(crate) struct Args {
     raw: bool,
 }
 
-pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+pub(crate) fn run(here: &CliContext, args: &LogsArgs) -> Outcome {
     let queue = here.queue()?;
     let id = job_id(&args.job)?;
     queue.expect(&id)?;
     let path = queue.log(&id);
-    let failed = |e: io::Error| Failure::io(format_args!("read {}", path.display()), &e);
+    let failed = |e: io::Error| CliFailure::io(format_args!("read {}", path.display()), &e);
     let mut reader: Option<LogReader> = None;
     loop {
         // Asked before reading, so that what is written until its end is still shown.
@@ -64,13 +64,13 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
                 Some(archived) => {
                     let at = archived.display();
                     let said = format_args!("`aq clean` has put the log of {id} away, to {at}");
-                    return Err(Failure::new(Exit::Refused, said));
+                    return Err(CliFailure::new(CliExit::Refused, said));
                 }
                 None => output::warning(&format!("{id} has printed nothing yet")),
             },
         }
         if !more {
-            return Ok(Exit::Done);
+            return Ok(CliExit::Done);
         }
         std::thread::sleep(LOOK);
     }
@@ -85,7 +85,12 @@ enum LogReader {
 }
 
 impl LogReader {
-    fn new(here: &Here, queue: &QueueDir, id: &JobId, args: &Args) -> Result<Self, Failure> {
+    fn new(
+        here: &CliContext,
+        queue: &QueueDir,
+        id: &JobId,
+        args: &LogsArgs,
+    ) -> Result<Self, CliFailure> {
         let raw = Self::Raw { offset: 0, tail: args.tail };
         if args.raw {
             return Ok(raw);
@@ -111,7 +116,7 @@ impl LogReader {
                 if let Some(lines) = tail.take() {
                     *offset = start_of_last(file, lines)?;
                 }
-                *offset = show(file, *offset, &mut output::Screen::new())?;
+                *offset = show(file, *offset, &mut output::ScreenText::new())?;
                 Ok(())
             }
         }
@@ -122,7 +127,7 @@ fn will_write(queue: &QueueDir, id: &JobId) -> bool {
     queue.find(id).is_some_and(|stage| stage == Stage::Inbox || is_at_work(queue, id))
 }
 
-fn show(file: &mut File, offset: u64, screen: &mut output::Screen) -> io::Result<u64> {
+fn show(file: &mut File, offset: u64, screen: &mut output::ScreenText) -> io::Result<u64> {
     // A shorter file is another one: it was put away, and the job runs again.
     let start = if file.metadata()?.len() < offset { 0 } else { offset };
     each_piece(file, start, &mut |piece| {

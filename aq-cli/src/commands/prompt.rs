@@ -3,14 +3,14 @@
 use aq_runner::run::next_prompt;
 use jiff::Timestamp;
 
-use super::Here;
-use super::here::job_id;
-use crate::exit::{Exit, Outcome};
+use super::CliContext;
+use super::cli_context::job_id;
+use crate::exit::{CliExit, Outcome};
 use crate::output;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:  aq prompt fix-login\n           aq prompt --feedback fix-login")]
-pub(crate) struct Args {
+pub(crate) struct PromptArgs {
     /// The job
     #[arg(add = super::completions::jobs())]
     job: String,
@@ -19,7 +19,7 @@ pub(crate) struct Args {
     feedback: bool,
 }
 
-pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+pub(crate) fn run(here: &CliContext, args: &PromptArgs) -> Outcome {
     let queue = here.queue()?;
     let id = job_id(&args.job)?;
     let (settings, problem) = here.settings_or_last(&queue)?;
@@ -27,12 +27,12 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     let next = next_prompt(&queue, &settings, &id, Timestamp::now())?;
     if args.feedback {
         output::exactly(next.feedback.unwrap_or_default().as_bytes());
-        return Ok(Exit::Done);
+        return Ok(CliExit::Done);
     }
     output::exactly(next.prompt.as_bytes());
     if next.is_script && next.feedback.is_some() {
         let words = "AQ_FEEDBACK names a file with the feedback on earlier attempts";
         output::warning(&format!("{words}; `aq prompt --feedback {id}` prints it"));
     }
-    Ok(Exit::Done)
+    Ok(CliExit::Done)
 }

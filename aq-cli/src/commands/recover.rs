@@ -3,15 +3,15 @@
 use aq_runner::run::recover;
 use jiff::Timestamp;
 
-use super::Here;
-use crate::exit::{Exit, Outcome};
+use super::CliContext;
+use crate::exit::{CliExit, Outcome};
 use crate::output;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq recover")]
-pub(crate) struct Args {}
+pub(crate) struct RecoverArgs {}
 
-pub(crate) fn run(here: &Here) -> Outcome {
+pub(crate) fn run(here: &CliContext) -> Outcome {
     let queue = here.trusted_queue()?;
     let mut first_error = None;
     let recovered = recover(&queue, &here.environment, Timestamp::now())?;
@@ -24,5 +24,5 @@ pub(crate) fn run(here: &Here) -> Outcome {
             Err(e) => first_error = first_error.or(Some(e)),
         }
     }
-    first_error.map_or(Ok(Exit::Done), |e| Err(e.into()))
+    first_error.map_or(Ok(CliExit::Done), |e| Err(e.into()))
 }

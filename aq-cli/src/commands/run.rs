@@ -3,20 +3,20 @@
 use std::io::IsTerminal;
 
 use aq_runner::run::place::{shell_word, wait_for_trust};
-use aq_runner::run::{Environment, RunError, RunOptions, run as run_loop};
+use aq_runner::run::{ProcessEnvironment, RunError, RunOptions, run as run_loop};
 use aq_runner::store::QueueDir;
 
-use super::Here;
-use crate::exit::{Exit, Failure, Outcome};
+use super::CliContext;
+use crate::exit::{CliExit, CliFailure, Outcome};
 use crate::output;
-use crate::output::progress::Reporter;
+use crate::output::progress::ProgressReporter;
 use crate::output::style::plain;
 
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:  aq run --max 4\n           aq run --once --ship\n\nExit code with --once: 0 when all that ran ended well, 1 when some job failed, or waits for\nsomething that this host lacks or for an engine that is out of use."
 )]
-pub(crate) struct Args {
+pub(crate) struct RunArgs {
     /// Drain the queue, then exit
     #[arg(long)]
     once: bool,
@@ -34,7 +34,7 @@ pub(crate) struct Args {
     quiet: bool,
 }
 
-pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+pub(crate) fn run(here: &CliContext, args: &RunArgs) -> Outcome {
     let queue = match unattended(here, has_terminal()) {
         Some(queue) => wait_for_queue(here, queue)?,
         None => here.trusted_queue()?,
@@ -49,16 +49,16 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         worker: here.program()?,
         take_signals: true,
     };
-    let mut reporter = Reporter::new(&queue, &options, args.quiet);
+    let mut reporter = ProgressReporter::new(&queue, &options, args.quiet);
     let summary = run_loop(&queue, settings, &options, &mut |progress| {
         reporter.tell(&progress);
     })?;
     reporter.end(&summary);
-    Ok(if summary.failed > 0 || summary.kept > 0 { Exit::No } else { Exit::Done })
+    Ok(if summary.failed > 0 || summary.kept > 0 { CliExit::No } else { CliExit::Done })
 }
 
 /// Names variables whose value means nothing, and what holds instead.
-fn name_odd_variables(environment: &Environment) {
+fn name_odd_variables(environment: &ProcessEnvironment) {
     let odd = |name: &str, is_good: fn(&str) -> bool| {
         let value = environment.get(name)?;
         let value = value.to_string_lossy();
@@ -87,7 +87,7 @@ fn has_terminal() -> bool {
 
 /// The queue of a loop that a service manager has started, when it is not trusted: to end then
 /// would be to be started again, for ever. On a terminal a person reads the refusal.
-fn unattended(here: &Here, has_terminal: bool) -> Option<QueueDir> {
+fn unattended(here: &CliContext, has_terminal: bool) -> Option<QueueDir> {
     let is_set = |name: &str| here.environment.get(name).is_some_and(|value| !value.is_empty());
     // A terminal of macOS has the variable, too, and there it is 0.
     let is_launchd = here.environment.get("XPC_SERVICE_NAME").is_some_and(|name| name != "0");
@@ -96,22 +96,22 @@ fn unattended(here: &Here, has_terminal: bool) -> Option<QueueDir> {
     here.untrusted(&queue).is_some().then_some(queue)
 }
 
-fn wait_for_queue(here: &Here, queue: QueueDir) -> Result<QueueDir, Failure> {
+fn wait_for_queue(here: &CliContext, queue: QueueDir) -> Result<QueueDir, CliFailure> {
     wait_for_trust(&queue, &here.environment, |untrusted| {
         output::warning(&plain(&format!("{untrusted}; this loop waits until it is")));
     })
-    .map_err(|e| Failure::io("wait until the queue is trusted", &e))?;
+    .map_err(|e| CliFailure::io("wait until the queue is trusted", &e))?;
     output::warning("the queue is trusted now");
     here.take_over(&queue)?;
     Ok(queue)
 }
 
-impl From<RunError> for Failure {
+impl From<RunError> for CliFailure {
     fn from(error: RunError) -> Self {
         match error {
             RunError::Store(error) => error.into(),
             RunError::Fleet(error) => error.into(),
-            RunError::AlreadyRunning { .. } => Self::new(Exit::Refused, error),
+            RunError::AlreadyRunning { .. } => Self::new(CliExit::Refused, error),
             RunError::Lost { part, ref now_at, .. } => {
                 let mend = match now_at {
                     Some(path) if part.is_whole() => {
@@ -123,10 +123,10 @@ impl From<RunError> for Failure {
                     }
                     _ => "put it back, then `aq run`".to_owned(),
                 };
-                Self::new(Exit::NotFound, format_args!("{error}; {mend}"))
+                Self::new(CliExit::NotFound, format_args!("{error}; {mend}"))
             }
-            RunError::Settings(_) | RunError::Token(_) => Self::new(Exit::Usage, error),
-            RunError::System(..) => Self::new(Exit::Environment, error),
+            RunError::Settings(_) | RunError::Token(_) => Self::new(CliExit::Usage, error),
+            RunError::System(..) => Self::new(CliExit::Environment, error),
         }
     }
 }

@@ -3,12 +3,12 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use aq_runner::run::Environment;
+use aq_runner::run::ProcessEnvironment;
 
-use super::Here;
-use crate::exit::{Exit, Failure, Outcome};
+use super::CliContext;
+use crate::exit::{CliExit, CliFailure, Outcome};
 use crate::output;
-use crate::output::service::Service;
+use crate::output::service::ServiceFile;
 use crate::output::style::plain;
 
 /// Variables that say where things are. A service manager starts the loop with none of them.
@@ -28,7 +28,7 @@ const PLACES: [&str; 7] = [
                   the PATH and the programs (CLAUDE_BIN, ...) of the shell that prints it.\nIts \
                   first lines say how to install it, under a name of its own for each queue."
 )]
-pub(crate) struct Args {
+pub(crate) struct ServiceArgs {
     /// Print a launchd plist (macOS)
     #[arg(long)]
     launchd: bool,
@@ -40,19 +40,19 @@ pub(crate) struct Args {
     ship: bool,
 }
 
-pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+pub(crate) fn run(here: &CliContext, args: &ServiceArgs) -> Outcome {
     let queue = here.trusted_queue()?;
     let program = here.program()?;
     let environment = carried(&here.environment);
     let (root, program) = (text(queue.root())?, text(&program)?);
     if !args.launchd && program.contains(|c: char| c.is_control() || "\"'\\".contains(c)) {
-        return Err(Failure::usage(format_args!(
+        return Err(CliFailure::usage(format_args!(
             "systemd starts no program whose path has quotes or backslashes, and this one is {}: \
              put aq elsewhere",
             plain(program)
         )));
     }
-    let service = Service {
+    let service = ServiceFile {
         name: &unit_name(queue.root()),
         program,
         queue: root,
@@ -61,12 +61,12 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         environment: &environment,
     };
     output::line(if args.launchd { service.launchd() } else { service.systemd() });
-    Ok(Exit::Done)
+    Ok(CliExit::Done)
 }
 
-fn text(path: &Path) -> Result<&str, Failure> {
+fn text(path: &Path) -> Result<&str, CliFailure> {
     path.to_str().ok_or_else(|| {
-        Failure::usage(format_args!(
+        CliFailure::usage(format_args!(
             "{} is not UTF-8, and a unit cannot name it: give the directory another name",
             plain(&path.display().to_string())
         ))
@@ -74,7 +74,7 @@ fn text(path: &Path) -> Result<&str, Failure> {
 }
 
 /// Variables of the shell that prints the unit, without which the loop would not find things.
-fn carried(environment: &Environment) -> Vec<(String, String)> {
+fn carried(environment: &ProcessEnvironment) -> Vec<(String, String)> {
     let is_wanted = |name: &str| PLACES.contains(&name) || is_program(name);
     let mut carried = Vec::new();
     for (name, value) in environment.iter() {

@@ -3,16 +3,16 @@
 use aq_manifest::Stage;
 use aq_runner::run;
 
-use super::Here;
-use super::here::job_id;
-use crate::exit::{Exit, Failure, Outcome};
+use super::CliContext;
+use super::cli_context::job_id;
+use crate::exit::{CliExit, CliFailure, Outcome};
 use crate::output;
 
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:  aq set fix-login priority=high\n           aq set fix-login 'deps=[schema, seed]'\n           aq set fix-login timeout="
 )]
-pub(crate) struct Args {
+pub(crate) struct SetArgs {
     /// The job
     #[arg(add = super::completions::jobs_in(&[Stage::Inbox]))]
     job: String,
@@ -21,12 +21,12 @@ pub(crate) struct Args {
     value: String,
 }
 
-pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+pub(crate) fn run(here: &CliContext, args: &SetArgs) -> Outcome {
     let queue = here.trusted_queue()?;
     let id = job_id(&args.job)?;
     let Some((key, value)) = args.value.split_once('=') else {
         let words = "expected KEY=VALUE, such as priority=high";
-        return Err(Failure::usage(format_args!("{:?}: {words}", args.value)));
+        return Err(CliFailure::usage(format_args!("{:?}: {words}", args.value)));
     };
     let colour = output::errors_in_colour();
     let warnings = run::set_value(&queue, &here.environment, &id, (key.trim(), value), colour)?;
@@ -34,5 +34,5 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         output::warning(&warnings);
     }
     output::line(format_args!("{id} is changed"));
-    Ok(Exit::Done)
+    Ok(CliExit::Done)
 }

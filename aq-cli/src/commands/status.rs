@@ -3,12 +3,12 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use aq_runner::insights::Numbers;
-use aq_runner::run::{Overview, overview, recent_numbers};
+use aq_runner::insights::JobNumbers;
+use aq_runner::run::{QueueOverview, overview, recent_numbers};
 use jiff::{SignedDuration, Timestamp};
 
-use super::Here;
-use crate::exit::{Exit, Failure, Outcome};
+use super::CliContext;
+use crate::exit::{CliExit, CliFailure, Outcome};
 use crate::output;
 use crate::output::json::JsonOption;
 use crate::output::style::plain;
@@ -29,7 +29,7 @@ const SHOWN_ENDED: usize = 10;
 #[command(
     after_help = "Examples:  aq status\n           aq status --watch\n           aq status --json | jq '.jobs[] | select(.stage == \"failed\")'"
 )]
-pub(crate) struct Args {
+pub(crate) struct StatusArgs {
     /// Look again every second, redrawing in place
     #[arg(long, conflicts_with = "json")]
     watch: bool,
@@ -41,8 +41,8 @@ pub(crate) struct Args {
     json: JsonOption,
 }
 
-pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
-    let look = || -> Result<StatusLook, Failure> {
+pub(crate) fn run(here: &CliContext, args: &StatusArgs) -> Outcome {
+    let look = || -> Result<StatusLook, CliFailure> {
         let queue = here.queue()?;
         let (settings, warning) = here.settings_or_last(&queue)?;
         let ended = if args.all { usize::MAX } else { SHOWN_ENDED };
@@ -58,7 +58,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     let shown = if args.all { usize::MAX } else { SHOWN };
     if args.watch {
         if !std::io::stdout().is_terminal() {
-            return Err(Failure::usage("--watch redraws a terminal, and the output is none"));
+            return Err(CliFailure::usage("--watch redraws a terminal, and the output is none"));
         }
         output::clear_screen();
         // Ends with the signal that a person sends, or with the terminal.
@@ -69,7 +69,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
             let size = output::terminal_size();
             let text = output::status::watch(&look.overview, &look.recent, &above, size);
             if !output::redraw(&text) {
-                return Ok(Exit::Done);
+                return Ok(CliExit::Done);
             }
             std::thread::sleep(REDRAW);
         }
@@ -81,13 +81,13 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     } else {
         output::line(output::status::status(&overview, &recent, shown, output::width()));
     }
-    Ok(Exit::Done)
+    Ok(CliExit::Done)
 }
 
 /// One look at everything that is shown.
 struct StatusLook {
-    overview: Overview,
-    recent: Vec<Numbers>,
+    overview: QueueOverview,
+    recent: Vec<JobNumbers>,
     /// The reason that nothing of the queue is run.
     untrusted: Option<String>,
     warning: Option<String>,

@@ -4,14 +4,14 @@ use aq_manifest::Stage;
 use aq_runner::run;
 use jiff::Timestamp;
 
-use super::Here;
-use super::here::job_id;
-use crate::exit::{Exit, Outcome};
+use super::CliContext;
+use super::cli_context::job_id;
+use crate::exit::{CliExit, Outcome};
 use crate::output;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:  aq stop\n           aq stop fix-login")]
-pub(crate) struct Args {
+pub(crate) struct StopArgs {
     /// The job to end
     #[arg(conflicts_with = "all", add = super::completions::jobs_in(&[Stage::Building, Stage::Review, Stage::Inbox]))]
     job: Option<String>,
@@ -20,13 +20,13 @@ pub(crate) struct Args {
     all: bool,
 }
 
-pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+pub(crate) fn run(here: &CliContext, args: &StopArgs) -> Outcome {
     let queue = here.trusted_queue()?;
     if let Some(job) = &args.job {
         let id = job_id(job)?;
         let stopped = run::stop(&queue, &here.environment, &id, Timestamp::now())?;
         output::line(output::job::stopped(&id, &stopped));
-        return Ok(Exit::Done);
+        return Ok(CliExit::Done);
     }
     match run::stop_loop(&queue)? {
         Some(pid) => output::line(format_args!("stopped the run loop (process {pid})")),
@@ -40,5 +40,5 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
             n => format!("ended {n} running jobs; the next `aq run` takes them up again"),
         });
     }
-    Ok(Exit::Done)
+    Ok(CliExit::Done)
 }

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use aq_runner::run::{FleetSettings, submit};
 
-use super::Here;
+use super::CliContext;
 use super::files::drafts;
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{CliExit, CliFailure, Outcome};
 use crate::output;
 use crate::output::json::{JsonOption, JsonVersion};
 
@@ -14,7 +14,7 @@ use crate::output::json::{JsonOption, JsonVersion};
 #[command(
     after_help = "Examples:  aq submit fix-login.md\n           aq submit jobs/\n           echo 'Fix the login.' | aq submit - --name fix-login"
 )]
-pub(crate) struct Args {
+pub(crate) struct SubmitArgs {
     /// Job files, directories, or `-`
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -25,7 +25,7 @@ pub(crate) struct Args {
     json: JsonOption,
 }
 
-pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+pub(crate) fn run(here: &CliContext, args: &SubmitArgs) -> Outcome {
     let drafts = drafts(&args.files, args.name.as_deref(), true)?;
     let settings = FleetSettings::of_coordinator(&here.environment)?;
     if let Some(warning) = settings.address_warning() {
@@ -36,7 +36,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         let parsed = aq_manifest::parse(&draft.text);
         if !parsed.has_errors() && parsed.body.trim().is_empty() {
             let problem = "the prompt is empty; write what is to be done below the front matter";
-            return Err(Failure::usage(format_args!("{}: {problem}", draft.name)));
+            return Err(CliFailure::usage(format_args!("{}: {problem}", draft.name)));
         }
     }
     for draft in drafts {
@@ -44,17 +44,20 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
             Ok(job) => submitted.push((draft.id, job)),
             Err(e) => {
                 report(&submitted, args.json.version);
-                let failure = Failure::from(e);
-                return Err(Failure::new(failure.exit, format_args!("{}: {failure}", draft.name)));
+                let failure = CliFailure::from(e);
+                return Err(CliFailure::new(
+                    failure.exit,
+                    format_args!("{}: {failure}", draft.name),
+                ));
             }
         }
     }
     report(&submitted, args.json.version);
-    Ok(Exit::Done)
+    Ok(CliExit::Done)
 }
 
 fn report(
-    submitted: &[(aq_manifest::JobId, aq_runner::run::Submitted)],
+    submitted: &[(aq_manifest::JobId, aq_runner::run::FleetSubmission)],
     json: Option<JsonVersion>,
 ) {
     match json {

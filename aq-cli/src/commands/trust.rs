@@ -6,19 +6,19 @@ use aq_manifest::Stage;
 use aq_runner::run::place::trust_queue;
 use aq_runner::store::QueueDir;
 
-use super::Here;
-use crate::exit::{Exit, Outcome};
+use super::CliContext;
+use crate::exit::{CliExit, Outcome};
 use crate::output;
 use crate::output::trust::TrustedContent;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:  aq trust\n           aq trust ~/project/.aq")]
-pub(crate) struct Args {
+pub(crate) struct TrustArgs {
     /// The queue [default: the one that is found]
     dir: Option<PathBuf>,
 }
 
-pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+pub(crate) fn run(here: &CliContext, args: &TrustArgs) -> Outcome {
     let queue = match &args.dir {
         Some(dir) => QueueDir::open(dir)?,
         None => here.silent_queue()?,
@@ -33,5 +33,5 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     let is_new = trust_queue(&queue, &here.environment)?;
     output::line(if is_new { "it is trusted from now on" } else { "it was trusted already" });
     // The settings are to be mended before anything runs; that they are read says nothing.
-    settings.map(|_| Exit::Done)
+    settings.map(|_| CliExit::Done)
 }

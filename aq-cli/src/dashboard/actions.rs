@@ -3,7 +3,7 @@
 
 use aq_manifest::{JobId, ShipMode, Stage};
 use aq_runner::run;
-use aq_runner::run::Settings;
+use aq_runner::run::QueueSettings;
 use aq_runner::run::place::require_trust;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -14,16 +14,16 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::error::PageError;
-use super::guard::Viewer;
-use super::state::{Dashboard, job_id};
+use super::guard::PageViewer;
+use super::state::{QueueDashboard, job_id};
 use crate::commands::by_the_train;
-use crate::exit::Failure;
+use crate::exit::CliFailure;
 use crate::output::job::pulled;
 
 /// One step of one job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Action {
+pub(super) enum JobAction {
     Promote,
     Ship,
     /// Into the branch that the job started from.
@@ -37,7 +37,7 @@ pub(super) enum Action {
     Stop,
 }
 
-impl Action {
+impl JobAction {
     const ALL: [Self; 8] = [
         Self::Promote,
         Self::Ship,
@@ -84,18 +84,18 @@ pub(super) struct ActionForm {
 }
 
 /// The buttons of a job, for those who may press them.
-pub(super) fn buttons(id: &JobId, stage: Stage, viewer: &Viewer) -> Markup {
+pub(super) fn buttons(id: &JobId, stage: Stage, viewer: &PageViewer) -> Markup {
     let Some(csrf) = &viewer.csrf else { return html! {} };
     html! {
         div.actions {
-            @for action in Action::ALL.into_iter().filter(|action| action.fits(stage)) {
+            @for action in JobAction::ALL.into_iter().filter(|action| action.fits(stage)) {
                 @let (path, words) = action.words();
                 form method="post" action={ "/jobs/" (id) "/" (path) } {
                     input type="hidden" name="csrf" value=(csrf);
-                    @if action == Action::Reject {
+                    @if action == JobAction::Reject {
                         input name="reason" placeholder="Reason" aria-label="Why it is rejected" maxlength="1000";
                     }
-                    @if action == Action::Reply {
+                    @if action == JobAction::Reply {
                         textarea name="reason" rows="1" maxlength="60000" required
                             placeholder="What its agent should do" aria-label="Words for its agent" {}
                     }
@@ -108,9 +108,9 @@ pub(super) fn buttons(id: &JobId, stage: Stage, viewer: &Viewer) -> Markup {
 
 /// `POST /jobs/{id}/{action}`
 pub(super) async fn act(
-    State(dashboard): State<Dashboard>,
-    viewer: Viewer,
-    Path((id, action)): Path<(String, Action)>,
+    State(dashboard): State<QueueDashboard>,
+    viewer: PageViewer,
+    Path((id, action)): Path<(String, JobAction)>,
     Form(filled): Form<ActionForm>,
 ) -> Response {
     let done = try_to(&dashboard, &viewer, &id, action, filled).await;
@@ -125,10 +125,10 @@ pub(super) async fn act(
 
 /// Answers what was done.
 async fn try_to(
-    dashboard: &Dashboard,
-    viewer: &Viewer,
+    dashboard: &QueueDashboard,
+    viewer: &PageViewer,
     id: &str,
-    action: Action,
+    action: JobAction,
     filled: ActionForm,
 ) -> Result<String, PageError> {
     viewer.may_act(&filled.csrf)?;
@@ -137,18 +137,22 @@ async fn try_to(
 }
 
 /// Ships a job by a pull request, where its next step is that.
-fn by_pull(dashboard: &Dashboard, id: &JobId, action: Action) -> Result<Option<String>, Failure> {
+fn by_pull(
+    dashboard: &QueueDashboard,
+    id: &JobId,
+    action: JobAction,
+) -> Result<Option<String>, CliFailure> {
     let queue = &dashboard.queue;
     let is_next = match (action, queue.find(id)) {
-        (Action::Ship, _) => true,
-        (Action::Promote, stage) => stage == Some(Stage::Testing),
+        (JobAction::Ship, _) => true,
+        (JobAction::Promote, stage) => stage == Some(Stage::Testing),
         _ => false,
     };
     if !is_next {
         return Ok(None);
     }
-    let loaded = Settings::load_or_last(queue, dashboard.environment.clone());
-    let (settings, _) = loaded.map_err(Failure::usage)?;
+    let loaded = QueueSettings::load_or_last(queue, dashboard.environment.clone());
+    let (settings, _) = loaded.map_err(CliFailure::usage)?;
     if run::way_to_ship(queue, &settings, id)? != ShipMode::Pr {
         return Ok(None);
     }
@@ -158,9 +162,9 @@ fn by_pull(dashboard: &Dashboard, id: &JobId, action: Action) -> Result<Option<S
 
 /// Does it.
 pub(super) fn run_it(
-    dashboard: &Dashboard,
+    dashboard: &QueueDashboard,
     id: &JobId,
-    action: Action,
+    action: JobAction,
     reason: &str,
 ) -> Result<String, PageError> {
     let (queue, environment, now) = (&dashboard.queue, &dashboard.environment, Timestamp::now());
@@ -169,11 +173,11 @@ pub(super) fn run_it(
         return Ok(done);
     }
     Ok(match action {
-        Action::Promote => {
+        JobAction::Promote => {
             let stage = run::promote(queue, environment, id, &dashboard.worker, now)?;
             format!("{id} is in {stage}/")
         }
-        Action::Ship => {
+        JobAction::Ship => {
             let settings = dashboard.settings()?;
             if run::way_to_ship(queue, &settings, id)? == ShipMode::Merge {
                 let end = run::ship_by_train(queue, environment, id, &dashboard.worker, now)?;
@@ -183,27 +187,29 @@ pub(super) fn run_it(
                 format!("{id} is shipped")
             }
         }
-        Action::Merge => {
+        JobAction::Merge => {
             let merged = run::ship_merged(queue, environment, id, false, now)?;
             format!("{id} is merged into {} and shipped", merged.into)
         }
-        Action::Reject => {
+        JobAction::Reject => {
             run::reject(queue, id, Some(reason.trim()).filter(|reason| !reason.is_empty()), now)?;
             format!("{id} is rejected")
         }
-        Action::Reply => {
-            let replied = run::reply(queue, id, reason).map_err(|e| Failure::of_reply(id, e))?;
+        JobAction::Reply => {
+            let replied = run::reply(queue, id, reason).map_err(|e| CliFailure::of_reply(id, e))?;
             crate::output::job::replied(id, replied)
         }
-        Action::Resume => {
+        JobAction::Resume => {
             run::resume(queue, id, true)?;
             format!("{id} is back in the inbox; it goes on where it ended")
         }
-        Action::Requeue => {
+        JobAction::Requeue => {
             // The button of a job in quarantine/ is the force of the command.
             run::requeue(queue, id, true)?;
             format!("{id} is back in the inbox")
         }
-        Action::Stop => crate::output::job::stopped(id, &run::stop(queue, environment, id, now)?),
+        JobAction::Stop => {
+            crate::output::job::stopped(id, &run::stop(queue, environment, id, now)?)
+        }
     })
 }

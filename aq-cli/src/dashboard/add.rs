@@ -3,7 +3,7 @@
 use aq_manifest::JobId;
 use aq_runner::run::add_context;
 use aq_runner::run::place::require_trust;
-use aq_runner::store::{Added, Draft, add as put_in};
+use aq_runner::store::{DraftResult, JobDraft, add as put_in};
 use axum::Form;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -12,9 +12,9 @@ use maud::html;
 use serde::Deserialize;
 
 use super::error::PageError;
-use super::guard::Viewer;
-use super::page::{self, Place};
-use super::state::Dashboard;
+use super::guard::PageViewer;
+use super::page::{self, DashboardPage};
+use super::state::QueueDashboard;
 
 /// The text of a new job before anybody has typed.
 const EXAMPLE: &str = "---\nengine: shell\n---\necho hello\n";
@@ -27,11 +27,11 @@ pub(super) struct JobForm {
 }
 
 /// `GET /add`
-pub(super) async fn page(viewer: Viewer) -> Response {
+pub(super) async fn page(viewer: PageViewer) -> Response {
     form(&viewer, "", EXAMPLE, None).into_response()
 }
 
-fn form(viewer: &Viewer, name: &str, text: &str, problem: Option<&str>) -> maud::Markup {
+fn form(viewer: &PageViewer, name: &str, text: &str, problem: Option<&str>) -> maud::Markup {
     let body = html! {
         main.narrow.wide {
             h1 { "Add a job" }
@@ -56,13 +56,13 @@ fn form(viewer: &Viewer, name: &str, text: &str, problem: Option<&str>) -> maud:
             }
         }
     };
-    page::page("Add a job", Place::Add, viewer, &[], &body)
+    page::page("Add a job", DashboardPage::Add, viewer, &[], &body)
 }
 
 /// `POST /add`
 pub(super) async fn add(
-    State(dashboard): State<Dashboard>,
-    viewer: Viewer,
+    State(dashboard): State<QueueDashboard>,
+    viewer: PageViewer,
     Form(filled): Form<JobForm>,
 ) -> Response {
     if let Err(error) = viewer.may_act(&filled.csrf) {
@@ -85,14 +85,14 @@ pub(super) async fn add(
     }
 }
 
-fn put(dashboard: &Dashboard, name: &str, text: String) -> Result<JobId, PageError> {
-    let id = JobId::new(name).map_err(crate::exit::Failure::usage)?;
+fn put(dashboard: &QueueDashboard, name: &str, text: String) -> Result<JobId, PageError> {
+    let id = JobId::new(name).map_err(crate::exit::CliFailure::usage)?;
     require_trust(&dashboard.queue, &dashboard.environment)?;
     // There is no directory that the person is in.
     let base = dashboard.base()?;
     let context = add_context(&dashboard.queue, &dashboard.environment, base, Timestamp::now());
-    let draft = Draft::new(format!("{id}.md"), id, text);
+    let draft = JobDraft::new(format!("{id}.md"), id, text);
     let report = put_in(&dashboard.queue, &[draft], &context)?;
-    let first = report.added.first().map(Added::id);
+    let first = report.added.first().map(DraftResult::id);
     first.cloned().ok_or_else(|| PageError::environment("nothing was added"))
 }

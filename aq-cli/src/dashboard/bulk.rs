@@ -9,18 +9,19 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde_json::json;
 
-use super::actions::{Action, run_it};
+use super::actions::{JobAction, run_it};
 use super::brief::count;
 use super::document;
 use super::error::PageError;
-use super::guard::Viewer;
-use super::state::{Dashboard, job_id};
+use super::guard::PageViewer;
+use super::state::{QueueDashboard, job_id};
 
 /// Jobs of one request; a page can show that many that have ended.
 const MOST: usize = 1_000;
 
 /// The steps that make sense for many at once.
-const ACTIONS: [Action; 4] = [Action::Ship, Action::Merge, Action::Requeue, Action::Reject];
+const ACTIONS: [JobAction; 4] =
+    [JobAction::Ship, JobAction::Merge, JobAction::Requeue, JobAction::Reject];
 
 /// A form of the board as it was sent.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -52,7 +53,7 @@ impl BulkForm {
 type Outcome = Result<String, (JobId, String)>;
 
 /// The buttons for what is selected. Without a script they are there for what is checked.
-pub(super) fn bar(viewer: &Viewer) -> Markup {
+pub(super) fn bar(viewer: &PageViewer) -> Markup {
     let Some(csrf) = &viewer.csrf else { return html! {} };
     html! {
         form #bulk .actions method="post" action="/jobs" {
@@ -62,7 +63,7 @@ pub(super) fn bar(viewer: &Viewer) -> Markup {
             span #selected role="status" { "Selected:" }
             @for action in ACTIONS {
                 @let (path, words) = action.words();
-                @if action == Action::Reject {
+                @if action == JobAction::Reject {
                     input name="reason" placeholder="Reason" aria-label="Why they are rejected" maxlength="1000";
                 }
                 button class=(path) name="step" value=(path) { (words) }
@@ -88,8 +89,8 @@ pub(super) fn can_be_selected(stage: Stage) -> bool {
 
 /// `POST /jobs`
 pub(super) async fn act(
-    State(dashboard): State<Dashboard>,
-    viewer: Viewer,
+    State(dashboard): State<QueueDashboard>,
+    viewer: PageViewer,
     form: Bytes,
 ) -> Response {
     match try_to(&dashboard, &viewer, &form).await {
@@ -103,8 +104,8 @@ pub(super) async fn act(
 }
 
 async fn try_to(
-    dashboard: &Dashboard,
-    viewer: &Viewer,
+    dashboard: &QueueDashboard,
+    viewer: &PageViewer,
     form: &[u8],
 ) -> Result<Vec<Outcome>, PageError> {
     let filled = BulkForm::parse(form);
@@ -120,7 +121,7 @@ async fn try_to(
     }
     let jobs: Vec<JobId> = filled.jobs.iter().map(|job| job_id(job)).collect::<Result<_, _>>()?;
     // One that cannot go does not stop the next.
-    let work = move |dashboard: &Dashboard| {
+    let work = move |dashboard: &QueueDashboard| {
         let outcome = |id| {
             run_it(dashboard, id, action, &filled.reason)
                 .map_err(|error| (JobId::clone(id), format!("{id}: {error}")))
@@ -130,7 +131,7 @@ async fn try_to(
     dashboard.blocking(work).await
 }
 
-fn answer(viewer: &Viewer, outcomes: &[Outcome]) -> Response {
+fn answer(viewer: &PageViewer, outcomes: &[Outcome]) -> Response {
     let refused: Vec<&(JobId, String)> =
         outcomes.iter().filter_map(|one| one.as_ref().err()).collect();
     let done = outcomes.len() - refused.len();

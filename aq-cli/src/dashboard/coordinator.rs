@@ -18,57 +18,57 @@ const FRESH: Duration = Duration::from_secs(2);
 
 /// The last answers of the coordinator.
 #[derive(Debug)]
-pub(super) struct Desk {
-    state: Arc<Mutex<State>>,
+pub(super) struct FleetPoller {
+    state: Arc<Mutex<PollState>>,
     /// Number of answers that have come.
     answers: Arc<watch::Sender<u64>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct PollState {
     /// When the question that is under way was asked.
     asked: Option<Instant>,
-    last: Option<Answer>,
+    last: Option<FleetAnswer>,
 }
 
 /// The coordinator's answer, or the reason why there is none.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
+pub(super) struct FleetAnswer {
     pub(super) at: Instant,
     pub(super) fleet: Result<Arc<FleetOverview>, String>,
 }
 
 /// The state that a page can show.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
-    pub(super) last: Option<Answer>,
+pub(super) struct FleetPageState {
+    pub(super) last: Option<FleetAnswer>,
     /// Since when the coordinator owes an answer, when that is longer than it should take.
     pub(super) silent: Option<Duration>,
     /// An answer is still to come.
     pub(super) is_asked: bool,
 }
 
-impl Default for Desk {
+impl Default for FleetPoller {
     fn default() -> Self {
         Self { state: Arc::default(), answers: Arc::new(watch::channel(0).0) }
     }
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+fn lock(state: &Mutex<PollState>) -> MutexGuard<'_, PollState> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Desk {
+impl FleetPoller {
     /// Asks, when what is known is not fresh and nobody asks already, and waits a little for the
     /// answer.
-    pub(super) async fn look(&self, settings: FleetSettings) -> Seen {
+    pub(super) async fn look(&self, settings: FleetSettings) -> FleetPageState {
         self.look_with(move || fleet_overview(&settings).map_err(|e| e.to_string())).await
     }
 
     async fn look_with(
         &self,
         ask: impl FnOnce() -> Result<FleetOverview, String> + Send + 'static,
-    ) -> Seen {
+    ) -> FleetPageState {
         let mut answers = self.answers.subscribe();
         let is_to_come = {
             let mut state = lock(&self.state);
@@ -84,7 +84,7 @@ impl Desk {
         }
         let state = lock(&self.state);
         let waited = state.asked.map(|asked| asked.elapsed());
-        Seen {
+        FleetPageState {
             last: state.last.clone(),
             silent: waited.filter(|waited| *waited >= DEADLINE),
             is_asked: waited.is_some(),
@@ -97,7 +97,7 @@ impl Desk {
         let asking = std::thread::Builder::new().name("aq-fleet".to_owned()).spawn(move || {
             let fleet = ask().map(Arc::new);
             let mut state = lock(&state);
-            state.last = Some(Answer { at: Instant::now(), fleet });
+            state.last = Some(FleetAnswer { at: Instant::now(), fleet });
             state.asked = None;
             drop(state);
             answers.send_modify(|count| *count = count.wrapping_add(1));
@@ -114,7 +114,7 @@ mod tests {
 
     fn fleet() -> FleetOverview {
         FleetOverview {
-            stats: aq_fleet::protocol::Stats::default(),
+            stats: aq_fleet::protocol::FleetStats::default(),
             factories: Vec::new(),
             jobs: Vec::new(),
             more: false,
@@ -123,7 +123,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_asks_and_all_see_the_answer() {
-        let desk = Desk::default();
+        let desk = FleetPoller::default();
         let seen = desk.look_with(|| Ok(fleet())).await;
         assert!(seen.last.is_some_and(|last| last.fleet.is_ok()) && !seen.is_asked);
         // It is fresh: nobody asks again.
@@ -133,7 +133,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_does_not_answer_is_not_waited_for() {
-        let desk = Desk::default();
+        let desk = FleetPoller::default();
         let (answer, answered) = channel::<()>();
         let begun = Instant::now();
         let seen = desk

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use maud::html;
 use serde_json::json;
 
-use crate::exit::{Exit, Failure};
+use crate::exit::{CliExit, CliFailure};
 
 use super::document;
 
@@ -54,14 +54,14 @@ impl fmt::Display for PageError {
 }
 
 /// The kind of refusal follows from the exit code that a command would have had.
-impl<E: Into<Failure>> From<E> for PageError {
+impl<E: Into<CliFailure>> From<E> for PageError {
     fn from(error: E) -> Self {
         let failure = error.into();
         let status = match failure.exit {
-            Exit::NotFound => StatusCode::NOT_FOUND,
-            Exit::Usage => StatusCode::BAD_REQUEST,
-            Exit::Done | Exit::No | Exit::Refused => StatusCode::CONFLICT,
-            Exit::Environment => StatusCode::INTERNAL_SERVER_ERROR,
+            CliExit::NotFound => StatusCode::NOT_FOUND,
+            CliExit::Usage => StatusCode::BAD_REQUEST,
+            CliExit::Done | CliExit::No | CliExit::Refused => StatusCode::CONFLICT,
+            CliExit::Environment => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, failure)
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aq_runner::run::place::require_trust;
-use aq_runner::run::{Environment, Overview, QueueWatch, Settings, overview};
+use aq_runner::run::{ProcessEnvironment, QueueOverview, QueueSettings, QueueWatch, overview};
 use aq_runner::store::QueueDir;
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -24,18 +24,18 @@ const STALE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(40);
 
 /// One look at the queue. An error is its words: what is shown instead.
-pub(super) type Look = Result<Overview, String>;
+pub(super) type Look = Result<QueueOverview, String>;
 
 /// The newest look, and those who wait for the next.
 #[derive(Debug)]
-pub(super) struct Feed {
+pub(super) struct LookFeed {
     looks: watch::Receiver<Arc<Look>>,
     wake: Mutex<Sender<()>>,
 }
 
-impl Feed {
+impl LookFeed {
     /// Starts to look.
-    pub(super) fn start(queue: QueueDir, environment: Environment) -> std::io::Result<Self> {
+    pub(super) fn start(queue: QueueDir, environment: ProcessEnvironment) -> std::io::Result<Self> {
         let (wake, woken) = channel();
         let (sender, looks) = watch::channel(Arc::new(look(&queue, &environment)));
         let watcher = wake.clone();
@@ -75,8 +75,8 @@ impl Feed {
     }
 }
 
-fn look(queue: &QueueDir, environment: &Environment) -> Look {
-    let settings = Settings::load(queue, environment.clone()).map_err(|e| e.to_string())?;
+fn look(queue: &QueueDir, environment: &ProcessEnvironment) -> Look {
+    let settings = QueueSettings::load(queue, environment.clone()).map_err(|e| e.to_string())?;
     let look = overview(queue, &settings, ENDED, Timestamp::now());
     let mut look = look.map_err(|e| e.to_string())?;
     if require_trust(queue, environment).is_err() {
@@ -87,7 +87,7 @@ fn look(queue: &QueueDir, environment: &Environment) -> Look {
 
 fn keep(
     queue: &QueueDir,
-    environment: &Environment,
+    environment: &ProcessEnvironment,
     woken: &Receiver<()>,
     waker: &Sender<()>,
     sender: &watch::Sender<Arc<Look>>,

@@ -17,8 +17,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::error::PageError;
-use super::state::Dashboard;
-use super::turns::Reader;
+use super::state::QueueDashboard;
+use super::turns::PageReader;
 
 /// Nothing but our own files, and no script or style within a page.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -54,7 +54,7 @@ const OPEN: [&str; 2] = ["/sign-in", "/assets/"];
 
 /// The names under which the dashboard answers, and those who may read.
 #[derive(Clone, Debug)]
-pub(super) struct Door {
+pub(super) struct AccessGuard {
     /// Names beside addresses and `localhost`, in lower case.
     pub(super) names: Vec<String>,
     /// Other machines can connect.
@@ -63,7 +63,7 @@ pub(super) struct Door {
     pub(super) is_public: bool,
 }
 
-impl Door {
+impl AccessGuard {
     /// Tests for a `Host` of ours. A name that somebody else's DNS server gives is none; an address
     /// needs no name, so nobody can have rebound it. The port may be that of a forwarding.
     fn knows(&self, host: &str) -> bool {
@@ -86,7 +86,7 @@ fn without_port(host: &str) -> &str {
 
 /// The check before and the headers after every request.
 pub(super) async fn guard(
-    State(dashboard): State<Dashboard>,
+    State(dashboard): State<QueueDashboard>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -108,7 +108,7 @@ pub(super) async fn guard(
 
 /// Reads the body, so that nothing behind waits for a peer. One who has not signed in makes us keep
 /// little.
-async fn with_body(dashboard: &Dashboard, request: Request) -> Result<Request, PageError> {
+async fn with_body(dashboard: &QueueDashboard, request: Request) -> Result<Request, PageError> {
     let (parts, body) = request.into_parts();
     let most = if csrf(dashboard, &parts.headers).is_some() { MAX_BODY } else { SMALL_BODY };
     let read = tokio::time::timeout(BODY_TIME, to_bytes(body, most)).await.map_err(|_| {
@@ -121,7 +121,7 @@ async fn with_body(dashboard: &Dashboard, request: Request) -> Result<Request, P
     Ok(Request::from_parts(parts, Body::from(bytes)))
 }
 
-fn refusal(dashboard: &Dashboard, request: &Request) -> Option<Response> {
+fn refusal(dashboard: &QueueDashboard, request: &Request) -> Option<Response> {
     let door = &dashboard.door;
     let headers = request.headers();
     let host = text(headers, &header::HOST).or_else(|| Some(request.uri().authority()?.as_str()));
@@ -182,23 +182,23 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn csrf(dashboard: &Dashboard, headers: &HeaderMap) -> Option<String> {
+fn csrf(dashboard: &QueueDashboard, headers: &HeaderMap) -> Option<String> {
     dashboard.sessions.csrf(text(headers, &header::COOKIE), Instant::now())
 }
 
 /// The reader of a page: somebody who may act, or not.
 #[derive(Clone, Debug)]
-pub(super) struct Viewer {
+pub(super) struct PageViewer {
     /// The value that forms carry, for a browser that has signed in.
     pub(super) csrf: Option<String>,
     /// A script sent the request and shows the answer itself.
     pub(super) is_script: bool,
     /// This host is to be in a fleet, rightly set up or not.
     pub(super) has_fleet: bool,
-    pub(super) reader: Reader,
+    pub(super) reader: PageReader,
 }
 
-impl Viewer {
+impl PageViewer {
     /// Tests for a reader who may act: it has signed in, and the form is one that it was given.
     pub(super) fn may_act(&self, shown: &str) -> Result<(), PageError> {
         let Some(csrf) = &self.csrf else {
@@ -212,12 +212,12 @@ impl Viewer {
     }
 }
 
-impl FromRequestParts<Dashboard> for Viewer {
+impl FromRequestParts<QueueDashboard> for PageViewer {
     type Rejection = PageError;
 
     async fn from_request_parts(
         parts: &mut Parts,
-        dashboard: &Dashboard,
+        dashboard: &QueueDashboard,
     ) -> Result<Self, PageError> {
         let is_script = parts.headers.get(header::ACCEPT).is_some_and(|a| a == "application/json");
         let has_fleet = (*dashboard.feed.now()).as_ref().is_ok_and(|look| look.fleet.is_some());
@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn only_names_of_our_own_are_answered() {
         let names = vec!["box.example".to_owned()];
-        let local = Door { names, is_remote: false, is_public: true };
+        let local = AccessGuard { names, is_remote: false, is_public: true };
         let known =
             ["localhost", "LOCALHOST:7331", "127.0.0.1:80", "[::1]:7331", "[::1]", "box.example:1"];
         for host in known {
@@ -250,7 +250,7 @@ mod tests {
         for host in unknown {
             assert!(!local.knows(host), "{host}");
         }
-        let remote = Door { is_remote: true, ..local };
+        let remote = AccessGuard { is_remote: true, ..local };
         assert!(remote.knows("192.168.0.7:7331") && !remote.knows("evil.example"));
     }
 

@@ -8,8 +8,8 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt};
 
 use super::error::PageError;
-use super::guard::Viewer;
-use super::state::Dashboard;
+use super::guard::PageViewer;
+use super::state::QueueDashboard;
 
 /// Streams at once, each for a page that somebody sees: the rest of the connections is for
 /// everything else.
@@ -22,8 +22,8 @@ pub(super) const STREAMS_OF_EACH: usize = 64;
 /// within the 15 s after which something is sent in any case; a session that has ended, with the
 /// next event.
 pub(super) fn live(
-    dashboard: &Dashboard,
-    viewer: Viewer,
+    dashboard: &QueueDashboard,
+    viewer: PageViewer,
     events: impl Stream<Item = Event> + Send + 'static,
 ) -> Result<Response, PageError> {
     let words = "too many pages are open; close some";

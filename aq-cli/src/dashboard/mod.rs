@@ -30,4 +30,4 @@ mod sign_in;
 mod state;
 mod turns;
 
-pub(crate) use serve::{Options, ServeError, serve};
+pub(crate) use serve::{ServeError, ServeOptions, serve};

@@ -19,8 +19,8 @@ use futures_util::{Stream, StreamExt};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::PageError;
-use super::state::Dashboard;
-use super::turns::{Reader, ReaderTurn};
+use super::state::QueueDashboard;
+use super::turns::{PageReader, ReaderTurn};
 
 /// Pages of one reader at once: a browser makes six connections.
 pub(super) const PAGES_OF_EACH: usize = 8;
@@ -36,17 +36,17 @@ const STALL: Duration = Duration::from_secs(30);
 
 tokio::task_local! {
     /// The reader of the page that is being made, and his turn.
-    static PAGE: (Reader, ReaderTurn);
+    static PAGE: (PageReader, ReaderTurn);
 }
 
 /// The reader and the turn of the page that is being made; `None` outside of one.
-pub(super) fn of_page() -> Option<(Reader, ReaderTurn)> {
+pub(super) fn of_page() -> Option<(PageReader, ReaderTurn)> {
     PAGE.try_with(Clone::clone).ok()
 }
 
 /// Waits for a turn, then makes the page.
 pub(super) async fn pace(
-    State(dashboard): State<Dashboard>,
+    State(dashboard): State<QueueDashboard>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -74,7 +74,10 @@ async fn send(response: Response, turn: ReaderTurn) -> Response {
         }
         None => body.into_data_stream().map(|chunk| chunk.map_err(io::Error::other)).boxed(),
     };
-    Response::from_parts(parts, Body::from_stream(Held::new(chunks, turn.into_own(), STALL)))
+    Response::from_parts(
+        parts,
+        Body::from_stream(StreamedAnswer::new(chunks, turn.into_own(), STALL)),
+    )
 }
 
 fn slices(mut bytes: Bytes) -> impl Iterator<Item = Bytes> {
@@ -82,26 +85,26 @@ fn slices(mut bytes: Bytes) -> impl Iterator<Item = Bytes> {
 }
 
 /// An answer that is being sent.
-struct Held(Arc<Mutex<Option<Rest>>>);
+struct StreamedAnswer(Arc<Mutex<Option<StreamRest>>>);
 
-struct Rest {
+struct StreamRest {
     chunks: BoxStream<'static, io::Result<Bytes>>,
     /// When the last chunk was taken.
     taken: Instant,
     _turn: Arc<OwnedSemaphorePermit>,
 }
 
-fn lock(rest: &Mutex<Option<Rest>>) -> MutexGuard<'_, Option<Rest>> {
+fn lock(rest: &Mutex<Option<StreamRest>>) -> MutexGuard<'_, Option<StreamRest>> {
     rest.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Held {
+impl StreamedAnswer {
     fn new(
         chunks: BoxStream<'static, io::Result<Bytes>>,
         turn: Arc<OwnedSemaphorePermit>,
         stall: Duration,
     ) -> Self {
-        let rest = Rest { chunks, taken: Instant::now(), _turn: turn };
+        let rest = StreamRest { chunks, taken: Instant::now(), _turn: turn };
         let rest = Arc::new(Mutex::new(Some(rest)));
         let watched = Arc::downgrade(&rest);
         // A connection that takes nothing asks for nothing, so somebody else has to notice.
@@ -127,7 +130,7 @@ impl Held {
     }
 }
 
-impl Stream for Held {
+impl Stream for StreamedAnswer {
     type Item = io::Result<Bytes>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -150,28 +153,29 @@ mod tests {
     async fn an_answer_is_whole_and_holds_the_turn() {
         let turns = ReaderTurns::new(1, 1);
         let text = "x".repeat(SMALL * 2 + 1);
-        let turn = turns.take(&Reader::Anybody).await.unwrap();
+        let turn = turns.take(&PageReader::Anybody).await.unwrap();
         let response = send(text.clone().into_response(), turn).await;
         assert_eq!(response.headers()[header::CONTENT_LENGTH], text.len().to_string());
-        assert!(turns.try_take(&Reader::Anybody, "").is_err());
+        assert!(turns.try_take(&PageReader::Anybody, "").is_err());
         let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
         assert_eq!(bytes, text);
-        assert!(turns.try_take(&Reader::Anybody, "").is_ok());
+        assert!(turns.try_take(&PageReader::Anybody, "").is_ok());
 
-        let turn = turns.take(&Reader::Anybody).await.unwrap();
+        let turn = turns.take(&PageReader::Anybody).await.unwrap();
         let small = send("y".into_response(), turn).await;
-        assert!(turns.try_take(&Reader::Anybody, "").is_ok());
+        assert!(turns.try_take(&PageReader::Anybody, "").is_ok());
         drop(small);
     }
 
     #[tokio::test]
     async fn what_nobody_takes_is_dropped() {
         let turns = ReaderTurns::new(1, 1);
-        let own = turns.take(&Reader::Anybody).await.unwrap().into_own();
+        let own = turns.take(&PageReader::Anybody).await.unwrap().into_own();
         let chunks = stream::iter([Ok(Bytes::from_static(b"x"))]).boxed();
-        let mut held = Held::new(chunks, own, Duration::from_millis(20));
-        assert!(turns.try_take(&Reader::Anybody, "").is_err());
-        let waited = tokio::time::timeout(Duration::from_secs(60), turns.take(&Reader::Anybody));
+        let mut held = StreamedAnswer::new(chunks, own, Duration::from_millis(20));
+        assert!(turns.try_take(&PageReader::Anybody, "").is_err());
+        let waited =
+            tokio::time::timeout(Duration::from_secs(60), turns.take(&PageReader::Anybody));
         assert!(waited.await.is_ok());
         assert!(held.next().await.unwrap().is_err());
     }

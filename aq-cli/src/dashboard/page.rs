@@ -3,11 +3,11 @@
 use maud::{Markup, html};
 
 use super::document::document;
-use super::guard::Viewer;
+use super::guard::PageViewer;
 
 /// The pages that the head of each page leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum DashboardPage {
     Board,
     Insights,
     Graph,
@@ -17,12 +17,12 @@ pub(super) enum Place {
 }
 
 /// Where the head of a page leads: place, path, title, key.
-const PLACES: [(Place, &str, &str, &str); 5] = [
-    (Place::Board, "/", "Board", "b"),
-    (Place::Insights, "/insights", "Insights", "i"),
-    (Place::Graph, "/graph", "Graph", "d"),
-    (Place::Fleet, "/fleet", "Fleet", "f"),
-    (Place::Add, "/add", "Add", "a"),
+const PLACES: [(DashboardPage, &str, &str, &str); 5] = [
+    (DashboardPage::Board, "/", "Board", "b"),
+    (DashboardPage::Insights, "/insights", "Insights", "i"),
+    (DashboardPage::Graph, "/graph", "Graph", "d"),
+    (DashboardPage::Fleet, "/fleet", "Fleet", "f"),
+    (DashboardPage::Add, "/add", "Add", "a"),
 ];
 
 /// Keys beside those that lead to pages, and what they do.
@@ -43,7 +43,7 @@ fn keys(has_fleet: bool) -> Markup {
         dialog #keys aria-labelledby="keys-title" {
             h2 #keys-title { "Keys" }
             table { tbody {
-                @for (_, _, name, key) in PLACES.into_iter().filter(|&(to, ..)| to != Place::Fleet || has_fleet) {
+                @for (_, _, name, key) in PLACES.into_iter().filter(|&(to, ..)| to != DashboardPage::Fleet || has_fleet) {
                     tr { th scope="row" { kbd { "g" } " " kbd { (key) } } td { (name) } }
                 }
                 @for (keys, action) in KEYS {
@@ -59,8 +59,8 @@ fn keys(has_fleet: bool) -> Markup {
 /// every page.
 pub(super) fn page(
     title: &str,
-    place: Place,
-    viewer: &Viewer,
+    place: DashboardPage,
+    viewer: &PageViewer,
     assets: &[&str],
     body: &Markup,
 ) -> Markup {
@@ -72,7 +72,7 @@ pub(super) fn page(
                 a.brand href="/" { "aq" }
                 nav aria-label="Pages" {
                     // Who is in no fleet is not asked to look at one.
-                    @for (to, path, name, key) in PLACES.into_iter().filter(|&(to, ..)| to != Place::Fleet || to == place || viewer.has_fleet) {
+                    @for (to, path, name, key) in PLACES.into_iter().filter(|&(to, ..)| to != DashboardPage::Fleet || to == place || viewer.has_fleet) {
                         a href=(path) aria-current=[(to == place).then_some("page")] data-key={ "g " (key) } title={ "g " (key) } { (name) }
                     }
                 }

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aq_coordinator::{Limits, Tokens, serve_plain};
-use aq_runner::run::Environment;
+use aq_coordinator::{ApiTokens, ConnectionLimits, serve_plain};
+use aq_runner::run::ProcessEnvironment;
 use aq_runner::store::QueueDir;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
@@ -14,20 +14,20 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::board::Tellings;
-use super::coordinator::Desk;
-use super::feed::Feed;
-use super::guard::{Door, MAX_BODY, guard};
+use super::board::BoardEvents;
+use super::coordinator::FleetPoller;
+use super::feed::LookFeed;
+use super::guard::{AccessGuard, MAX_BODY, guard};
 use super::live::{STREAMS_OF_ALL, STREAMS_OF_EACH};
 use super::pace::{PAGES_OF_ALL, PAGES_OF_EACH, pace};
-use super::session::{Sessions, secret};
-use super::state::{Dashboard, Inner};
+use super::session::{BrowserSessions, secret};
+use super::state::{DashboardState, QueueDashboard};
 use super::turns::ReaderTurns;
 use super::{actions, add, assets, board, bulk, fleet, graph, insights, job, sign_in};
 
 /// A browser makes at most six connections for all its pages. Well below the descriptors that a
 /// process may commonly have (1,024), because the queue's files need some, too.
-const LIMITS: Limits = Limits {
+const LIMITS: ConnectionLimits = ConnectionLimits {
     connections: 512,
     first: Duration::from_secs(20),
     headers: Duration::from_secs(20),
@@ -49,24 +49,24 @@ const LAST: Duration = Duration::from_secs(2);
 
 /// The settings of a dashboard's server.
 #[derive(Debug)]
-pub(crate) struct Options {
+pub(crate) struct ServeOptions {
     /// Port 0 takes any free one.
     pub(crate) listen: SocketAddr,
     /// Names beside `localhost` and addresses under which browsers may ask for it.
     pub(crate) hosts: Vec<String>,
     /// The tokens that let a browser in; `None`: one is made.
-    pub(crate) tokens: Option<Tokens>,
+    pub(crate) tokens: Option<ApiTokens>,
     /// Reading needs no session.
     pub(crate) is_public: bool,
     pub(crate) queue: QueueDir,
-    pub(crate) environment: Environment,
+    pub(crate) environment: ProcessEnvironment,
     /// The program that is started as a worker.
     pub(crate) worker: PathBuf,
 }
 
 /// A dashboard that is ready.
 #[derive(Debug)]
-pub(crate) struct Ready {
+pub(crate) struct ReadyDashboard {
     pub(crate) address: SocketAddr,
     /// The token, when it was made here.
     pub(crate) token: Option<String>,
@@ -88,7 +88,10 @@ pub(crate) enum ServeError {
 }
 
 /// Serves until Ctrl-C or SIGTERM. `ready` is called once, when it answers.
-pub(crate) fn serve(options: Options, ready: impl FnOnce(&Ready)) -> Result<(), ServeError> {
+pub(crate) fn serve(
+    options: ServeOptions,
+    ready: impl FnOnce(&ReadyDashboard),
+) -> Result<(), ServeError> {
     let is_remote = !options.listen.ip().is_loopback();
     if is_remote && options.tokens.is_none() {
         return Err(ServeError::Remote(options.listen));
@@ -111,11 +114,11 @@ pub(crate) fn serve(options: Options, ready: impl FnOnce(&Ready)) -> Result<(), 
             None => made()?,
         };
         let names = options.hosts.iter().map(|name| name.to_ascii_lowercase()).collect();
-        let dashboard = Dashboard::new(Inner {
-            door: Door { names, is_remote, is_public: options.is_public },
-            feed: Feed::start(options.queue.clone(), options.environment.clone())?,
-            sessions: Sessions::new(tokens, address.port()),
-            coordinator: Desk::default(),
+        let dashboard = QueueDashboard::new(DashboardState {
+            door: AccessGuard { names, is_remote, is_public: options.is_public },
+            feed: LookFeed::start(options.queue.clone(), options.environment.clone())?,
+            sessions: BrowserSessions::new(tokens, address.port()),
+            coordinator: FleetPoller::default(),
             queue: options.queue,
             environment: options.environment,
             worker: options.worker,
@@ -123,12 +126,12 @@ pub(crate) fn serve(options: Options, ready: impl FnOnce(&Ready)) -> Result<(), 
             costly: ReaderTurns::new(1, COSTLY_OF_ALL),
             diffs: ReaderTurns::new(1, DIFFS_OF_ALL),
             streams: ReaderTurns::new(STREAMS_OF_EACH, STREAMS_OF_ALL),
-            tellings: Tellings::default(),
+            tellings: BoardEvents::default(),
         });
         let router = router(dashboard);
         // Pages that live never end by themselves, so nobody is told to stop, nor waited for.
         let (_never, stop) = watch::channel(false);
-        ready(&Ready { address, token });
+        ready(&ReadyDashboard { address, token });
         tokio::select! {
             () = serve_plain(listener, router, LIMITS, stop) => {}
             _ = terminate.recv() => {}
@@ -140,13 +143,13 @@ pub(crate) fn serve(options: Options, ready: impl FnOnce(&Ready)) -> Result<(), 
     served
 }
 
-fn made() -> Result<(Tokens, Option<String>), ServeError> {
+fn made() -> Result<(ApiTokens, Option<String>), ServeError> {
     let token = secret();
-    let tokens = Tokens::parse("the token", &token).map_err(std::io::Error::other)?;
+    let tokens = ApiTokens::parse("the token", &token).map_err(std::io::Error::other)?;
     Ok((tokens, Some(token)))
 }
 
-fn router(dashboard: Dashboard) -> Router {
+fn router(dashboard: QueueDashboard) -> Router {
     let pages = Router::new()
         .route("/", get(board::page))
         .route("/board/{stage}", get(board::column))

@@ -5,11 +5,11 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use aq_coordinator::Tokens;
+use aq_coordinator::ApiTokens;
 use axum::http::{HeaderMap, header};
 use uuid::Uuid;
 
-use super::turns::Reader;
+use super::turns::PageReader;
 
 /// A session that nobody used for so long is over.
 const LIFE: Duration = Duration::from_secs(12 * 60 * 60);
@@ -24,47 +24,47 @@ const GUESSES: u32 = 20;
 const WINDOW: Duration = Duration::from_secs(60);
 
 /// The sessions of all browsers. They live as long as the process.
-pub(super) struct Sessions {
-    tokens: Tokens,
+pub(super) struct BrowserSessions {
+    tokens: ApiTokens,
     /// Cookies are the same for all ports of a host, so each dashboard has a name of its own.
     cookie: String,
-    state: Mutex<State>,
+    state: Mutex<SessionState>,
 }
 
 #[derive(Default)]
-struct State {
-    open: HashMap<String, Session>,
+struct SessionState {
+    open: HashMap<String, BrowserSession>,
     /// Wrong tokens since the start of the window.
     wrong: u32,
     window: Option<Instant>,
 }
 
-struct Session {
+struct BrowserSession {
     csrf: String,
     used: Instant,
 }
 
 /// Reason why nobody was signed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum SignInRefusal {
     /// It is not the token.
     Wrong,
     /// Too many wrong ones came before it.
     TooMany,
 }
 
-impl fmt::Debug for Sessions {
+impl fmt::Debug for BrowserSessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sessions").field("cookie", &self.cookie).finish_non_exhaustive()
     }
 }
 
-impl Sessions {
-    pub(super) fn new(tokens: Tokens, port: u16) -> Self {
+impl BrowserSessions {
+    pub(super) fn new(tokens: ApiTokens, port: u16) -> Self {
         Self { tokens, cookie: format!("aq_session_{port}"), state: Mutex::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, SessionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -75,18 +75,18 @@ impl Sessions {
         token: &str,
         is_https: bool,
         now: Instant,
-    ) -> Result<String, Refused> {
+    ) -> Result<String, SignInRefusal> {
         let mut state = self.lock();
         if state.window.is_none_or(|begun| now.duration_since(begun) > WINDOW) {
             state.window = Some(now);
             state.wrong = 0;
         }
         if state.wrong >= GUESSES {
-            return Err(Refused::TooMany);
+            return Err(SignInRefusal::TooMany);
         }
         if !self.tokens.accept(token) {
             state.wrong += 1;
-            return Err(Refused::Wrong);
+            return Err(SignInRefusal::Wrong);
         }
         state.open.retain(|_, session| now.duration_since(session.used) < LIFE);
         if state.open.len() >= MOST {
@@ -95,7 +95,7 @@ impl Sessions {
             oldest.and_then(|id| state.open.remove(&id));
         }
         let id = secret();
-        state.open.insert(id.clone(), Session { csrf: secret(), used: now });
+        state.open.insert(id.clone(), BrowserSession { csrf: secret(), used: now });
         let secure = if is_https { "; Secure" } else { "" };
         Ok(self.cookie(&id, LIFE.as_secs()) + secure)
     }
@@ -122,17 +122,17 @@ impl Sessions {
     }
 
     /// The reader that a request comes from.
-    pub(super) fn reader(&self, headers: &HeaderMap) -> Reader {
+    pub(super) fn reader(&self, headers: &HeaderMap) -> PageReader {
         let cookies = headers.get(header::COOKIE).and_then(|cookies| cookies.to_str().ok());
         let id = self.id(cookies).filter(|&id| self.lock().open.contains_key(id));
-        id.map_or(Reader::Anybody, |id| Reader::Session(id.to_owned()))
+        id.map_or(PageReader::Anybody, |id| PageReader::Session(id.to_owned()))
     }
 
     /// Tests for a reader who is still one: his session may have ended.
-    pub(super) fn knows(&self, reader: &Reader) -> bool {
+    pub(super) fn knows(&self, reader: &PageReader) -> bool {
         match reader {
-            Reader::Session(id) => self.lock().open.contains_key(id),
-            Reader::Anybody => true,
+            PageReader::Session(id) => self.lock().open.contains_key(id),
+            PageReader::Anybody => true,
         }
     }
 
@@ -157,8 +157,8 @@ mod tests {
 
     const TOKEN: &str = "0123456789abcdef";
 
-    fn sessions() -> Sessions {
-        Sessions::new(Tokens::parse("test", TOKEN).unwrap(), 7331)
+    fn sessions() -> BrowserSessions {
+        BrowserSessions::new(ApiTokens::parse("test", TOKEN).unwrap(), 7331)
     }
 
     fn pair(header: &str) -> &str {
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn token_opens_a_session_that_ends() {
         let (sessions, now) = (sessions(), Instant::now());
-        assert_eq!(sessions.sign_in("0123456789abcdeX", false, now), Err(Refused::Wrong));
+        assert_eq!(sessions.sign_in("0123456789abcdeX", false, now), Err(SignInRefusal::Wrong));
         let header = sessions.sign_in(TOKEN, false, now).unwrap();
         assert!(header.contains("HttpOnly") && header.contains("SameSite=Strict"), "{header}");
         assert!(!header.contains("Secure"), "{header}");
@@ -191,9 +191,12 @@ mod tests {
     fn guesses_are_limited_for_a_while() {
         let (sessions, now) = (sessions(), Instant::now());
         for _ in 0..GUESSES {
-            assert_eq!(sessions.sign_in("wrong-wrong-wrong", false, now), Err(Refused::Wrong));
+            assert_eq!(
+                sessions.sign_in("wrong-wrong-wrong", false, now),
+                Err(SignInRefusal::Wrong)
+            );
         }
-        assert_eq!(sessions.sign_in(TOKEN, false, now), Err(Refused::TooMany));
+        assert_eq!(sessions.sign_in(TOKEN, false, now), Err(SignInRefusal::TooMany));
         assert!(sessions.sign_in(TOKEN, false, now + WINDOW * 2).is_ok());
     }
 

@@ -11,18 +11,18 @@ use serde::Deserialize;
 
 use super::document;
 use super::error::PageError;
-use super::guard::Viewer;
-use super::session::Refused;
-use super::state::Dashboard;
+use super::guard::PageViewer;
+use super::session::SignInRefusal;
+use super::state::QueueDashboard;
 
 /// The page that a person came for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Wanted {
+pub(super) struct SignInQuery {
     to: String,
 }
 
-impl Wanted {
+impl SignInQuery {
     /// The path of a page of our own; whatever could lead elsewhere is the board.
     fn path(&self) -> &str {
         let is_path = self.to.starts_with('/') && !self.to.starts_with("//");
@@ -33,22 +33,22 @@ impl Wanted {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Shown {
+pub(super) struct SignInForm {
     token: String,
     #[serde(default)]
     to: String,
 }
 
 #[derive(Deserialize)]
-pub(super) struct Leave {
+pub(super) struct SignOutForm {
     csrf: String,
 }
 
 /// `GET /sign-in?to=…`
 pub(super) async fn page(
-    State(dashboard): State<Dashboard>,
-    viewer: Viewer,
-    Query(wanted): Query<Wanted>,
+    State(dashboard): State<QueueDashboard>,
+    viewer: PageViewer,
+    Query(wanted): Query<SignInQuery>,
 ) -> Response {
     if viewer.csrf.is_some() {
         // Without the `#`, a browser that follows the printed link again would keep the token
@@ -58,7 +58,7 @@ pub(super) async fn page(
     form(&dashboard, &wanted, None).into_response()
 }
 
-fn form(dashboard: &Dashboard, wanted: &Wanted, problem: Option<&str>) -> Markup {
+fn form(dashboard: &QueueDashboard, wanted: &SignInQuery, problem: Option<&str>) -> Markup {
     let body = html! {
         main.narrow {
             h1 { "Sign in" }
@@ -81,18 +81,18 @@ fn form(dashboard: &Dashboard, wanted: &Wanted, problem: Option<&str>) -> Markup
 
 /// `POST /sign-in`
 pub(super) async fn sign_in(
-    State(dashboard): State<Dashboard>,
+    State(dashboard): State<QueueDashboard>,
     headers: HeaderMap,
-    Form(shown): Form<Shown>,
+    Form(shown): Form<SignInForm>,
 ) -> Response {
     let is_https =
         headers.get(header::ORIGIN).is_some_and(|from| from.as_bytes().starts_with(b"https:"));
-    let wanted = Wanted { to: shown.to };
+    let wanted = SignInQuery { to: shown.to };
     let refused = |status, words| (status, form(&dashboard, &wanted, Some(words))).into_response();
     match dashboard.sessions.sign_in(shown.token.trim(), is_https, Instant::now()) {
         Ok(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to(wanted.path())).into_response(),
-        Err(Refused::Wrong) => refused(StatusCode::FORBIDDEN, "This is not the token."),
-        Err(Refused::TooMany) => {
+        Err(SignInRefusal::Wrong) => refused(StatusCode::FORBIDDEN, "This is not the token."),
+        Err(SignInRefusal::TooMany) => {
             let words = "Too many wrong tokens: wait a minute.";
             refused(StatusCode::TOO_MANY_REQUESTS, words)
         }
@@ -101,10 +101,10 @@ pub(super) async fn sign_in(
 
 /// `POST /sign-out`
 pub(super) async fn sign_out(
-    State(dashboard): State<Dashboard>,
-    viewer: Viewer,
+    State(dashboard): State<QueueDashboard>,
+    viewer: PageViewer,
     headers: HeaderMap,
-    Form(leave): Form<Leave>,
+    Form(leave): Form<SignOutForm>,
 ) -> Result<Response, PageError> {
     viewer.may_act(&leave.csrf)?;
     let cookies = headers.get(header::COOKIE).and_then(|cookies| cookies.to_str().ok());
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn only_own_pages_follow_the_sign_in() {
-        let path = |to: &str| Wanted { to: to.to_owned() }.path().to_owned();
+        let path = |to: &str| SignInQuery { to: to.to_owned() }.path().to_owned();
         for own in ["/", "/jobs/a?view=diff", "/?q=a%20b", "/a//b"] {
             assert_eq!(path(own), own);
         }

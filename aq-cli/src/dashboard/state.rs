@@ -4,31 +4,31 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use aq_manifest::JobId;
-use aq_runner::run::{Environment, Settings};
+use aq_runner::run::{ProcessEnvironment, QueueSettings};
 use aq_runner::store::{QueueDir, RepositoryMarker};
 
-use super::board::Tellings;
-use super::coordinator::Desk;
+use super::board::BoardEvents;
+use super::coordinator::FleetPoller;
 use super::error::PageError;
-use super::feed::Feed;
-use super::guard::Door;
+use super::feed::LookFeed;
+use super::guard::AccessGuard;
 use super::pace::of_page;
-use super::session::Sessions;
-use super::turns::{Reader, ReaderTurns};
+use super::session::BrowserSessions;
+use super::turns::{PageReader, ReaderTurns};
 
 /// The dashboard of one queue.
 #[derive(Clone, Debug)]
-pub(super) struct Dashboard(Arc<Inner>);
+pub(super) struct QueueDashboard(Arc<DashboardState>);
 
 #[derive(Debug)]
-pub(super) struct Inner {
+pub(super) struct DashboardState {
     pub(super) queue: QueueDir,
-    pub(super) environment: Environment,
+    pub(super) environment: ProcessEnvironment,
     /// The program that `promote` starts as a worker.
     pub(super) worker: PathBuf,
-    pub(super) door: Door,
-    pub(super) feed: Feed,
-    pub(super) sessions: Sessions,
+    pub(super) door: AccessGuard,
+    pub(super) feed: LookFeed,
+    pub(super) sessions: BrowserSessions,
     /// Pages.
     pub(super) pages: ReaderTurns,
     /// Pages that cost much.
@@ -37,26 +37,26 @@ pub(super) struct Inner {
     pub(super) diffs: ReaderTurns,
     /// Pages that live.
     pub(super) streams: ReaderTurns,
-    pub(super) tellings: Tellings,
-    pub(super) coordinator: Desk,
+    pub(super) tellings: BoardEvents,
+    pub(super) coordinator: FleetPoller,
 }
 
-impl std::ops::Deref for Dashboard {
-    type Target = Inner;
+impl std::ops::Deref for QueueDashboard {
+    type Target = DashboardState;
 
-    fn deref(&self) -> &Inner {
+    fn deref(&self) -> &DashboardState {
         &self.0
     }
 }
 
-impl Dashboard {
-    pub(super) fn new(inner: Inner) -> Self {
+impl QueueDashboard {
+    pub(super) fn new(inner: DashboardState) -> Self {
         Self(Arc::new(inner))
     }
 
     /// The settings as they are now: a person may change them while the dashboard is open.
-    pub(super) fn settings(&self) -> Result<Settings, PageError> {
-        Settings::load(&self.queue, self.environment.clone()).map_err(PageError::environment)
+    pub(super) fn settings(&self) -> Result<QueueSettings, PageError> {
+        QueueSettings::load(&self.queue, self.environment.clone()).map_err(PageError::environment)
     }
 
     /// Base of a relative `cwd`: the project whose queue this is, where that is
@@ -88,7 +88,7 @@ impl Dashboard {
         turns: &ReaderTurns,
         work: impl FnOnce(&Self) -> Result<T, PageError> + Send + 'static,
     ) -> Result<T, PageError> {
-        let reader = of_page().map_or(Reader::Anybody, |(reader, _)| reader);
+        let reader = of_page().map_or(PageReader::Anybody, |(reader, _)| reader);
         let turn = turns.take(&reader).await?;
         self.blocking(move |this| {
             let _turn = turn;

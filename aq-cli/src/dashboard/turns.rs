@@ -11,7 +11,7 @@ use super::error::PageError;
 
 /// The one who asks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Reader {
+pub(super) enum PageReader {
     /// A browser that has signed in, by the secret of its session.
     Session(String),
     /// All who have not, together.
@@ -23,7 +23,7 @@ pub(super) enum Reader {
 pub(super) struct ReaderTurns {
     each: usize,
     all: Arc<Semaphore>,
-    readers: Mutex<HashMap<Reader, Weak<Semaphore>>>,
+    readers: Mutex<HashMap<PageReader, Weak<Semaphore>>>,
 }
 
 /// A turn, until its last copy is dropped.
@@ -47,14 +47,18 @@ impl ReaderTurns {
     }
 
     /// Waits for a turn.
-    pub(super) async fn take(&self, reader: &Reader) -> Result<ReaderTurn, PageError> {
+    pub(super) async fn take(&self, reader: &PageReader) -> Result<ReaderTurn, PageError> {
         let own = self.of(reader).acquire_owned().await.map_err(PageError::environment)?;
         let all = Arc::clone(&self.all).acquire_owned().await.map_err(PageError::environment)?;
         Ok(ReaderTurn { own: Arc::new(own), _all: Arc::new(all) })
     }
 
     /// A turn at once, or a refusal with these words.
-    pub(super) fn try_take(&self, reader: &Reader, words: &str) -> Result<ReaderTurn, PageError> {
+    pub(super) fn try_take(
+        &self,
+        reader: &PageReader,
+        words: &str,
+    ) -> Result<ReaderTurn, PageError> {
         let refused = |_| PageError::new(StatusCode::SERVICE_UNAVAILABLE, words);
         let own = self.of(reader).try_acquire_owned().map_err(refused)?;
         let all = Arc::clone(&self.all).try_acquire_owned().map_err(refused)?;
@@ -62,7 +66,7 @@ impl ReaderTurns {
     }
 
     /// The turns of one reader, which are forgotten when none is taken or waited for.
-    fn of(&self, reader: &Reader) -> Arc<Semaphore> {
+    fn of(&self, reader: &PageReader) -> Arc<Semaphore> {
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(own) = readers.get(reader).and_then(Weak::upgrade) {
             return own;
@@ -78,20 +82,20 @@ impl ReaderTurns {
 mod tests {
     use super::*;
 
-    fn reader(name: &str) -> Reader {
-        Reader::Session(name.to_owned())
+    fn reader(name: &str) -> PageReader {
+        PageReader::Session(name.to_owned())
     }
 
     #[tokio::test]
     async fn turns_are_limited_and_given_back() {
         let turns = ReaderTurns::new(2, 3);
-        let is_free = |of: &Reader| turns.try_take(of, "no").is_ok();
+        let is_free = |of: &PageReader| turns.try_take(of, "no").is_ok();
         let first = turns.take(&reader("a")).await.unwrap();
         let copy = first.clone();
         let _second = turns.take(&reader("a")).await.unwrap();
-        assert!(!is_free(&reader("a")) && is_free(&reader("b")) && is_free(&Reader::Anybody));
+        assert!(!is_free(&reader("a")) && is_free(&reader("b")) && is_free(&PageReader::Anybody));
         let other = turns.take(&reader("b")).await.unwrap();
-        assert!(!is_free(&reader("b")) && !is_free(&Reader::Anybody));
+        assert!(!is_free(&reader("b")) && !is_free(&PageReader::Anybody));
         drop(first);
         assert!(!is_free(&reader("a")));
         drop(copy);
@@ -99,7 +103,7 @@ mod tests {
         // What is left of it counts for its reader only.
         let own = other.into_own();
         let _third = turns.take(&reader("b")).await.unwrap();
-        let _fourth = turns.take(&Reader::Anybody).await.unwrap();
+        let _fourth = turns.take(&PageReader::Anybody).await.unwrap();
         assert!(!is_free(&reader("a")));
         drop(own);
     }

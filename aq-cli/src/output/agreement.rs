@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use aq_runner::run::{AgreementReport, Divergence, Verdict};
+use aq_runner::run::{AgreementReport, ShadowDivergence, ShadowVerdict};
 
 use super::style::{self, paint, plain};
-use super::table::{Cell, Table};
+use super::table::{TableCell, TextTable};
 
 /// The text in the place of a job that was not picked.
 const NONE: &str = "-";
@@ -47,7 +47,7 @@ pub(crate) fn report(report: &AgreementReport) -> String {
         }
     }
     if !report.latest.is_empty() {
-        let mut table = Table::new(&["time", "verdict", "here", "coordinator", "reason"]);
+        let mut table = TextTable::new(&["time", "verdict", "here", "coordinator", "reason"]);
         for one in &report.latest {
             table.row(latest(one));
         }
@@ -56,14 +56,14 @@ pub(crate) fn report(report: &AgreementReport) -> String {
     out
 }
 
-fn latest(one: &Divergence) -> Vec<Cell> {
-    let key = |key: &Option<String>| Cell::new(plain(key.as_deref().unwrap_or(NONE)));
+fn latest(one: &ShadowDivergence) -> Vec<TableCell> {
+    let key = |key: &Option<String>| TableCell::new(plain(key.as_deref().unwrap_or(NONE)));
     vec![
-        Cell::new(&one.ts),
-        Cell::new(one.verdict.as_str()),
+        TableCell::new(&one.ts),
+        TableCell::new(one.verdict.as_str()),
         key(&one.local),
         key(&one.coord),
-        Cell::new(one.reason.unwrap_or(NONE)),
+        TableCell::new(one.reason.unwrap_or(NONE)),
     ]
 }
 
@@ -71,12 +71,12 @@ pub(crate) fn percent(part: f64) -> String {
     format!("{:.1} %", part * 100.0)
 }
 
-pub(crate) const fn meaning(verdict: Verdict) -> &'static str {
+pub(crate) const fn meaning(verdict: ShadowVerdict) -> &'static str {
     match verdict {
-        Verdict::Agree => "both picked the same job",
-        Verdict::Diverge => "each picked another job",
-        Verdict::CoordEmpty => "this host picked a job, the coordinator none",
-        Verdict::LocalEmpty => "the coordinator picked a job, this host none",
-        Verdict::Error => "the coordinator gave no answer that could be used",
+        ShadowVerdict::Agree => "both picked the same job",
+        ShadowVerdict::Diverge => "each picked another job",
+        ShadowVerdict::CoordEmpty => "this host picked a job, the coordinator none",
+        ShadowVerdict::LocalEmpty => "the coordinator picked a job, this host none",
+        ShadowVerdict::Error => "the coordinator gave no answer that could be used",
     }
 }

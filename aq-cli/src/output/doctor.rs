@@ -8,45 +8,45 @@ use super::style::{self, paint};
 
 /// One thing that was looked at.
 #[derive(Debug)]
-pub(crate) struct Finding {
-    grade: Grade,
+pub(crate) struct DoctorFinding {
+    grade: FindingGrade,
     what: String,
     mend: Option<Cow<'static, str>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Grade {
+enum FindingGrade {
     Good,
     Doubtful,
     Bad,
 }
 
-impl Finding {
+impl DoctorFinding {
     pub(crate) fn good(what: impl Display) -> Self {
-        Self { grade: Grade::Good, what: what.to_string(), mend: None }
+        Self { grade: FindingGrade::Good, what: what.to_string(), mend: None }
     }
 
     /// Works, but maybe not as wanted.
     pub(crate) fn doubtful(what: impl Display, mend: impl Into<Cow<'static, str>>) -> Self {
-        Self { grade: Grade::Doubtful, what: what.to_string(), mend: Some(mend.into()) }
+        Self { grade: FindingGrade::Doubtful, what: what.to_string(), mend: Some(mend.into()) }
     }
 
     /// Does not work.
     pub(crate) fn bad(what: impl Display, mend: impl Into<Cow<'static, str>>) -> Self {
-        Self { grade: Grade::Bad, what: what.to_string(), mend: Some(mend.into()) }
+        Self { grade: FindingGrade::Bad, what: what.to_string(), mend: Some(mend.into()) }
     }
 
     pub(crate) fn is_bad(&self) -> bool {
-        self.grade == Grade::Bad
+        self.grade == FindingGrade::Bad
     }
 }
 
-pub(crate) fn report(findings: &[Finding]) {
+pub(crate) fn report(findings: &[DoctorFinding]) {
     for finding in findings {
         let mark = match finding.grade {
-            Grade::Good => paint(style::GOOD, "✓"),
-            Grade::Doubtful => paint(style::ATTENTION, "!"),
-            Grade::Bad => paint(style::BAD, "✗"),
+            FindingGrade::Good => paint(style::GOOD, "✓"),
+            FindingGrade::Doubtful => paint(style::ATTENTION, "!"),
+            FindingGrade::Bad => paint(style::BAD, "✗"),
         };
         line(format_args!("{mark} {}", style::plain(&finding.what)));
         if let Some(mend) = &finding.mend {

@@ -1,15 +1,17 @@
 //! The answers of `aq engines`.
 
-use aq_caps::Version;
-use aq_runner::engine::{EngineInfo, ErrorClass, MissingBinary, Pitfall, SeenWindows, UsageWindow};
+use aq_caps::ToolVersion;
+use aq_runner::engine::{
+    EngineInfo, EnginePitfall, ErrorClass, MissingBinary, SeenWindows, UsageWindow,
+};
 use aq_runner::run::{EngineCheck, UntriedVersion, engine_version, untried_version};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::json::{Coded, JsonVersion, shown, value};
+use super::json::{CodedReason, JsonVersion, shown, value};
 use super::line;
 use super::style::{self, paint, plain};
-use super::table::{Cell, Table};
+use super::table::{TableCell, TextTable};
 use super::time::{clock, short, until};
 
 /// Facts about one engine.
@@ -18,28 +20,30 @@ pub(crate) struct EngineReport {
     pub(crate) info: EngineInfo,
     /// The windows of its account, as they were seen last.
     pub(crate) windows: Option<SeenWindows>,
-    pub(crate) pitfalls: Vec<Pitfall>,
+    pub(crate) pitfalls: Vec<EnginePitfall>,
 }
 
 /// The table, and what is to be said of those that are installed.
 pub(crate) fn table(engines: &[EngineReport], now: Timestamp) {
-    let mut table = Table::new(&["engine", "version", "classes", "program", "named by"]);
+    let mut table = TextTable::new(&["engine", "version", "classes", "program", "named by"]);
     for EngineReport { info, .. } in engines {
         let program = match &info.binary {
-            Ok(path) => Cell::styled(style::GOOD, plain(&path.display().to_string())),
-            Err(MissingBinary::NotOnPath { .. }) => Cell::styled(style::FAINT, "not installed"),
+            Ok(path) => TableCell::styled(style::GOOD, plain(&path.display().to_string())),
+            Err(MissingBinary::NotOnPath { .. }) => {
+                TableCell::styled(style::FAINT, "not installed")
+            }
             // A program was named, and is not there, or another one has its name: told below.
-            Err(_) => Cell::styled(style::BAD, "see below"),
+            Err(_) => TableCell::styled(style::BAD, "see below"),
         };
         let classes =
             if info.classes.is_empty() { "-".to_owned() } else { info.classes.join(", ") };
         let version = engine_version(info).map_or_else(|| "-".to_owned(), |v| v.to_string());
         table.row(vec![
-            Cell::new(&info.name),
-            Cell::new(version),
-            Cell::new(classes),
+            TableCell::new(&info.name),
+            TableCell::new(version),
+            TableCell::new(classes),
             program,
-            Cell::new(&info.variable),
+            TableCell::new(&info.variable),
         ]);
     }
     line(table.render(super::width()));
@@ -79,7 +83,7 @@ pub(crate) fn untried_line(engine: &str, untried: &UntriedVersion) -> String {
 }
 
 /// The place, the key and the effect.
-pub(crate) fn pitfall_line(pitfall: &Pitfall) -> String {
+pub(crate) fn pitfall_line(pitfall: &EnginePitfall) -> String {
     let place = plain(&pitfall.place);
     match pitfall.key.as_str() {
         "" => format!("{place}: {}", plain(&pitfall.effect)),
@@ -109,7 +113,7 @@ pub(crate) fn json(engines: &[EngineReport], version: JsonVersion) {
             "name": info.name,
             "classes": info.classes,
             "program": info.binary.as_ref().ok().map(|path| shown(path)),
-            "missing": info.binary.as_ref().err().map(|missing| Coded::from(missing).shape(version)),
+            "missing": info.binary.as_ref().err().map(|missing| CodedReason::from(missing).shape(version)),
             "variable": info.variable,
             "version": engine_version(info).map(|version| version.to_string()),
             "tried": info.tried,
@@ -135,7 +139,7 @@ pub(crate) fn windows_shape(seen: Option<&SeenWindows>) -> Vec<Value> {
     seen.map(of).unwrap_or_default()
 }
 
-fn pitfall_shape(pitfall: &Pitfall) -> Value {
+fn pitfall_shape(pitfall: &EnginePitfall) -> Value {
     json!({
         "place": pitfall.place,
         "key": Some(&pitfall.key).filter(|key| !key.is_empty()),
@@ -145,7 +149,7 @@ fn pitfall_shape(pitfall: &Pitfall) -> Value {
 }
 
 /// Result of `aq engines --check`.
-pub(crate) fn check(check: &EngineCheck, version: Option<&Version>) {
+pub(crate) fn check(check: &EngineCheck, version: Option<&ToolVersion>) {
     let now = Timestamp::now();
     let name = plain(&check.engine);
     line(match &check.why {
@@ -230,7 +234,7 @@ fn program_name(check: &EngineCheck) -> String {
     name.to_string_lossy().into_owned()
 }
 
-pub(crate) fn check_json(check: &EngineCheck, engine: Option<&Version>, version: JsonVersion) {
+pub(crate) fn check_json(check: &EngineCheck, engine: Option<&ToolVersion>, version: JsonVersion) {
     let seen = SeenWindows { seen: Timestamp::now(), windows: check.windows.clone() };
     let usage = &check.usage;
     value(&json!({

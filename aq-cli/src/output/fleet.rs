@@ -4,19 +4,19 @@ use std::convert::Infallible;
 use std::fmt::{Display, Write};
 
 use anstyle::Style;
-use aq_fleet::protocol::{FactoryView, GivenReason, JobSummary, SpentSum, Stats, WaitReason};
+use aq_fleet::protocol::{FactoryView, FleetStats, GivenReason, JobSummary, SpentSum, WaitReason};
 use aq_manifest::{JobId, Stage};
-use aq_runner::run::{FleetOverview, FleetPart, Submitted};
+use aq_runner::run::{FleetOverview, FleetPart, FleetSubmission};
 use jiff::SignedDuration;
 
 use super::insights::{dollars, tokens};
 use super::line;
 use super::style::{self, paint, plain};
-use super::table::{Cell, Table};
+use super::table::{TableCell, TextTable};
 use super::time::short;
 
 /// What became of the files of `aq submit`.
-pub(crate) fn submitted(jobs: &[(JobId, Submitted)]) {
+pub(crate) fn submitted(jobs: &[(JobId, FleetSubmission)]) {
     for (name, job) in jobs {
         let what = if job.is_new { "submitted" } else { "already there:" };
         line(format_args!("{what} {name} as {}", job.job));
@@ -70,14 +70,14 @@ fn overview(fleet: &FleetOverview) -> String {
         let _ = writeln!(out, "{}", paint(style::ATTENTION, words));
     }
     if !fleet.factories.is_empty() {
-        let mut table = Table::new(&["host", "seen", "free", "holds", "version", ""]);
+        let mut table = TextTable::new(&["host", "seen", "free", "holds", "version", ""]);
         for factory in &fleet.factories {
             table.row(host(factory));
         }
         let _ = writeln!(out, "\n{}", table.render(super::width()));
     }
     if !fleet.jobs.is_empty() {
-        let mut table = Table::new(&["job", "stage", "priority", "host", "epoch", "age", ""]);
+        let mut table = TextTable::new(&["job", "stage", "priority", "host", "epoch", "age", ""]);
         for (summary, why) in &fleet.jobs {
             table.row(job(summary, why.as_ref()));
         }
@@ -96,7 +96,7 @@ fn overview(fleet: &FleetOverview) -> String {
 }
 
 /// Slots, what runs have cost, and failures, as far as the coordinator counts them.
-fn work_done(stats: &Stats) -> Option<String> {
+fn work_done(stats: &FleetStats) -> Option<String> {
     let slots = stats.slots.map(|slots| {
         format!("{} of {} slots in use", slots.in_use, slots.in_use.saturating_add(slots.free))
     });
@@ -113,7 +113,7 @@ fn work_done(stats: &Stats) -> Option<String> {
 }
 
 /// The jobs that nobody knows the end of after a restore, in words.
-pub(crate) fn in_doubt(stats: &Stats) -> Option<String> {
+pub(crate) fn in_doubt(stats: &FleetStats) -> Option<String> {
     let ms = stats.restored_ms_ago.filter(|_| stats.in_doubt > 0)?;
     Some(format!(
         "a backup was restored {} ago: {} jobs may have ended since it was made, and wait; \
@@ -123,24 +123,24 @@ pub(crate) fn in_doubt(stats: &Stats) -> Option<String> {
     ))
 }
 
-fn host(factory: &FactoryView) -> Vec<Cell> {
+fn host(factory: &FactoryView) -> Vec<TableCell> {
     let seen = format!("{} ago", age(factory.seen_ms_ago));
     // What is free there is for nobody.
     let free = match factory.draining {
-        true => Cell::styled(style::ATTENTION, "drains"),
-        false => Cell::new(format_args!("{} of {}", factory.free, factory.capacity)),
+        true => TableCell::styled(style::ATTENTION, "drains"),
+        false => TableCell::new(format_args!("{} of {}", factory.free, factory.capacity)),
     };
     vec![
-        Cell::new(&factory.factory_id),
-        Cell::styled(if factory.alive { style::GOOD } else { style::BAD }, seen),
+        TableCell::new(&factory.factory_id),
+        TableCell::styled(if factory.alive { style::GOOD } else { style::BAD }, seen),
         free,
-        Cell::new(factory.holds.len()),
-        Cell::new(plain(&factory.version)),
-        Cell::styled(style::FAINT, plain(&factory.host)),
+        TableCell::new(factory.holds.len()),
+        TableCell::new(plain(&factory.version)),
+        TableCell::styled(style::FAINT, plain(&factory.host)),
     ]
 }
 
-fn job(job: &JobSummary, why: Option<&GivenReason>) -> Vec<Cell> {
+fn job(job: &JobSummary, why: Option<&GivenReason>) -> Vec<TableCell> {
     let holder = job.holder.as_ref().map_or("-".to_owned(), ToString::to_string);
     let style = match (why, job.expires_in_ms) {
         _ if job.cancel => style::ATTENTION,
@@ -149,13 +149,13 @@ fn job(job: &JobSummary, why: Option<&GivenReason>) -> Vec<Cell> {
         _ => Style::new(),
     };
     vec![
-        Cell::new(&job.name),
-        Cell::styled(style::stage(job.stage), job.stage),
-        Cell::new(job.priority),
-        Cell::new(holder),
-        Cell::new(job.epoch),
-        Cell::new(age(job.age_ms)),
-        Cell::styled(style, remark(job, why)),
+        TableCell::new(&job.name),
+        TableCell::styled(style::stage(job.stage), job.stage),
+        TableCell::new(job.priority),
+        TableCell::new(holder),
+        TableCell::new(job.epoch),
+        TableCell::new(age(job.age_ms)),
+        TableCell::styled(style, remark(job, why)),
     ]
 }
 
@@ -186,7 +186,8 @@ mod tests {
     #[test]
     fn jobs_in_doubt_are_told() {
         let shown = |in_doubt| {
-            let stats = Stats { restored_ms_ago: Some(60_000), in_doubt, ..Stats::default() };
+            let stats =
+                FleetStats { restored_ms_ago: Some(60_000), in_doubt, ..FleetStats::default() };
             let (factories, jobs) = (Vec::new(), Vec::new());
             overview(&FleetOverview { stats, factories, jobs, more: false })
         };
@@ -218,14 +219,14 @@ mod tests {
                 "costUsd": 1.5, "inputTokens": 12_345, "cachedTokens": 0, "outputTokens": 7,
             },
         });
-        let stats: Stats = serde_json::from_value(stats).unwrap();
+        let stats: FleetStats = serde_json::from_value(stats).unwrap();
         let shown = work_done(&stats).unwrap();
         let costs = "spent $1.50, 12.3k tokens in, 7 out";
         assert_eq!(
             shown,
             format!("3 of 8 slots in use · {costs} · failed: 1 crash, 2 time\\u{{1b}}out")
         );
-        assert_eq!(work_done(&Stats::default()), None, "one of version 0.1 counts nothing");
+        assert_eq!(work_done(&FleetStats::default()), None, "one of version 0.1 counts nothing");
     }
 
     #[test]
@@ -240,7 +241,7 @@ mod tests {
             serde_json::from_value(view).unwrap()
         };
         let factories = vec![factory("one", false), factory("two", true)];
-        let (stats, jobs) = (Stats::default(), Vec::new());
+        let (stats, jobs) = (FleetStats::default(), Vec::new());
         let shown = overview(&FleetOverview { stats, factories, jobs, more: false });
         let line = |id| shown.lines().find(|line| line.starts_with(id)).unwrap();
         assert!(line("one").contains("1 of 2") && !line("one").contains("drains"), "{shown}");

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::fleet::{age, remark};
 use super::line;
 use super::style::{self, paint, plain};
-use super::table::{Cell, Table};
+use super::table::{TableCell, TextTable};
 use super::time::clock;
 
 /// `aq fleet jobs`.
@@ -21,16 +21,16 @@ fn table(found: &FleetJobs) -> String {
     if found.jobs.is_empty() {
         return "no such jobs".to_owned();
     }
-    let mut table = Table::new(&["job", "stage", "priority", "host", "epoch", "age", ""]);
+    let mut table = TextTable::new(&["job", "stage", "priority", "host", "epoch", "age", ""]);
     for job in &found.jobs {
         table.row(vec![
-            Cell::new(&job.name),
-            Cell::styled(style::stage(job.stage), job.stage),
-            Cell::new(job.priority),
+            TableCell::new(&job.name),
+            TableCell::styled(style::stage(job.stage), job.stage),
+            TableCell::new(job.priority),
             host(found, log_host(job)),
-            Cell::new(job.epoch),
-            Cell::new(age(job.age_ms)),
-            Cell::new(end_of(job)),
+            TableCell::new(job.epoch),
+            TableCell::new(age(job.age_ms)),
+            TableCell::new(end_of(job)),
         ]);
     }
     let mut text = table.render(super::width());
@@ -43,11 +43,11 @@ fn table(found: &FleetJobs) -> String {
 }
 
 /// A host, with the name of its machine where that is another one.
-fn host(found: &FleetJobs, id: Option<&FactoryId>) -> Cell {
-    let Some(id) = id else { return Cell::new("-") };
+fn host(found: &FleetJobs, id: Option<&FactoryId>) -> TableCell {
+    let Some(id) = id else { return TableCell::new("-") };
     match found.machines.get(id).filter(|machine| *machine != id.as_str()) {
-        Some(machine) => Cell::new(format_args!("{id} ({})", plain(machine))),
-        None => Cell::new(id),
+        Some(machine) => TableCell::new(format_args!("{id} ({})", plain(machine))),
+        None => TableCell::new(id),
     }
 }
 

@@ -1,29 +1,29 @@
 //! Answers for people.
 
 use aq_manifest::{JobId, Profile};
-use aq_runner::run::host::Host;
+use aq_runner::run::host::HostReport;
 use aq_runner::run::place::WaitingElsewhere;
 use aq_runner::run::{NoEngine, TakenAtWord};
-use aq_runner::store::Added;
+use aq_runner::store::DraftResult;
 
-use super::json::Coded;
+use super::json::CodedReason;
 use super::style::{self, paint, plain};
-use super::table::{Cell, Table};
+use super::table::{TableCell, TextTable};
 use super::{line, warning};
 
 /// Prints the fate of the files of `aq add`.
-pub(crate) fn added(added: &[Added]) {
+pub(crate) fn added(added: &[DraftResult]) {
     if added.is_empty() {
         return;
     }
     let lines = added.iter().map(|one| match one {
-        Added::New { id } => format!("added {id}"),
-        Added::Unchanged { id, stage } => format!("{id} is there already, in {stage}/"),
-        Added::SameFile { id, stage, name } => {
+        DraftResult::New { id } => format!("added {id}"),
+        DraftResult::Unchanged { id, stage } => format!("{id} is there already, in {stage}/"),
+        DraftResult::SameFile { id, stage, name } => {
             format!("{} is the file of {id} ({stage}); --again adds it once more", plain(name))
         }
-        Added::Superseded { id, old } if id == old => format!("replaced {id}"),
-        Added::Superseded { id, old } => format!("added {id} in place of {old}"),
+        DraftResult::Superseded { id, old } if id == old => format!("replaced {id}"),
+        DraftResult::Superseded { id, old } => format!("added {id} in place of {old}"),
     });
     line(lines.collect::<Vec<_>>().join("\n"));
 }
@@ -56,16 +56,16 @@ fn some_of(jobs: &[JobId]) -> String {
 
 /// The findings of `check` in one file.
 #[derive(Debug)]
-pub(crate) struct Checked {
+pub(crate) struct FileFindings {
     pub(crate) file: String,
     /// The first error in a line.
-    pub(crate) error: Option<Coded>,
+    pub(crate) error: Option<CodedReason>,
     /// Errors and warnings, rendered.
     pub(crate) report: String,
 }
 
 /// Prints the findings of `aq check`.
-pub(crate) fn checked(files: &[Checked]) {
+pub(crate) fn checked(files: &[FileFindings]) {
     for file in files {
         if !file.report.is_empty() {
             line(file.report.trim_end());
@@ -77,12 +77,12 @@ pub(crate) fn checked(files: &[Checked]) {
 }
 
 /// The table of `aq caps`.
-pub(crate) fn capabilities(host: &Host) {
-    let mut table = Table::new(&["token", "from"]);
+pub(crate) fn capabilities(host: &HostReport) {
+    let mut table = TextTable::new(&["token", "from"]);
     for advertised in &host.tokens {
         table.row(vec![
-            Cell::new(plain(&advertised.token.to_string())),
-            Cell::new(&advertised.source),
+            TableCell::new(plain(&advertised.token.to_string())),
+            TableCell::new(&advertised.source),
         ]);
     }
     line(table.render(super::width()));

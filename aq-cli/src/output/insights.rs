@@ -3,23 +3,23 @@
 use std::fmt::Write;
 
 use aq_manifest::format_dollars;
-use aq_runner::insights::{Group, Insights, Numbers, insights};
+use aq_runner::insights::{InsightsGroup, JobNumbers, QueueInsights, insights};
 use jiff::SignedDuration;
 
 use super::style::{self, paint, plain};
-use super::table::{Cell, Table};
+use super::table::{TableCell, TextTable};
 use super::time::short;
 
 /// The text in the place of a number that is not known.
 const UNKNOWN: &str = "-";
 
 /// The recent jobs, then everything together, by engine and by profile.
-pub(crate) fn all(found: &Insights, shown: usize) -> String {
+pub(crate) fn all(found: &QueueInsights, shown: usize) -> String {
     if found.jobs.is_empty() {
         return "no job has run yet".to_owned();
     }
     // On a narrow terminal the cost goes last.
-    let mut jobs = Table::new(&[
+    let mut jobs = TextTable::new(&[
         "job",
         "stage",
         "engine",
@@ -37,7 +37,7 @@ pub(crate) fn all(found: &Insights, shown: usize) -> String {
     for job in found.jobs.iter().take(shown) {
         jobs.row(job_row(job));
     }
-    let mut groups = Table::new(&[
+    let mut groups = TextTable::new(&[
         "",
         "jobs",
         "good",
@@ -74,7 +74,7 @@ pub(crate) fn all(found: &Insights, shown: usize) -> String {
 }
 
 /// One job, a line a number.
-pub(crate) fn job(job: &Numbers) -> String {
+pub(crate) fn job(job: &JobNumbers) -> String {
     let about = |known: Option<String>| known.unwrap_or_else(|| UNKNOWN.to_owned());
     let guess = if job.estimated { "~" } else { "" };
     let lines = [
@@ -104,7 +104,7 @@ pub(crate) fn job(job: &Numbers) -> String {
 }
 
 /// The line of `aq status` on the jobs that ended lately; empty without any.
-pub(crate) fn line(recent: &[Numbers]) -> String {
+pub(crate) fn line(recent: &[JobNumbers]) -> String {
     if recent.is_empty() {
         return String::new();
     }
@@ -133,43 +133,43 @@ pub(crate) fn line(recent: &[Numbers]) -> String {
     parts.join(" · ")
 }
 
-fn job_row(job: &Numbers) -> Vec<Cell> {
+fn job_row(job: &JobNumbers) -> Vec<TableCell> {
     let guess = if job.estimated { "~" } else { "" };
     vec![
-        Cell::new(&job.id),
-        Cell::styled(style::stage(job.stage), job.stage),
-        Cell::new(plain(job.engine.as_deref().unwrap_or(UNKNOWN))),
-        Cell::new(job.attempts),
-        Cell::new(seconds(job.duration_s)),
-        Cell::new(tokens(job.input_tokens, guess)),
-        Cell::new(tokens(job.cached_tokens, guess)),
-        Cell::new(tokens(job.cache_write_tokens, guess)),
-        Cell::new(tokens(job.output_tokens, guess)),
-        Cell::new(tokens(job.reasoning_tokens, guess)),
-        Cell::new(dollars(job.cost_usd, guess)),
+        TableCell::new(&job.id),
+        TableCell::styled(style::stage(job.stage), job.stage),
+        TableCell::new(plain(job.engine.as_deref().unwrap_or(UNKNOWN))),
+        TableCell::new(job.attempts),
+        TableCell::new(seconds(job.duration_s)),
+        TableCell::new(tokens(job.input_tokens, guess)),
+        TableCell::new(tokens(job.cached_tokens, guess)),
+        TableCell::new(tokens(job.cache_write_tokens, guess)),
+        TableCell::new(tokens(job.output_tokens, guess)),
+        TableCell::new(tokens(job.reasoning_tokens, guess)),
+        TableCell::new(dollars(job.cost_usd, guess)),
     ]
 }
 
-fn group_row(name: &str, group: &Group) -> Vec<Cell> {
+fn group_row(name: &str, group: &InsightsGroup) -> Vec<TableCell> {
     let guess = if group.estimated { "~" } else { "" };
     let number =
         |value: Option<f64>| value.map_or(UNKNOWN.to_owned(), |value| format!("{value:.1}"));
     let good =
         group.success_rate().map_or(UNKNOWN.to_owned(), |rate| format!("{:.0} %", rate * 100.0));
     vec![
-        Cell::new(name),
-        Cell::new(group.jobs),
-        Cell::new(good),
-        Cell::new(group.shipped),
-        Cell::new(number(group.attempts_per_success())),
-        Cell::new(seconds(group.median_s)),
-        Cell::new(tokens(group.input_tokens, guess)),
-        Cell::new(tokens(group.cached_tokens, guess)),
-        Cell::new(tokens(group.cache_write_tokens, guess)),
-        Cell::new(tokens(group.output_tokens, guess)),
-        Cell::new(tokens(group.reasoning_tokens, guess)),
-        Cell::new(dollars(group.cost_usd, guess)),
-        Cell::new(dollars(group.cost_per_shipped(), guess)),
+        TableCell::new(name),
+        TableCell::new(group.jobs),
+        TableCell::new(good),
+        TableCell::new(group.shipped),
+        TableCell::new(number(group.attempts_per_success())),
+        TableCell::new(seconds(group.median_s)),
+        TableCell::new(tokens(group.input_tokens, guess)),
+        TableCell::new(tokens(group.cached_tokens, guess)),
+        TableCell::new(tokens(group.cache_write_tokens, guess)),
+        TableCell::new(tokens(group.output_tokens, guess)),
+        TableCell::new(tokens(group.reasoning_tokens, guess)),
+        TableCell::new(dollars(group.cost_usd, guess)),
+        TableCell::new(dollars(group.cost_per_shipped(), guess)),
     ]
 }
 

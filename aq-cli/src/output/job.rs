@@ -4,15 +4,15 @@ use aq_ledger::{RecordContent, RecordKey};
 use aq_manifest::{JobId, Stage, format_duration};
 use aq_runner::checkpoint::LeftOut;
 use aq_runner::run::{
-    Activity, BuildsOn, BuiltDep, DepChange, JobView, PullProgress, Recovered, Replied, Stopped,
-    WorkProblem, recorded_left_out,
+    BuildsOn, BuiltDep, DepChange, JobActivity, JobView, PullProgress, RecoveryResult,
+    ReplyOutcome, StopOutcome, WorkProblem, recorded_left_out,
 };
 use aq_runner::store::JobRecord;
 use aq_scheduler::WaitReason;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::json::{Coded, shown};
+use super::json::{CodedReason, shown};
 use super::style::plain;
 use super::time::{short, until};
 
@@ -80,7 +80,7 @@ pub(crate) fn builds_on(base: &BuildsOn) -> String {
 }
 
 /// The changes of what a job builds on, since it was begun.
-pub(crate) fn changed_deps(base: &BuildsOn) -> Vec<Coded> {
+pub(crate) fn changed_deps(base: &BuildsOn) -> Vec<CodedReason> {
     let coded = |dep: &BuiltDep| {
         let (job, change) = (&dep.job, dep.change.as_ref()?);
         let (fields, words) = match change {
@@ -101,27 +101,27 @@ pub(crate) fn changed_deps(base: &BuildsOn) -> Vec<Coded> {
         fields["dep"] = job.as_str().into();
         fields["change"] = change.code().into();
         let text = format!("{job} {words} since this job began on its work");
-        Some(Coded::new("dep_changed", fields, text))
+        Some(CodedReason::new("dep_changed", fields, text))
     };
     base.deps.iter().filter_map(coded).collect()
 }
 
 /// Faults of a job's work, each with the mend.
-pub(crate) fn warnings(job: &JobView) -> Vec<Coded> {
-    let mut all: Vec<Coded> = recorded_left_out(&job.record.meta)
+pub(crate) fn warnings(job: &JobView) -> Vec<CodedReason> {
+    let mut all: Vec<CodedReason> = recorded_left_out(&job.record.meta)
         .iter()
         .map(|one| {
             let fields = json!({ "what": one.what, "why": one.why });
-            Coded::new("left_out", fields, left_out_line(one))
+            CodedReason::new("left_out", fields, left_out_line(one))
         })
         .collect();
     all.extend(job.record.meta.get(RecordKey::PushError).map(|why| {
         let text = format!("not pushed for the next host: {}", plain(why));
-        Coded::new("not_pushed", json!({ "why": why }), text)
+        CodedReason::new("not_pushed", json!({ "why": why }), text)
     }));
     all.extend(pull_error(&job.record).map(|why| {
         let text = format!("its pull request: {}", plain(why));
-        Coded::new("pull_request_failed", json!({ "why": why }), text)
+        CodedReason::new("pull_request_failed", json!({ "why": why }), text)
     }));
     all.extend(job.work_problem.as_ref().zip(work_problem(job)).map(|(problem, text)| {
         let fields = match problem {
@@ -132,7 +132,7 @@ pub(crate) fn warnings(job: &JobView) -> Vec<Coded> {
                 json!({ "dir": shown(dir), "branch": branch })
             }
         };
-        Coded::new(problem.code(), fields, text)
+        CodedReason::new(problem.code(), fields, text)
     }));
     all
 }
@@ -149,10 +149,10 @@ pub(crate) fn pull_error(record: &JobRecord) -> Option<&str> {
 }
 
 /// The reason why a job with an open pull request is not shipped.
-pub(crate) fn pull_reason(record: &JobRecord) -> Option<Coded> {
+pub(crate) fn pull_reason(record: &JobRecord) -> Option<CodedReason> {
     let url = open_pull(record)?;
     let text = format!("waits for its pull request: {}", plain(url));
-    Some(Coded::new("pull_request", json!({ "url": url }), text))
+    Some(CodedReason::new("pull_request", json!({ "url": url }), text))
 }
 
 /// Describes the progress of a job's pull request.
@@ -220,13 +220,13 @@ pub(crate) fn git_step(record: &JobRecord) -> Option<&str> {
 /// Describes the activity of a job, or the reason why it waits.
 pub(crate) fn what(job: &JobView, now: Timestamp) -> String {
     match &job.activity {
-        Activity::Waiting(None) => "would start now; `aq run` starts it".to_owned(),
-        Activity::Waiting(Some(why)) if job.record.stage == Stage::Testing => {
+        JobActivity::Waiting(None) => "would start now; `aq run` starts it".to_owned(),
+        JobActivity::Waiting(Some(why)) if job.record.stage == Stage::Testing => {
             format!("is finished: {}", reason(why, now))
         }
-        Activity::Waiting(Some(why)) => format!("does not run: {}", reason(why, now)),
-        Activity::Unread => "waits for a loop to read it: it was dropped in by hand".to_owned(),
-        Activity::Running { since, stalled, verifying } => {
+        JobActivity::Waiting(Some(why)) => format!("does not run: {}", reason(why, now)),
+        JobActivity::Unread => "waits for a loop to read it: it was dropped in by hand".to_owned(),
+        JobActivity::Running { since, stalled, verifying } => {
             let doing = match job.record.stage {
                 Stage::Testing => "is being merged",
                 _ if *verifying => "is being verified",
@@ -241,11 +241,11 @@ pub(crate) fn what(job: &JobView, now: Timestamp) -> String {
             let step = step.map_or(String::new(), |step| format!("; {step} takes long"));
             format!("{doing}{since}{stalled}{step}")
         }
-        Activity::Lost => {
+        JobActivity::Lost => {
             "was running when its worker died; `aq recover`, or the loop, puts it back".to_owned()
         }
-        Activity::Resting => rest(&job.record, job.has_log),
-        Activity::Unusable(fault) => {
+        JobActivity::Resting => rest(&job.record, job.has_log),
+        JobActivity::Unusable(fault) => {
             format!("is left alone, since its record cannot be used: {}", plain(&fault.to_string()))
         }
     }
@@ -324,44 +324,44 @@ pub(crate) fn moved(record: &JobRecord) -> String {
 }
 
 /// Describes the result of a stop.
-pub(crate) fn stopped(id: &JobId, how: &Stopped) -> String {
+pub(crate) fn stopped(id: &JobId, how: &StopOutcome) -> String {
     match how {
-        Stopped::BeforeStart => format!("{id} is stopped; it had not started"),
-        Stopped::Ended(Stage::Failed) => format!("{id} is stopped"),
-        Stopped::Ended(stage) => format!("{id} had ended by itself; it is in {stage}/"),
-        Stopped::Signalled => {
+        StopOutcome::BeforeStart => format!("{id} is stopped; it had not started"),
+        StopOutcome::Ended(Stage::Failed) => format!("{id} is stopped"),
+        StopOutcome::Ended(stage) => format!("{id} had ended by itself; it is in {stage}/"),
+        StopOutcome::Signalled => {
             format!("{id} was told to stop and has not ended yet; `aq status` shows it")
         }
     }
 }
 
 /// The outcome of a reply to a job.
-pub(crate) fn replied(id: &JobId, what: Replied) -> String {
+pub(crate) fn replied(id: &JobId, what: ReplyOutcome) -> String {
     match what {
-        Replied::PutBack => format!("{id} is back in the inbox; its next attempt is told"),
-        Replied::Waits => format!("{id} waits; its next attempt is told"),
-        Replied::Runs => format!("{id} runs; kept for its next attempt, if there is one"),
+        ReplyOutcome::PutBack => format!("{id} is back in the inbox; its next attempt is told"),
+        ReplyOutcome::Waits => format!("{id} waits; its next attempt is told"),
+        ReplyOutcome::Runs => format!("{id} runs; kept for its next attempt, if there is one"),
     }
 }
 
 /// Describes what `aq recover` did to a job.
-pub(crate) fn recovered(id: &JobId, what: &Recovered) -> String {
+pub(crate) fn recovered(id: &JobId, what: &RecoveryResult) -> String {
     match what {
-        Recovered::Nothing => format!("{id} needs no recovery"),
-        Recovered::VerifyAgain => format!("{id} is in review/; `verify` runs again"),
-        Recovered::MergeAgain => format!("{id} is in testing/; its merge did not come about"),
-        Recovered::Completed(stage) => format!("{id} had ended; it is in {stage}/ now"),
-        Recovered::Requeued { counted: true } => {
+        RecoveryResult::Nothing => format!("{id} needs no recovery"),
+        RecoveryResult::VerifyAgain => format!("{id} is in review/; `verify` runs again"),
+        RecoveryResult::MergeAgain => format!("{id} is in testing/; its merge did not come about"),
+        RecoveryResult::Completed(stage) => format!("{id} had ended; it is in {stage}/ now"),
+        RecoveryResult::Requeued { counted: true } => {
             format!("{id} is back in the inbox; the attempt counts")
         }
-        Recovered::Requeued { counted: false } => {
+        RecoveryResult::Requeued { counted: false } => {
             format!("{id} is back in the inbox; it had not started")
         }
-        Recovered::Quarantined => {
+        RecoveryResult::Quarantined => {
             format!("{id}: its fleet lease has passed to another host; it is in quarantine/")
         }
-        Recovered::Failed(outcome) => format!("{id} is in failed/: {outcome}"),
-        Recovered::Undoubled(files) => {
+        RecoveryResult::Failed(outcome) => format!("{id} is in failed/: {outcome}"),
+        RecoveryResult::DuplicatesResolved(files) => {
             files.iter().map(|file| format!("{id}: {file}")).collect::<Vec<_>>().join("\n")
         }
     }

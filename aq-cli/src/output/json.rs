@@ -10,22 +10,22 @@ use std::io::{BufWriter, Write};
 use aq_fleet::protocol::{FeedEvent, GivenReason, JobSummary};
 use aq_ledger::RecordKey;
 use aq_manifest::{JobId, Outcome};
-use aq_runner::insights::{Day, Group, Insights, Numbers, days};
-use aq_runner::run::host::Host;
+use aq_runner::insights::{InsightsDay, InsightsGroup, JobNumbers, QueueInsights, days};
+use aq_runner::run::host::HostReport;
 use aq_runner::run::{
-    Activity, AgreementReport, BuildsOn, BuiltDep, DepChange, FleetJobs, FleetOverview, FleetPart,
-    JobView, Overview, Submitted, TrackerView, log_host,
+    AgreementReport, BuildsOn, BuiltDep, DepChange, FleetJobs, FleetOverview, FleetPart,
+    FleetSubmission, JobActivity, JobView, QueueOverview, TrackerView, log_host,
 };
-use aq_runner::store::{AddReport, Added};
+use aq_runner::store::{AddReport, DraftResult};
 use aq_scheduler::EngineState;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
-pub(crate) use coded::{Coded, shown};
+pub(crate) use coded::{CodedReason, shown};
 pub(crate) use version::{JsonOption, JsonVersion};
 
-use super::human::Checked;
+use super::human::FileFindings;
 use super::job::changed_deps;
 use super::note_written;
 use coded::shapes;
@@ -41,22 +41,22 @@ pub(crate) fn value(value: &Value) {
 }
 
 pub(crate) fn added(report: &AddReport, version: JsonVersion) {
-    let one = |added: &Added| match added {
-        Added::New { id } => json!({ "id": id.as_str(), "result": "new", "stage": "inbox" }),
-        Added::Unchanged { id, stage } | Added::SameFile { id, stage, .. } => {
+    let one = |added: &DraftResult| match added {
+        DraftResult::New { id } => json!({ "id": id.as_str(), "result": "new", "stage": "inbox" }),
+        DraftResult::Unchanged { id, stage } | DraftResult::SameFile { id, stage, .. } => {
             json!({ "id": id.as_str(), "result": "unchanged", "stage": stage.folder() })
         }
-        Added::Superseded { id, old } => {
+        DraftResult::Superseded { id, old } => {
             json!({ "id": id.as_str(), "result": "superseded", "stage": "inbox", "replaced": old.as_str() })
         }
     };
     let added: Vec<Value> = report.added.iter().map(one).collect();
-    let warnings = shapes(version, report.warnings.iter().map(Coded::from));
+    let warnings = shapes(version, report.warnings.iter().map(CodedReason::from));
     value(&json!({ "version": version.number(), "added": added, "warnings": warnings }));
 }
 
-pub(crate) fn checked(files: &[Checked], version: JsonVersion) {
-    let one = |file: &Checked| {
+pub(crate) fn checked(files: &[FileFindings], version: JsonVersion) {
+    let one = |file: &FileFindings| {
         let error = file.error.as_ref().map(|error| error.shape(version));
         json!({ "file": file.file, "ok": error.is_none(), "error": error, "report": file.report })
     };
@@ -67,14 +67,14 @@ pub(crate) fn checked(files: &[Checked], version: JsonVersion) {
 /// Its shape has a version of its own, which [`AgreementReport`] keeps.
 pub(crate) fn agreement(report: &AgreementReport, version: JsonVersion) {
     let mut shape = json!(report);
-    shape["missing"] = shapes(version, report.missing.iter().map(Coded::from)).into();
+    shape["missing"] = shapes(version, report.missing.iter().map(CodedReason::from)).into();
     if version == JsonVersion::V1 {
         shape["version"] = version.number().into();
     }
     value(&shape);
 }
 
-pub(crate) fn status(overview: &Overview, recent: &[Numbers], version: JsonVersion) {
+pub(crate) fn status(overview: &QueueOverview, recent: &[JobNumbers], version: JsonVersion) {
     let now = overview.now;
     let jobs: Vec<Value> =
         overview.jobs.iter().chain(&overview.ended).map(|job| shape(job, now, version)).collect();
@@ -102,7 +102,7 @@ pub(crate) fn status(overview: &Overview, recent: &[Numbers], version: JsonVersi
     if let (Value::Object(keys), Some(part)) = (&mut answer, &overview.fleet) {
         let part = match part {
             Ok(part) => part_shape(part),
-            Err(problem) => json!({ "problem": Coded::from(problem).shape(version) }),
+            Err(problem) => json!({ "problem": CodedReason::from(problem).shape(version) }),
         };
         keys.insert("fleet".to_owned(), part);
     }
@@ -110,7 +110,7 @@ pub(crate) fn status(overview: &Overview, recent: &[Numbers], version: JsonVersi
 }
 
 /// The jobs that ended lately: how many well, and what they took.
-fn recent_shape(recent: &[Numbers]) -> Value {
+fn recent_shape(recent: &[JobNumbers]) -> Value {
     let good = recent.iter().filter(|job| job.succeeded()).count();
     let all = aq_runner::insights::insights(recent.iter().cloned(), None).all;
     json!({
@@ -124,8 +124,8 @@ fn recent_shape(recent: &[Numbers]) -> Value {
 }
 
 /// What `aq submit` did.
-pub(crate) fn submitted(jobs: &[(JobId, Submitted)], version: JsonVersion) {
-    let one = |(name, job): &(JobId, Submitted)| json!({ "name": name.as_str(), "job_id": job.job.to_string(), "key": job.key, "new": job.is_new });
+pub(crate) fn submitted(jobs: &[(JobId, FleetSubmission)], version: JsonVersion) {
+    let one = |(name, job): &(JobId, FleetSubmission)| json!({ "name": name.as_str(), "job_id": job.job.to_string(), "key": job.key, "new": job.is_new });
     let jobs: Vec<Value> = jobs.iter().map(one).collect();
     value(&json!({ "version": version.number(), "submitted": jobs }));
 }
@@ -136,7 +136,7 @@ pub(crate) fn fleet(own: Option<&FleetPart>, fleet: Option<&FleetOverview>, vers
         let with_reason = |(job, why): &(JobSummary, Option<GivenReason>)| {
             let mut shape = json!(job);
             if let Value::Object(keys) = &mut shape {
-                let why = why.as_ref().map(|why| Coded::from(why).shape(version));
+                let why = why.as_ref().map(|why| CodedReason::from(why).shape(version));
                 keys.insert("waiting".to_owned(), json!(why));
             }
             shape
@@ -197,28 +197,28 @@ pub(crate) fn job(job: &JobView, base: Option<&BuildsOn>, now: Timestamp, versio
 /// A job: what it is doing, why it waits, and everything recorded of it.
 fn shape(job: &JobView, now: Timestamp, version: JsonVersion) -> Value {
     let (state, more) = match &job.activity {
-        Activity::Waiting(reason) => {
-            let reason = reason.as_ref().map(|reason| Coded::from(reason).shape(version));
+        JobActivity::Waiting(reason) => {
+            let reason = reason.as_ref().map(|reason| CodedReason::from(reason).shape(version));
             ("waiting", json!({ "reason": reason }))
         }
-        Activity::Unread => ("unread", json!({})),
-        Activity::Running { since, stalled, verifying } => (
+        JobActivity::Unread => ("unread", json!({})),
+        JobActivity::Running { since, stalled, verifying } => (
             if *verifying { "verifying" } else { "running" },
             json!({
                 "running_s": since.map(|since| now.duration_since(since).as_secs_f64()),
                 "stalled": stalled.is_some(),
             }),
         ),
-        Activity::Lost => ("lost", json!({})),
-        Activity::Resting => {
+        JobActivity::Lost => ("lost", json!({})),
+        JobActivity::Resting => {
             let reason = super::job::pull_reason(&job.record);
             (
                 "resting",
                 reason.map_or_else(|| json!({}), |one| json!({ "reason": one.shape(version) })),
             )
         }
-        Activity::Unusable(fault) => {
-            ("unusable", json!({ "reason": Coded::from(&**fault).shape(version) }))
+        JobActivity::Unusable(fault) => {
+            ("unusable", json!({ "reason": CodedReason::from(&**fault).shape(version) }))
         }
     };
     let meta: Map<String, Value> =
@@ -263,16 +263,16 @@ fn base_shape(base: &BuildsOn) -> Value {
     json!({ "start": base.start, "commit": base.commit.as_str(), "deps": deps })
 }
 
-pub(crate) fn capabilities(host: &Host, version: JsonVersion) {
-    let one = |advertised: &aq_runner::run::host::Advertised| json!({ "token": advertised.token.to_string(), "from": advertised.source.to_string() });
+pub(crate) fn capabilities(host: &HostReport, version: JsonVersion) {
+    let one = |advertised: &aq_runner::run::host::AdvertisedToken| json!({ "token": advertised.token.to_string(), "from": advertised.source.to_string() });
     let tokens: Vec<Value> = host.tokens.iter().map(one).collect();
-    let problems = shapes(version, host.problems.iter().map(Coded::from));
+    let problems = shapes(version, host.problems.iter().map(CodedReason::from));
     value(
         &json!({ "version": version.number(), "tokens": tokens, "absent": host.absent, "problems": problems }),
     );
 }
 
-pub(crate) fn numbers(job: &Numbers, version: JsonVersion) {
+pub(crate) fn numbers(job: &JobNumbers, version: JsonVersion) {
     let mut shape = numbers_shape(job);
     if let Value::Object(keys) = &mut shape {
         keys.insert("version".to_owned(), version.number().into());
@@ -280,7 +280,7 @@ pub(crate) fn numbers(job: &Numbers, version: JsonVersion) {
     value(&shape);
 }
 
-pub(crate) fn insights(found: &Insights, version: JsonVersion) {
+pub(crate) fn insights(found: &QueueInsights, version: JsonVersion) {
     let jobs: Vec<Value> = found.jobs.iter().map(numbers_shape).collect();
     let engines: Vec<Value> = found.engines.iter().map(group_shape).collect();
     let profiles: Vec<Value> = found.profiles.iter().map(group_shape).collect();
@@ -298,13 +298,13 @@ pub(crate) fn insights(found: &Insights, version: JsonVersion) {
     }));
 }
 
-fn day_shape(day: &Day) -> Value {
+fn day_shape(day: &InsightsDay) -> Value {
     let engines: Vec<Value> = day.engines.iter().map(group_shape).collect();
     json!({ "date": day.date, "all": group_shape(&day.all), "engines": engines })
 }
 
 /// The numbers of a job; `null` is a number that is not known.
-fn numbers_shape(job: &Numbers) -> Value {
+fn numbers_shape(job: &JobNumbers) -> Value {
     json!({
         "id": job.id.as_str(),
         "stage": job.stage.folder(),
@@ -329,7 +329,8 @@ fn numbers_shape(job: &Numbers) -> Value {
 /// The item of a job, and what its tracker was told.
 fn tracker_shape(tracker: &TrackerView, version: JsonVersion) -> Value {
     let problem = tracker.problem.as_ref();
-    let problem = problem.map(|text| Coded::new("not_told", Value::Null, text).shape(version));
+    let problem =
+        problem.map(|text| CodedReason::new("not_told", Value::Null, text).shape(version));
     json!({
         "item": tracker.item,
         "echoed": tracker.echoed,
@@ -338,7 +339,7 @@ fn tracker_shape(tracker: &TrackerView, version: JsonVersion) -> Value {
     })
 }
 
-fn group_shape(group: &Group) -> Value {
+fn group_shape(group: &InsightsGroup) -> Value {
     json!({
         "name": group.name,
         "jobs": group.jobs,

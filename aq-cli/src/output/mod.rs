@@ -32,9 +32,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anstream::ColorChoice;
 use anstream::adapter::strip_str;
 
-use crate::exit::Failure;
+use crate::exit::CliFailure;
 
-pub(crate) use screen::{Screen, write_lines};
+pub(crate) use screen::{ScreenText, write_lines};
 
 use style::paint;
 
@@ -83,8 +83,8 @@ pub(crate) fn is_cut() -> bool {
 }
 
 /// The answer, or a part of it, is nowhere: whoever asked must not take that for a short one.
-pub(crate) fn unwritten() -> Option<Failure> {
-    UNWRITTEN.get().map(|e| Failure::io("write the answer to standard output", e))
+pub(crate) fn unwritten() -> Option<CliFailure> {
+    UNWRITTEN.get().map(|e| CliFailure::io("write the answer to standard output", e))
 }
 
 /// Makes room for [`redraw`].
@@ -123,7 +123,7 @@ pub(crate) fn warning(text: &str) {
 }
 
 /// The error that a command ended with.
-pub(crate) fn error(failure: &Failure) {
+pub(crate) fn error(failure: &CliFailure) {
     let text = failure.to_string();
     // Reports on job files have a heading of their own, one a file.
     let heading =

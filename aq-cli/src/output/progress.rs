@@ -5,9 +5,9 @@ use std::io::{IsTerminal, Write};
 
 use aq_ledger::RecordKey;
 use aq_manifest::Stage;
-use aq_runner::run::{Progress, RunOptions, Summary};
+use aq_runner::run::{LoopProgress, LoopSummary, RunOptions};
 use aq_runner::store::{JobRecord, QueueDir};
-use aq_scheduler::Counts;
+use aq_scheduler::QueueCounts;
 
 use super::job::result;
 use super::line;
@@ -15,7 +15,7 @@ use super::style::{self, paint};
 
 /// Tells what a loop does.
 #[derive(Debug)]
-pub(crate) struct Reporter {
+pub(crate) struct ProgressReporter {
     quiet: bool,
     redraws: bool,
     once: bool,
@@ -24,7 +24,7 @@ pub(crate) struct Reporter {
     failed: u32,
 }
 
-impl Reporter {
+impl ProgressReporter {
     pub(crate) fn new(queue: &QueueDir, options: &RunOptions, quiet: bool) -> Self {
         let redraws = !quiet && std::io::stderr().is_terminal();
         let greeting = format!(
@@ -36,31 +36,31 @@ impl Reporter {
         Self { quiet, redraws, once: options.once, greeting, ended: 0, failed: 0 }
     }
 
-    pub(crate) fn tell(&mut self, progress: &Progress<'_>) {
+    pub(crate) fn tell(&mut self, progress: &LoopProgress<'_>) {
         // Not before something happens: the loop may be refused.
         if let Some(greeting) = self.greeting.take() {
             line(greeting);
         }
         match progress {
-            Progress::Started { id, engine } if !self.quiet && !self.once => {
+            LoopProgress::Started { id, engine } if !self.quiet && !self.once => {
                 self.print(format_args!("{} {id} starts with {engine}", paint(style::BUSY, "▶")));
             }
-            Progress::Started { .. } => {}
-            Progress::Ended { id, stage, record } => {
+            LoopProgress::Started { .. } => {}
+            LoopProgress::Ended { id, stage, record } => {
                 self.ended += u32::from(*stage != Stage::Inbox);
                 self.failed += u32::from(*stage == Stage::Failed);
                 if !self.quiet {
                     self.print(format_args!("{} {id}  {}", mark(*stage), ended(*stage, record)));
                 }
             }
-            Progress::Merged { id, stage, record } => {
+            LoopProgress::Merged { id, stage, record } => {
                 self.failed += u32::from(*stage == Stage::Failed);
                 if !self.quiet {
                     let what = merged(*stage, record);
                     self.print(format_args!("{} {id}  {what}", mark(*stage)));
                 }
             }
-            Progress::Refused { id, why } => {
+            LoopProgress::Refused { id, why } => {
                 self.ended += 1;
                 self.failed += 1;
                 if !self.quiet {
@@ -71,14 +71,14 @@ impl Reporter {
                     ));
                 }
             }
-            Progress::PullRequest { id, url } => {
+            LoopProgress::PullRequest { id, url } => {
                 let once = if self.once { ", which this run does not wait for" } else { "" };
                 if !self.quiet {
                     let url = style::plain(url);
                     self.print(format_args!("{id}  waits for its pull request{once}: {url}"));
                 }
             }
-            Progress::Trouble(what) => {
+            LoopProgress::Trouble(what) => {
                 self.clear();
                 super::warning(&format!(
                     "{}: {}",
@@ -86,17 +86,17 @@ impl Reporter {
                     style::plain(what)
                 ));
             }
-            Progress::Fleet(what) => {
+            LoopProgress::Fleet(what) => {
                 if !self.quiet {
                     self.print(format_args!("{}", style::plain(what)));
                 }
             }
-            Progress::Idle(counts) => self.draw(*counts),
+            LoopProgress::Idle(counts) => self.draw(*counts),
         }
     }
 
     /// Prints the rest when the loop has ended.
-    pub(crate) fn end(&self, summary: &Summary) {
+    pub(crate) fn end(&self, summary: &LoopSummary) {
         self.clear();
         if self.quiet {
             return;
@@ -137,7 +137,7 @@ impl Reporter {
         }
     }
 
-    fn draw(&self, counts: Counts) {
+    fn draw(&self, counts: QueueCounts) {
         if !self.redraws {
             return;
         }

@@ -8,12 +8,12 @@ use anstream::adapter::strip_str;
 /// Standard output for text that programs printed. A terminal gets no control sequences, because
 /// an agent's output could otherwise rename windows or fill the clipboard; a pipe gets all.
 #[derive(Debug)]
-pub(crate) enum Screen {
+pub(crate) enum ScreenText {
     Terminal(StripStream<StdoutLock<'static>>),
     Pipe(StdoutLock<'static>),
 }
 
-impl Screen {
+impl ScreenText {
     pub(crate) fn new() -> Self {
         let out = io::stdout();
         if out.is_terminal() {
@@ -34,7 +34,7 @@ pub(crate) fn write_lines(text: &str) -> io::Result<()> {
     or_end(written)
 }
 
-impl Write for Screen {
+impl Write for ScreenText {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = match self {
             Self::Terminal(out) => out.write(bytes),

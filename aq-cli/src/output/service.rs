@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 /// A run loop as a service manager starts it. All texts are UTF-8: the formats know nothing else.
 #[derive(Debug)]
-pub(crate) struct Service<'a> {
+pub(crate) struct ServiceFile<'a> {
     /// The unit's name: one for each queue.
     pub(crate) name: &'a str,
     pub(crate) program: &'a str,
@@ -16,7 +16,7 @@ pub(crate) struct Service<'a> {
     pub(crate) environment: &'a [(String, String)],
 }
 
-impl Service<'_> {
+impl ServiceFile<'_> {
     /// The program and its arguments.
     fn words(&self) -> Vec<String> {
         let words = [self.program, "--queue", self.queue, "run", "--quiet"];

@@ -4,8 +4,8 @@ mod rows;
 
 use anstream::adapter::strip_str;
 use aq_manifest::Stage;
-use aq_runner::insights::Numbers;
-use aq_runner::run::{Activity, JobView, Overview};
+use aq_runner::insights::JobNumbers;
+use aq_runner::run::{JobActivity, JobView, QueueOverview};
 use aq_scheduler::EngineState;
 use jiff::Timestamp;
 use unicode_width::UnicodeWidthStr;
@@ -27,8 +27,8 @@ pub(crate) struct TerminalSize {
 /// The table of `aq status`, with the numbers of the jobs that ended lately. At most `shown` jobs
 /// that wait are listed. Without a `width` nothing is cut.
 pub(crate) fn status(
-    overview: &Overview,
-    recent: &[Numbers],
+    overview: &QueueOverview,
+    recent: &[JobNumbers],
     shown: usize,
     width: Option<usize>,
 ) -> String {
@@ -64,8 +64,8 @@ pub(crate) fn status(
 /// The picture of `aq status --watch`: never more than the terminal has room for, and of the jobs
 /// first those that matter.
 pub(crate) fn watch(
-    overview: &Overview,
-    recent: &[Numbers],
+    overview: &QueueOverview,
+    recent: &[JobNumbers],
     above: &[String],
     size: TerminalSize,
 ) -> String {
@@ -109,8 +109,8 @@ pub(crate) fn watch(
 /// The order in which a person looks for jobs.
 fn urgency(job: &JobView) -> u8 {
     match (&job.activity, job.record.stage) {
-        (Activity::Running { .. } | Activity::Lost, _) => 0,
-        (Activity::Unusable(_), _) | (_, Stage::Review) => 1,
+        (JobActivity::Running { .. } | JobActivity::Lost, _) => 0,
+        (JobActivity::Unusable(_), _) | (_, Stage::Review) => 1,
         _ if job.work_problem.is_some() || left_out(&job.record).is_some() => 1,
         (_, Stage::Failed | Stage::Quarantine) => 2,
         (_, Stage::Testing) => 3,
@@ -120,7 +120,7 @@ fn urgency(job: &JobView) -> u8 {
 }
 
 /// The queue and its loop, then the number of jobs in each folder.
-fn head(overview: &Overview, width: Option<usize>) -> Vec<String> {
+fn head(overview: &QueueOverview, width: Option<usize>) -> Vec<String> {
     let state = match &overview.run_loop {
         Some(found) => format!("run loop at work (process {}, {} at a time)", found.pid, found.max),
         None => "no run loop; `aq run` starts one".to_owned(),
@@ -189,7 +189,7 @@ impl StatusNotice {
     }
 }
 
-fn notices(overview: &Overview) -> Vec<StatusNotice> {
+fn notices(overview: &QueueOverview) -> Vec<StatusNotice> {
     let mut found = Vec::new();
     for (engine, state) in &overview.resting {
         found.push(StatusNotice::Warning(engine_state(engine, state, overview.now)));
@@ -240,7 +240,7 @@ pub(crate) fn engine_state(engine: &str, state: &EngineState, now: Timestamp) ->
 }
 
 /// Why trackers do not know what they should.
-fn untold(overview: &Overview) -> Option<String> {
+fn untold(overview: &QueueOverview) -> Option<String> {
     let jobs = overview.jobs.iter().chain(&overview.ended);
     let mut problems = jobs.filter_map(|job| job.tracker.as_ref()?.problem.as_deref());
     let first = plain(problems.next()?);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use aq_runner::engine::{Call, Clip, Counted, Ended, Step, Usage};
+use aq_runner::engine::{AgentStep, RunEnd, RunTokens, TextClip, ToolCall, UsageCounting};
 use aq_runner::run::StepNews;
 
 use super::insights::{dollars, tokens};
@@ -29,33 +29,33 @@ pub(crate) fn news(news: &StepNews<'_>) -> String {
     }
 }
 
-fn step(step: &Step) -> String {
+fn step(step: &AgentStep) -> String {
     match step {
-        Step::Note(text) => paint(style::FAINT, format!("--- aq {}", plain(&text.text))),
-        Step::Began { model } => {
+        AgentStep::Note(text) => paint(style::FAINT, format!("--- aq {}", plain(&text.text))),
+        AgentStep::Began { model } => {
             let model = model.as_ref().map(|model| format!(", model {}", plain(&model.text)));
             paint(style::FAINT, format!("the engine starts{}", model.unwrap_or_default()))
         }
-        Step::Said(text) => words(text),
-        Step::Thought(text) => {
+        AgentStep::Said(text) => words(text),
+        AgentStep::Thought(text) => {
             let first = text.text.trim().lines().next().unwrap_or_default();
             paint(style::FAINT, format!("thinks: {}", plain(first)))
         }
-        Step::Called(call) => called(call),
-        Step::Planned(items) => {
-            let one = |(done, item): &(bool, Clip)| {
+        AgentStep::Called(call) => called(call),
+        AgentStep::Planned(items) => {
+            let one = |(done, item): &(bool, TextClip)| {
                 format!("{} {}", if *done { "[x]" } else { "[ ]" }, plain(&item.text))
             };
             items.iter().map(one).collect::<Vec<_>>().join("\n")
         }
-        Step::Problem(text) => paint(style::ATTENTION, words(text)),
-        Step::Ended(end) => ended(end),
-        Step::Printed(text) => words(text),
+        AgentStep::Problem(text) => paint(style::ATTENTION, words(text)),
+        AgentStep::Ended(end) => ended(end),
+        AgentStep::Printed(text) => words(text),
     }
 }
 
 /// A text, and how much of it is left out.
-fn words(text: &Clip) -> String {
+fn words(text: &TextClip) -> String {
     let more = match text.left_out {
         0 => String::new(),
         bytes => format!(" … {bytes} more bytes"),
@@ -63,7 +63,7 @@ fn words(text: &Clip) -> String {
     format!("{}{more}", plain_lines(&text.text))
 }
 
-fn called(call: &Call) -> String {
+fn called(call: &ToolCall) -> String {
     let indent = if call.nested { "  " } else { "" };
     let tool = paint(style::BUSY, format!("{indent}> {}", plain(&call.tool.text)));
     let mut text = format!("{tool} {}", plain(&call.about.text)).trim_end().to_owned();
@@ -74,7 +74,7 @@ fn called(call: &Call) -> String {
 }
 
 /// The answer of a call; `None` while there is none.
-fn answer(call: &Call) -> Option<String> {
+fn answer(call: &ToolCall) -> Option<String> {
     let answer = call.answer.as_ref()?;
     let indent = if call.nested { "    " } else { "  " };
     let lines = answer.text.lines().count();
@@ -97,14 +97,15 @@ fn answer(call: &Call) -> Option<String> {
     Some(text)
 }
 
-fn ended(end: &Ended) -> String {
+fn ended(end: &RunEnd) -> String {
     let said = if end.success {
         paint(style::GOOD, "the engine says: done")
     } else {
         paint(style::BAD, "the engine says: failed")
     };
     let reason = end.reason.as_deref().map_or(String::new(), |why| format!(": {}", plain(why)));
-    let of_session = if end.counted == Counted::Session { " (the whole session)" } else { "" };
+    let of_session =
+        if end.counted == UsageCounting::Session { " (the whole session)" } else { "" };
     let used = match usage(&end.usage) {
         used if used.is_empty() => used,
         used => paint(style::FAINT, format!(" · {used}{of_session}")),
@@ -113,7 +114,7 @@ fn ended(end: &Ended) -> String {
 }
 
 /// Tokens and cost in a line.
-pub(crate) fn usage(usage: &Usage) -> String {
+pub(crate) fn usage(usage: &RunTokens) -> String {
     let guess = if usage.estimated { "~" } else { "" };
     let count =
         |name: &str, count: Option<u64>| count.map(|_| format!("{name} {}", tokens(count, guess)));

@@ -23,13 +23,13 @@ const LEAST_TO_WRAP: usize = 16;
 
 /// A piece of text with the style that it is shown in.
 #[derive(Clone, Debug)]
-pub(crate) struct Cell {
+pub(crate) struct TableCell {
     text: String,
     style: Style,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "callers pass what they have, owned or not")]
-impl Cell {
+impl TableCell {
     pub(crate) fn new(text: impl ToString) -> Self {
         Self { text: text.to_string(), style: Style::new() }
     }
@@ -56,17 +56,17 @@ impl Cell {
 
 /// Rows under headings; each column is as wide as its widest cell.
 #[derive(Debug)]
-pub(crate) struct Table {
-    rows: Vec<Vec<Cell>>,
+pub(crate) struct TextTable {
+    rows: Vec<Vec<TableCell>>,
     spare: Vec<usize>,
     names: Option<usize>,
     wraps: bool,
 }
 
-impl Table {
+impl TextTable {
     pub(crate) fn new(headings: &[&str]) -> Self {
         let faint = Style::new().dimmed();
-        let headings = headings.iter().map(|text| Cell::styled(faint, text.to_uppercase()));
+        let headings = headings.iter().map(|text| TableCell::styled(faint, text.to_uppercase()));
         Self { rows: vec![headings.collect()], spare: Vec::new(), names: None, wraps: false }
     }
 
@@ -88,7 +88,7 @@ impl Table {
         Self { wraps, ..self }
     }
 
-    pub(crate) fn row(&mut self, cells: Vec<Cell>) {
+    pub(crate) fn row(&mut self, cells: Vec<TableCell>) {
         self.rows.push(cells);
     }
 
@@ -135,7 +135,7 @@ impl Table {
         TableLayout { shown, widths, limit: Some(limit) }
     }
 
-    fn line(&self, row: &[Cell], layout: &TableLayout) -> String {
+    fn line(&self, row: &[TableCell], layout: &TableLayout) -> String {
         let mut line = String::new();
         let (mut written, mut start) = (0, 0);
         for &column in &layout.shown {
@@ -240,26 +240,30 @@ fn wrap(text: &str, room: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cell, Table, cut_middle, wrap};
+    use super::{TableCell, TextTable, cut_middle, wrap};
     use anstyle::AnsiColor;
 
     #[test]
     fn colours_and_wide_letters_do_not_shift_columns() {
-        let mut table = Table::new(&["a", "b", "c"]);
+        let mut table = TextTable::new(&["a", "b", "c"]);
         table.row(vec![
-            Cell::styled(AnsiColor::Red.on_default(), "red"),
-            Cell::new(""),
-            Cell::new("x"),
+            TableCell::styled(AnsiColor::Red.on_default(), "red"),
+            TableCell::new(""),
+            TableCell::new("x"),
         ]);
-        table.row(vec![Cell::new("日本"), Cell::new("y"), Cell::new("")]);
+        table.row(vec![TableCell::new("日本"), TableCell::new("y"), TableCell::new("")]);
         let plain = anstream::adapter::strip_str(&table.render(None)).to_string();
         assert_eq!(plain, "A     B  C\nred      x\n日本  y");
     }
 
     #[test]
     fn a_narrow_terminal_gets_fewer_columns_and_cut_lines() {
-        let mut table = Table::new(&["a", "b", "c"]).spare(&[1]);
-        table.row(vec![Cell::new("first"), Cell::new("second"), Cell::new("the last one")]);
+        let mut table = TextTable::new(&["a", "b", "c"]).spare(&[1]);
+        table.row(vec![
+            TableCell::new("first"),
+            TableCell::new("second"),
+            TableCell::new("the last one"),
+        ]);
         let render = |width| anstream::adapter::strip_str(&table.render(Some(width))).to_string();
         assert_eq!(render(27), "A      B       C\nfirst  second  the last one");
         assert_eq!(render(26), "A      C\nfirst  the last one");
@@ -269,9 +273,13 @@ mod tests {
 
     #[test]
     fn names_are_cut_and_words_wrapped() {
-        let mut table = Table::new(&["job", "stage", ""]).spare(&[1]).names(0).wraps(true);
+        let mut table = TextTable::new(&["job", "stage", ""]).spare(&[1]).names(0).wraps(true);
         let name = "a-name-of-forty-characters-or-so-it-is-1";
-        table.row(vec![Cell::new(name), Cell::new("inbox"), Cell::new("waits on something long")]);
+        table.row(vec![
+            TableCell::new(name),
+            TableCell::new("inbox"),
+            TableCell::new("waits on something long"),
+        ]);
         let render = |width| anstream::adapter::strip_str(&table.render(width)).to_string();
         let whole = format!("{name}  inbox  waits on something long");
         assert_eq!(render(None).lines().last(), Some(&*whole));

@@ -3,7 +3,7 @@
 use std::fmt::{Display, Write};
 use std::path::Path;
 
-use aq_runner::run::Config;
+use aq_runner::run::QueueConfig;
 
 use super::style::plain;
 
@@ -13,7 +13,7 @@ pub(crate) struct TrustedContent<'a, E> {
     /// Its directory.
     pub(crate) queue: &'a Path,
     /// Its settings, or what is wrong with them.
-    pub(crate) config: Result<&'a Config, &'a E>,
+    pub(crate) config: Result<&'a QueueConfig, &'a E>,
     /// Jobs in the inbox.
     pub(crate) waiting: usize,
 }

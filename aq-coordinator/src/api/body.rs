@@ -10,18 +10,18 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 use serde::de::DeserializeOwned;
 
-use super::refusal::Refusal;
+use super::refusal::ApiRefusal;
 
 /// Time limit of a body's arrival.
 const ARRIVAL: Duration = Duration::from_secs(10);
 
 /// A JSON body.
 #[derive(Debug)]
-pub(super) struct Body<T>(pub(super) T);
+pub(super) struct JsonBody<T>(pub(super) T);
 
 /// The parameters of a query string.
 #[derive(Debug)]
-pub(super) struct Query<T>(pub(super) T);
+pub(super) struct QueryParameters<T>(pub(super) T);
 
 /// The job that the path names.
 #[derive(Debug)]
@@ -31,23 +31,23 @@ pub(super) struct JobInPath(pub(super) FleetJobId);
 #[derive(Debug)]
 pub(super) struct FactoryInPath(pub(super) FactoryId);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
-    type Rejection = Refusal;
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = ApiRefusal;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiRefusal> {
         if !is_json(request.headers()) {
             let detail = "send the body as `content-type: application/json`";
-            return Err(Refusal::new(ProblemKind::UnsupportedMediaType, detail));
+            return Err(ApiRefusal::new(ProblemKind::UnsupportedMediaType, detail));
         }
         let body = read(request, ARRIVAL).await?;
         from_json(&body).map(Self)
     }
 }
 
-async fn read(request: Request, arrival: Duration) -> Result<Bytes, Refusal> {
+async fn read(request: Request, arrival: Duration) -> Result<Bytes, ApiRefusal> {
     let too_large = || {
         let detail = format!("a body has at most {MAX_BODY_BYTES} bytes; send less at once");
-        Refusal::new(ProblemKind::TooLarge, detail)
+        ApiRefusal::new(ProblemKind::TooLarge, detail)
     };
     let declared = request.headers().get(CONTENT_LENGTH);
     let declared = declared.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -58,10 +58,10 @@ async fn read(request: Request, arrival: Duration) -> Result<Bytes, Refusal> {
     match tokio::time::timeout(arrival, body).await {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(error)) if is_over_limit(&error) => Err(too_large()),
-        Ok(Err(_)) => Err(Refusal::new(ProblemKind::Malformed, "the body broke off")),
+        Ok(Err(_)) => Err(ApiRefusal::new(ProblemKind::Malformed, "the body broke off")),
         Err(_) => {
             let detail = format!("the body did not arrive within {} s", arrival.as_secs());
-            Err(Refusal::new(ProblemKind::Timeout, detail))
+            Err(ApiRefusal::new(ProblemKind::Timeout, detail))
         }
     }
 }
@@ -85,20 +85,20 @@ fn is_json(head: &HeaderMap) -> bool {
 
 /// Reads JSON. 400 where it is none, 422 with the path of the field where it is another thing than
 /// what is wanted.
-pub(super) fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+pub(super) fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiRefusal> {
     let mut reader = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
         let error = error.into_inner();
         if error.is_data() {
             let detail = error.to_string();
-            Refusal::invalid(with_missing_field(path, &detail), detail)
+            ApiRefusal::invalid(with_missing_field(path, &detail), detail)
         } else {
-            Refusal::new(ProblemKind::Malformed, format!("the body is no JSON: {error}"))
+            ApiRefusal::new(ProblemKind::Malformed, format!("the body is no JSON: {error}"))
         }
     })?;
     reader.end().map_err(|error| {
-        Refusal::new(ProblemKind::Malformed, format!("the body is no JSON: {error}"))
+        ApiRefusal::new(ProblemKind::Malformed, format!("the body is no JSON: {error}"))
     })?;
     Ok(value)
 }
@@ -113,55 +113,55 @@ fn with_missing_field(path: String, detail: &str) -> String {
     }
 }
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
-    type Rejection = Refusal;
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryParameters<T> {
+    type Rejection = ApiRefusal;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiRefusal> {
         from_query(&parts.uri).map(Self)
     }
 }
 
-fn from_query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Refusal> {
+fn from_query<T: DeserializeOwned>(uri: &Uri) -> Result<T, ApiRefusal> {
     let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     let reader = serde_urlencoded::Deserializer::new(pairs);
     serde_path_to_error::deserialize(reader).map_err(|error| {
         let path = error.path().to_string();
-        Refusal::invalid(path, error.into_inner().to_string())
+        ApiRefusal::invalid(path, error.into_inner().to_string())
     })
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for JobInPath {
-    type Rejection = Refusal;
+    type Rejection = ApiRefusal;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiRefusal> {
         let text = segment(parts, state).await?;
         text.parse().map(Self).map_err(|error| not_found(&error))
     }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for FactoryInPath {
-    type Rejection = Refusal;
+    type Rejection = ApiRefusal;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiRefusal> {
         let text = segment(parts, state).await?;
         text.parse()
             .map(Self)
-            .map_err(|error| Refusal::invalid("factoryId", format!("factory id: {error}")))
+            .map_err(|error| ApiRefusal::invalid("factoryId", format!("factory id: {error}")))
     }
 }
 
-async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<String, Refusal> {
+async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<String, ApiRefusal> {
     let path = Path::<String>::from_request_parts(parts, state).await;
     path.map(|Path(text)| text).map_err(|error| not_found(&error.body_text()))
 }
 
-fn not_found(detail: &dyn std::fmt::Display) -> Refusal {
-    Refusal::new(ProblemKind::NotFound, detail.to_string())
+fn not_found(detail: &dyn std::fmt::Display) -> ApiRefusal {
+    ApiRefusal::new(ProblemKind::NotFound, detail.to_string())
 }
 
 #[cfg(test)]
 mod tests {
-    use aq_fleet::protocol::{Claim, Heartbeat, JobQuery};
+    use aq_fleet::protocol::{ClaimRequest, HeartbeatRequest, JobQuery};
 
     use super::*;
 
@@ -180,11 +180,11 @@ mod tests {
             (format!("{{{lease}\"01890a5d-ac96-774b-bcce-b302099a8057\"}}]}}"), "leases[0].epoch"),
             ("{\"instanceId\":\"a/b\"}".to_owned(), "instanceId"),
         ] {
-            assert_eq!(refused::<Heartbeat>(&body), (422, Some(path.to_owned())), "{body}");
+            assert_eq!(refused::<HeartbeatRequest>(&body), (422, Some(path.to_owned())), "{body}");
         }
         let claim =
             "{\"requestId\":\"r\",\"factoryId\":\"f\",\"capabilities\":[\"a b\"],\"free\":1}";
-        assert_eq!(refused::<Claim>(claim), (422, Some("capabilities".to_owned())));
+        assert_eq!(refused::<ClaimRequest>(claim), (422, Some("capabilities".to_owned())));
     }
 
     #[test]

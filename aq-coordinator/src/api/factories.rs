@@ -3,20 +3,20 @@
 use std::sync::Arc;
 
 use aq_fleet::protocol::{
-    DEFAULT_PAGE, Directive, Done, DrainOrder, FactoryPage, Heartbeat, HeartbeatAnswer,
-    LeaseAnswer, LeaseState, MAX_ENDED, MAX_LEASES, MAX_PAGE, PROTOCOL_VERSION, PageQuery,
-    Register, Registered,
+    CallDone, DEFAULT_PAGE, DrainOrder, FactoryPage, HeartbeatAnswer, HeartbeatRequest,
+    HostDirective, LeaseAnswer, LeaseState, MAX_ENDED, MAX_LEASES, MAX_PAGE, PROTOCOL_VERSION,
+    PageQuery, RegisterRequest, RegisterResponse,
 };
 use axum::extract::State;
 use axum::{Extension, Json};
 
-use super::body::{Body, FactoryInPath, Query};
+use super::body::{FactoryInPath, JsonBody, QueryParameters};
 use super::guard::permit;
-use super::refusal::Refusal;
-use super::state::Api;
+use super::refusal::ApiRefusal;
+use super::state::ApiState;
 use super::views;
-use crate::auth::{Caller, ScopeNeed};
-use crate::store::{Beat, LeaseStand};
+use crate::auth::{ApiCaller, ScopeNeed};
+use crate::store::{HeartbeatRow, LeaseStand};
 
 /// The longest name of a host and the longest version, in bytes: they are shown in tables.
 const MAX_NAME: usize = 256;
@@ -28,33 +28,33 @@ pub(super) const MAX_CAPABILITIES: usize = 1000;
 #[utoipa::path(
     put, path = "/v1/factories/{factoryId}", tag = "factories",
     params(("factoryId" = String, Path, description = "The factory's id")),
-    request_body = Register,
-    responses((status = 200, body = Registered)),
+    request_body = RegisterRequest,
+    responses((status = 200, body = RegisterResponse)),
 )]
 pub(super) async fn register(
-    State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Caller>,
+    State(api): State<Arc<ApiState>>,
+    Extension(caller): Extension<ApiCaller>,
     FactoryInPath(factory): FactoryInPath,
-    Body(register): Body<Register>,
-) -> Result<Json<Registered>, Refusal> {
+    JsonBody(register): JsonBody<RegisterRequest>,
+) -> Result<Json<RegisterResponse>, ApiRefusal> {
     permit(&caller, ScopeNeed::ActAs(&factory))?;
     for (path, text) in [("host", &register.host), ("version", &register.version)] {
         if text.len() > MAX_NAME || text.chars().any(char::is_control) {
             let detail = format!("`{path}` has at most {MAX_NAME} bytes and no control characters");
-            return Err(Refusal::invalid(path, detail));
+            return Err(ApiRefusal::invalid(path, detail));
         }
     }
     check_capabilities(register.capabilities.len())?;
     if register.ended.len() > MAX_ENDED {
         let detail = format!("at most {MAX_ENDED} ends, these are {}", register.ended.len());
-        return Err(Refusal::invalid("ended", detail));
+        return Err(ApiRefusal::invalid("ended", detail));
     }
     let has_ended = !register.ended.is_empty();
     let registration = api.store.register(factory, register).await?;
     if has_ended {
         api.pulse.beat();
     }
-    Ok(Json(Registered {
+    Ok(Json(RegisterResponse {
         heartbeat_ms: views::millis(api.heartbeat),
         lease_ms: views::millis(api.lease),
         protocol: PROTOCOL_VERSION,
@@ -63,10 +63,10 @@ pub(super) async fn register(
     }))
 }
 
-pub(super) fn check_capabilities(many: usize) -> Result<(), Refusal> {
+pub(super) fn check_capabilities(many: usize) -> Result<(), ApiRefusal> {
     if many > MAX_CAPABILITIES {
         let detail = format!("at most {MAX_CAPABILITIES} capabilities, these are {many}");
-        return Err(Refusal::invalid("capabilities", detail));
+        return Err(ApiRefusal::invalid("capabilities", detail));
     }
     Ok(())
 }
@@ -75,24 +75,24 @@ pub(super) fn check_capabilities(many: usize) -> Result<(), Refusal> {
 #[utoipa::path(
     post, path = "/v1/factories/{factoryId}/heartbeat", tag = "factories",
     params(("factoryId" = String, Path, description = "The factory's id")),
-    request_body = Heartbeat,
+    request_body = HeartbeatRequest,
     responses((status = 200, body = HeartbeatAnswer)),
 )]
 pub(super) async fn heartbeat(
-    State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Caller>,
+    State(api): State<Arc<ApiState>>,
+    Extension(caller): Extension<ApiCaller>,
     FactoryInPath(factory): FactoryInPath,
-    Body(heartbeat): Body<Heartbeat>,
-) -> Result<Json<HeartbeatAnswer>, Refusal> {
+    JsonBody(heartbeat): JsonBody<HeartbeatRequest>,
+) -> Result<Json<HeartbeatAnswer>, ApiRefusal> {
     permit(&caller, ScopeNeed::ActAs(&factory))?;
-    let Heartbeat { instance_id: instance, free, leases } = heartbeat;
+    let HeartbeatRequest { instance_id: instance, free, leases } = heartbeat;
     if leases.len() > MAX_LEASES {
         let detail = format!("at most {MAX_LEASES} leases, these are {}", leases.len());
-        return Err(Refusal::invalid("leases", detail));
+        return Err(ApiRefusal::invalid("leases", detail));
     }
-    let answer = api.beats.beat(Beat { factory, instance, free, leases }).await?;
-    let directives = answer.cancel.into_iter().map(|job_id| Directive::Cancel { job_id });
-    let directives = directives.chain(answer.draining.then_some(Directive::Drain));
+    let answer = api.beats.beat(HeartbeatRow { factory, instance, free, leases }).await?;
+    let directives = answer.cancel.into_iter().map(|job_id| HostDirective::Cancel { job_id });
+    let directives = directives.chain(answer.draining.then_some(HostDirective::Drain));
     Ok(Json(HeartbeatAnswer {
         leases: answer.leases.into_iter().map(lease).collect(),
         directives: directives.collect(),
@@ -106,15 +106,15 @@ pub(super) async fn heartbeat(
     post, path = "/v1/factories/{factoryId}/drain", tag = "factories",
     params(("factoryId" = String, Path, description = "The factory's id")),
     request_body = DrainOrder,
-    responses((status = 200, body = Done)),
+    responses((status = 200, body = CallDone)),
 )]
 pub(super) async fn drain(
-    State(api): State<Arc<Api>>,
+    State(api): State<Arc<ApiState>>,
     FactoryInPath(factory): FactoryInPath,
-    Body(DrainOrder { drain }): Body<DrainOrder>,
-) -> Result<Json<Done>, Refusal> {
+    JsonBody(DrainOrder { drain }): JsonBody<DrainOrder>,
+) -> Result<Json<CallDone>, ApiRefusal> {
     api.store.drain(factory, drain).await?;
-    Ok(Json(Done {}))
+    Ok(Json(CallDone {}))
 }
 
 fn lease(stand: LeaseStand) -> LeaseAnswer {
@@ -137,9 +137,9 @@ fn lease(stand: LeaseStand) -> LeaseAnswer {
     responses((status = 200, body = FactoryPage)),
 )]
 pub(super) async fn list(
-    State(api): State<Arc<Api>>,
-    Query(query): Query<PageQuery>,
-) -> Result<Json<FactoryPage>, Refusal> {
+    State(api): State<Arc<ApiState>>,
+    QueryParameters(query): QueryParameters<PageQuery>,
+) -> Result<Json<FactoryPage>, ApiRefusal> {
     let after = query.cursor.map(|cursor| cursor.parse()).transpose();
     let after = after.map_err(|_| views::bad_cursor())?;
     let limit = query.limit.unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE);

@@ -2,11 +2,11 @@
 
 use aq_fleet::protocol::ProblemKind;
 
-use super::refusal::Refusal;
+use super::refusal::ApiRefusal;
 use crate::ledger;
 use crate::store::StoreError;
 
-impl From<StoreError> for Refusal {
+impl From<StoreError> for ApiRefusal {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NoSuchJob(_) | StoreError::NoSuchFactory(_) => {
@@ -34,22 +34,22 @@ impl From<StoreError> for Refusal {
     }
 }
 
-impl From<ledger::Refusal> for Refusal {
-    fn from(refusal: ledger::Refusal) -> Self {
+impl From<ledger::LedgerRefusal> for ApiRefusal {
+    fn from(refusal: ledger::LedgerRefusal) -> Self {
         let detail = refusal.to_string();
         match refusal {
-            ledger::Refusal::Fenced(fenced) => {
+            ledger::LedgerRefusal::Fenced(fenced) => {
                 let mut refusal = Self::new(ProblemKind::Fenced, detail);
                 refusal.problem.current_epoch = Some(fenced.current);
                 refusal.problem.holder = fenced.holder;
                 refusal
             }
-            ledger::Refusal::WrongStage { stage, .. } => {
+            ledger::LedgerRefusal::WrongStage { stage, .. } => {
                 let mut refusal = Self::new(ProblemKind::WrongStage, detail);
                 refusal.problem.stage = Some(stage);
                 refusal
             }
-            ledger::Refusal::NotReportable { .. } => Self::invalid("stage", detail),
+            ledger::LedgerRefusal::NotReportable { .. } => Self::invalid("stage", detail),
         }
     }
 }

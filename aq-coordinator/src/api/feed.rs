@@ -13,10 +13,10 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::body::Query;
-use super::refusal::Refusal;
-use super::state::Api;
-use crate::store::Feed;
+use super::body::QueryParameters;
+use super::refusal::ApiRefusal;
+use super::state::ApiState;
+use crate::store::FeedMessages;
 
 /// The header by which a client goes on where it was.
 const LAST_EVENT_ID: &str = "last-event-id";
@@ -43,14 +43,14 @@ const BEHIND: usize = 64;
     responses((status = 200, body = FeedEvent, content_type = "text/event-stream")),
 )]
 pub(super) async fn follow(
-    State(api): State<Arc<Api>>,
+    State(api): State<Arc<ApiState>>,
     head: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiRefusal> {
     let permit = reader(&api)?;
     let after = match head.get(LAST_EVENT_ID) {
         Some(id) => {
             let id = id.to_str().ok().and_then(|id| id.trim().parse::<u64>().ok());
-            id.ok_or_else(|| Refusal::invalid(LAST_EVENT_ID, "expected the `id` of a message"))?
+            id.ok_or_else(|| ApiRefusal::invalid(LAST_EVENT_ID, "expected the `id` of a message"))?
         }
         None => api.store.feed(None, 1).await?.next,
     };
@@ -81,13 +81,13 @@ pub(super) async fn follow(
     responses((status = 200, body = EventPage)),
 )]
 pub(super) async fn page(
-    State(api): State<Arc<Api>>,
-    Query(query): Query<FeedQuery>,
-) -> Result<Json<EventPage>, Refusal> {
+    State(api): State<Arc<ApiState>>,
+    QueryParameters(query): QueryParameters<FeedQuery>,
+) -> Result<Json<EventPage>, ApiRefusal> {
     let wait = query.wait_ms.unwrap_or_default();
     if wait > MAX_WAIT_MS {
         let detail = format!("an answer is held back for at most {MAX_WAIT_MS} ms, not {wait}");
-        return Err(Refusal::invalid("waitMs", detail));
+        return Err(ApiRefusal::invalid("waitMs", detail));
     }
     let _permit = reader(&api)?;
     let after = match (query.after, query.since_ms) {
@@ -100,7 +100,7 @@ pub(super) async fn page(
     let mut pulse = api.pulse.listen();
     let mut stop = api.stop.clone();
     loop {
-        let Feed { events, next, gone } = api.store.feed(Some(after), limit).await?;
+        let FeedMessages { events, next, gone } = api.store.feed(Some(after), limit).await?;
         let left = end.saturating_duration_since(Instant::now());
         if !events.is_empty() || gone.is_some() || left.is_zero() || *stop.borrow() {
             let next = next.max(after);
@@ -127,14 +127,14 @@ fn bounded(mut page: EventPage) -> EventPage {
 }
 
 /// Room for one more who reads from the database by himself.
-fn reader(api: &Api) -> Result<OwnedSemaphorePermit, Refusal> {
-    Arc::clone(&api.readers)
-        .try_acquire_owned()
-        .map_err(|_| Refusal::unavailable("too many follow the events already; try it again later"))
+fn reader(api: &ApiState) -> Result<OwnedSemaphorePermit, ApiRefusal> {
+    Arc::clone(&api.readers).try_acquire_owned().map_err(|_| {
+        ApiRefusal::unavailable("too many follow the events already; try it again later")
+    })
 }
 
 async fn read(
-    api: &Api,
+    api: &ApiState,
     mut after: u64,
     messages: &mpsc::Sender<Result<Event, axum::Error>>,
     _permit: OwnedSemaphorePermit,

@@ -14,10 +14,10 @@ use axum::response::{IntoResponse, Response};
 use tracing::{Instrument, info_span};
 use uuid::Uuid;
 
-use super::refusal::Refusal;
-use super::state::Api;
-use crate::auth::{Caller, ScopeNeed};
-use crate::metrics::Refused;
+use super::refusal::ApiRefusal;
+use super::state::ApiState;
+use crate::auth::{ApiCaller, ScopeNeed};
+use crate::metrics::EarlyRefusal;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -33,7 +33,11 @@ const ALIVE: &str = "/healthz";
 const READY: &str = "/readyz";
 
 /// Gives the request an id, and counts and logs its answer. Neither body nor token is looked at.
-pub(super) async fn observe(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+pub(super) async fn observe(
+    State(api): State<Arc<ApiState>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let begun = Instant::now();
     let id = request_id(request.headers());
     let method = method_label(request.method());
@@ -61,7 +65,7 @@ pub(super) async fn observe(State(api): State<Arc<Api>>, request: Request, next:
 
 /// Turns away who may not call, who calls too often and who speaks an old protocol.
 pub(super) async fn admit(
-    State(api): State<Arc<Api>>,
+    State(api): State<Arc<ApiState>>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -82,48 +86,48 @@ pub(super) async fn admit(
     if let Err(refusal) = admitted {
         return refusal.into_response();
     }
-    let is_known = request.extensions().get::<Caller>().is_some();
+    let is_known = request.extensions().get::<ApiCaller>().is_some();
     let answered = tokio::time::timeout(limit, next.run(request)).await;
     let mut response = answered.unwrap_or_else(|_| {
-        api.metrics.refused(Refused::TimedOut);
-        Refusal::unavailable("the request took too long; try it again").into_response()
+        api.metrics.refused(EarlyRefusal::TimedOut);
+        ApiRefusal::unavailable("the request took too long; try it again").into_response()
     });
     if is_known {
-        response.extensions_mut().insert(Admitted);
+        response.extensions_mut().insert(TokenChecked);
     }
     response
 }
 
 /// Marks an answer to somebody with a valid token: that connection is kept longer.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Admitted;
+pub(crate) struct TokenChecked;
 
 fn peer(request: &Request) -> IpAddr {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip())
 }
 
-fn too_many(api: &Api, pause: Duration) -> Refusal {
-    api.metrics.refused(Refused::TooMany);
-    Refusal::new(ProblemKind::RateLimited, "too many requests; come back later").after(pause)
+fn too_many(api: &ApiState, pause: Duration) -> ApiRefusal {
+    api.metrics.refused(EarlyRefusal::TooMany);
+    ApiRefusal::new(ProblemKind::RateLimited, "too many requests; come back later").after(pause)
 }
 
-fn check(api: &Api, request: &Request) -> Result<Caller, Refusal> {
+fn check(api: &ApiState, request: &Request) -> Result<ApiCaller, ApiRefusal> {
     let peer = peer(request);
     // The token first, and wrong ones alone are counted by address: a flood of them from behind the
     // same address does not lock out who has a right one.
     let caller = bearer(request.headers()).and_then(|token| api.tokens.check(token));
     let Some(caller) = caller else {
         api.guesses.take(peer).map_err(|pause| too_many(api, pause))?;
-        api.metrics.refused(Refused::Unauthorized);
+        api.metrics.refused(EarlyRefusal::Unauthorized);
         let detail = "send `Authorization: Bearer TOKEN` with a token of this coordinator";
-        return Err(Refusal::new(ProblemKind::Unauthorized, detail));
+        return Err(ApiRefusal::new(ProblemKind::Unauthorized, detail));
     };
     api.requests.take((caller.token, peer)).map_err(|pause| too_many(api, pause))?;
     protocol(request.headers())?;
     let path = request.extensions().get::<MatchedPath>();
     let need = path.map_or(ScopeNeed::Token, |path| need(request.method(), path.as_str()));
-    permit(&caller, need).inspect_err(|_| api.metrics.refused(Refused::Scope))?;
+    permit(&caller, need).inspect_err(|_| api.metrics.refused(EarlyRefusal::Scope))?;
     Ok(caller)
 }
 
@@ -150,7 +154,7 @@ fn need(method: &Method, route: &str) -> ScopeNeed<'static> {
 }
 
 /// Refuses what the caller's scope does not cover.
-pub(super) fn permit(caller: &Caller, need: ScopeNeed<'_>) -> Result<(), Refusal> {
+pub(super) fn permit(caller: &ApiCaller, need: ScopeNeed<'_>) -> Result<(), ApiRefusal> {
     if caller.scope.covers(need) {
         return Ok(());
     }
@@ -160,7 +164,7 @@ pub(super) fn permit(caller: &Caller, need: ScopeNeed<'_>) -> Result<(), Refusal
         "the token {} may not do this: in the token file it needs the scope {wanted}{or_admin}",
         caller.label
     );
-    let mut refusal = Refusal::new(ProblemKind::Scope, detail);
+    let mut refusal = ApiRefusal::new(ProblemKind::Scope, detail);
     refusal.problem.scope = Some(wanted);
     Err(refusal)
 }
@@ -173,19 +177,19 @@ fn bearer(head: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn protocol(head: &HeaderMap) -> Result<(), Refusal> {
+fn protocol(head: &HeaderMap) -> Result<(), ApiRefusal> {
     let Some(value) = head.get(PROTOCOL_HEADER) else { return Ok(()) };
     let version = value.to_str().ok().and_then(|text| text.parse::<u32>().ok());
     let Some(version) = version else {
         let detail = format!("the header `{PROTOCOL_HEADER}` is a version number, such as 1");
-        return Err(Refusal::invalid(PROTOCOL_HEADER, detail));
+        return Err(ApiRefusal::invalid(PROTOCOL_HEADER, detail));
     };
     if version < OLDEST_PROTOCOL {
         let detail = format!(
             "this client speaks protocol {version}, and the oldest that is answered is \
              {OLDEST_PROTOCOL}; install a newer aq on this host"
         );
-        let mut refusal = Refusal::new(ProblemKind::TooOld, detail);
+        let mut refusal = ApiRefusal::new(ProblemKind::TooOld, detail);
         refusal.problem.oldest_protocol = Some(OLDEST_PROTOCOL);
         return Err(refusal);
     }

@@ -3,22 +3,22 @@
 use std::sync::Arc;
 
 use aq_fleet::protocol::{
-    DEFAULT_PAGE, JobPage, JobQuery, JobSummary, JobView, MAX_PAGE, Problem, ProblemKind, Submit,
-    Submitted,
+    DEFAULT_PAGE, JobPage, JobQuery, JobSummary, JobView, MAX_PAGE, ProblemBody, ProblemKind,
+    SubmitRequest, SubmitResponse,
 };
 use aq_scheduler::WaitReason;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 
-use super::body::{Body, JobInPath, Query};
+use super::body::{JobInPath, JsonBody, QueryParameters};
 use super::guard::permit;
-use super::refusal::Refusal;
-use super::state::Api;
+use super::refusal::ApiRefusal;
+use super::state::ApiState;
 use super::{manifest, views};
-use crate::assign::Checked;
-use crate::auth::{Caller, ScopeNeed};
-use crate::ledger::{Job, Submission};
+use crate::assign::CycleCheck;
+use crate::auth::{ApiCaller, ScopeNeed};
+use crate::ledger::{FleetJob, JobSubmission};
 use crate::store::{self, JobFilter};
 
 /// Number of times that a submission is checked again because others changed the graph meanwhile.
@@ -28,21 +28,21 @@ const MAX_CHECKS: usize = 20;
 /// takes the place of one that nobody had begun with.
 #[utoipa::path(
     post, path = "/v1/jobs", tag = "jobs",
-    request_body = Submit,
+    request_body = SubmitRequest,
     responses(
-        (status = 201, body = Submitted),
-        (status = 200, body = Submitted),
+        (status = 201, body = SubmitResponse),
+        (status = 200, body = SubmitResponse),
         (
             status = 409, description = "`existing`: the key belongs to another text",
-            body = Problem, content_type = "application/problem+json"
+            body = ProblemBody, content_type = "application/problem+json"
         ),
     ),
 )]
 pub(super) async fn submit(
-    State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Caller>,
-    Body(submit): Body<Submit>,
-) -> Result<(StatusCode, Json<Submitted>), Refusal> {
+    State(api): State<Arc<ApiState>>,
+    Extension(caller): Extension<ApiCaller>,
+    JsonBody(submit): JsonBody<SubmitRequest>,
+) -> Result<(StatusCode, Json<SubmitResponse>), ApiRefusal> {
     permit(
         &caller,
         match &submit.factory_id {
@@ -56,31 +56,31 @@ pub(super) async fn submit(
     for _ in 0..MAX_CHECKS {
         let graph = checked(&api, &submission).await?;
         let (status, job) = match api.store.submit(submission.clone(), graph).await? {
-            store::Submitted::Created(job) => (StatusCode::CREATED, job),
-            store::Submitted::Same(job) | store::Submitted::Superseded(job) => {
+            store::SubmitResult::Created(job) => (StatusCode::CREATED, job),
+            store::SubmitResult::Same(job) | store::SubmitResult::Superseded(job) => {
                 (StatusCode::OK, job)
             }
-            store::Submitted::Clash(job) => return Err(clash(&job)),
-            store::Submitted::GraphMoved => continue,
+            store::SubmitResult::Clash(job) => return Err(clash(&job)),
+            store::SubmitResult::GraphMoved => continue,
         };
         api.pulse.beat();
-        return Ok((status, Json(Submitted { job_id: job.id, key: job.key })));
+        return Ok((status, Json(SubmitResponse { job_id: job.id, key: job.key })));
     }
-    Err(Refusal::unavailable("others submit jobs with deps all the time; try it again"))
+    Err(ApiRefusal::unavailable("others submit jobs with deps all the time; try it again"))
 }
 
 /// The version of the graph in which the job closes no circle. A job without deps closes none.
-async fn checked(api: &Api, submission: &Submission) -> Result<Option<u64>, Refusal> {
+async fn checked(api: &ApiState, submission: &JobSubmission) -> Result<Option<u64>, ApiRefusal> {
     let deps = &submission.terms.deps;
     if deps.is_empty() {
         return Ok(None);
     }
     let (world, key) = (submission.world.clone(), submission.key.clone());
     match api.assign.check(world, key, deps.clone()).await? {
-        Checked::Fits(graph) => Ok(Some(graph)),
-        Checked::Circle(cycle) => {
+        CycleCheck::Fits(graph) => Ok(Some(graph)),
+        CycleCheck::Circle(cycle) => {
             let detail = format!("the deps form a circle: {cycle}; take one of these deps out");
-            let mut problem = Problem::new(ProblemKind::Cycle, detail);
+            let mut problem = ProblemBody::new(ProblemKind::Cycle, detail);
             problem.path = Some("manifest".to_owned());
             problem.cycle = cycle.0;
             Err(problem.into())
@@ -88,13 +88,13 @@ async fn checked(api: &Api, submission: &Submission) -> Result<Option<u64>, Refu
     }
 }
 
-fn clash(job: &Job) -> Refusal {
+fn clash(job: &FleetJob) -> ApiRefusal {
     let detail = format!(
         "the key {} belongs to job {}, which has left the queue with another text; use another \
          idempotency-key",
         job.key, job.id
     );
-    let mut problem = Problem::new(ProblemKind::Existing, detail);
+    let mut problem = ProblemBody::new(ProblemKind::Existing, detail);
     problem.job_id = Some(job.id);
     problem.stage = Some(job.stage);
     problem.into()
@@ -114,9 +114,9 @@ fn clash(job: &Job) -> Refusal {
     responses((status = 200, body = JobPage)),
 )]
 pub(super) async fn list(
-    State(api): State<Arc<Api>>,
-    Query(query): Query<JobQuery>,
-) -> Result<Json<JobPage>, Refusal> {
+    State(api): State<Arc<ApiState>>,
+    QueryParameters(query): QueryParameters<JobQuery>,
+) -> Result<Json<JobPage>, ApiRefusal> {
     let after = query.cursor.map(|cursor| cursor.parse()).transpose();
     let filter = JobFilter {
         world: None,
@@ -139,12 +139,12 @@ pub(super) async fn list(
     responses((status = 200, body = JobView)),
 )]
 pub(super) async fn show(
-    State(api): State<Arc<Api>>,
+    State(api): State<Arc<ApiState>>,
     JobInPath(id): JobInPath,
-) -> Result<Json<JobView>, Refusal> {
+) -> Result<Json<JobView>, ApiRefusal> {
     let found = api.store.job(id).await?;
     let found = found
-        .ok_or_else(|| Refusal::new(ProblemKind::NotFound, format!("there is no job {id}")))?;
+        .ok_or_else(|| ApiRefusal::new(ProblemKind::NotFound, format!("there is no job {id}")))?;
     let waits = found.value.job.is_waiting();
     let world = found.value.job.world.clone();
     let waiting = if found.value.job.doubted {
@@ -163,13 +163,13 @@ pub(super) async fn show(
     params(("jobId" = String, Path, description = "The job's id")),
     responses(
         (status = 200, body = JobSummary),
-        (status = 409, description = "`wrong-stage`", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`wrong-stage`", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn cancel(
-    State(api): State<Arc<Api>>,
+    State(api): State<Arc<ApiState>>,
     JobInPath(job): JobInPath,
-) -> Result<Json<JobSummary>, Refusal> {
+) -> Result<Json<JobSummary>, ApiRefusal> {
     let job = api.store.cancel(job).await?;
     api.pulse.beat();
     Ok(Json(views::summary(&job.value, job.now)))
@@ -181,13 +181,13 @@ pub(super) async fn cancel(
     params(("jobId" = String, Path, description = "The job's id")),
     responses(
         (status = 200, body = JobSummary),
-        (status = 409, description = "`wrong-stage`", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`wrong-stage`", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn requeue(
-    State(api): State<Arc<Api>>,
+    State(api): State<Arc<ApiState>>,
     JobInPath(job): JobInPath,
-) -> Result<Json<JobSummary>, Refusal> {
+) -> Result<Json<JobSummary>, ApiRefusal> {
     let job = api.store.requeue(job).await?;
     api.pulse.beat();
     Ok(Json(views::summary(&job.value, job.now)))

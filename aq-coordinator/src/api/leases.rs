@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 
-use aq_fleet::protocol::{Done, Events, MAX_EVENTS, Problem, Release, Renew, Renewed, Report};
+use aq_fleet::protocol::{
+    CallDone, EventsRequest, MAX_EVENTS, ProblemBody, ReleaseRequest, RenewRequest, RenewResponse,
+    ReportRequest,
+};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 
-use super::body::{Body, JobInPath};
+use super::body::{JobInPath, JsonBody};
 use super::guard::permit;
-use super::refusal::Refusal;
-use super::state::Api;
+use super::refusal::ApiRefusal;
+use super::state::ApiState;
 use super::views;
 use crate::auth::{self, ScopeNeed};
-use crate::ledger::Caller;
+use crate::ledger::LeaseHolder;
 
 /// The most fields of an event.
 const MAX_FIELDS: usize = 64;
@@ -22,94 +25,94 @@ const MAX_FIELDS: usize = 64;
 #[utoipa::path(
     post, path = "/v1/jobs/{jobId}/renew", tag = "leases",
     params(("jobId" = String, Path, description = "The job's id")),
-    request_body = Renew,
+    request_body = RenewRequest,
     responses(
-        (status = 200, body = Renewed),
-        (status = 409, description = "`fenced`: the job is no longer the caller's", body = Problem, content_type = "application/problem+json"),
+        (status = 200, body = RenewResponse),
+        (status = 409, description = "`fenced`: the job is no longer the caller's", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn renew(
-    State(api): State<Arc<Api>>,
-    Extension(caller): Extension<auth::Caller>,
+    State(api): State<Arc<ApiState>>,
+    Extension(caller): Extension<auth::ApiCaller>,
     JobInPath(job): JobInPath,
-    Body(renew): Body<Renew>,
-) -> Result<Json<Renewed>, Refusal> {
+    JsonBody(renew): JsonBody<RenewRequest>,
+) -> Result<Json<RenewResponse>, ApiRefusal> {
     permit(&caller, ScopeNeed::ActAs(&renew.factory_id))?;
-    let caller = Caller { factory: renew.factory_id, epoch: renew.epoch };
+    let caller = LeaseHolder { factory: renew.factory_id, epoch: renew.epoch };
     let expires_in = api.store.renew(job, caller).await?;
-    Ok(Json(Renewed { expires_in_ms: views::millis(expires_in) }))
+    Ok(Json(RenewResponse { expires_in_ms: views::millis(expires_in) }))
 }
 
 /// Say how far a job has come. `stage: shipped` decides a ship.
 #[utoipa::path(
     post, path = "/v1/jobs/{jobId}/reports", tag = "leases",
     params(("jobId" = String, Path, description = "The job's id")),
-    request_body = Report,
+    request_body = ReportRequest,
     responses(
-        (status = 200, body = Done),
-        (status = 409, description = "`fenced`: the job is no longer the caller's", body = Problem, content_type = "application/problem+json"),
+        (status = 200, body = CallDone),
+        (status = 409, description = "`fenced`: the job is no longer the caller's", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn report(
-    State(api): State<Arc<Api>>,
-    Extension(caller): Extension<auth::Caller>,
+    State(api): State<Arc<ApiState>>,
+    Extension(caller): Extension<auth::ApiCaller>,
     JobInPath(job): JobInPath,
-    Body(report): Body<Report>,
-) -> Result<Json<Done>, Refusal> {
+    JsonBody(report): JsonBody<ReportRequest>,
+) -> Result<Json<CallDone>, ApiRefusal> {
     permit(&caller, ScopeNeed::ActAs(&report.factory_id))?;
     api.store.report(job, report).await?;
     api.pulse.beat();
-    Ok(Json(Done {}))
+    Ok(Json(CallDone {}))
 }
 
 /// Give a job back.
 #[utoipa::path(
     post, path = "/v1/jobs/{jobId}/release", tag = "leases",
     params(("jobId" = String, Path, description = "The job's id")),
-    request_body = Release,
+    request_body = ReleaseRequest,
     responses(
-        (status = 200, body = Done),
-        (status = 409, description = "`fenced`: the job is no longer the caller's", body = Problem, content_type = "application/problem+json"),
+        (status = 200, body = CallDone),
+        (status = 409, description = "`fenced`: the job is no longer the caller's", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn release(
-    State(api): State<Arc<Api>>,
-    Extension(caller): Extension<auth::Caller>,
+    State(api): State<Arc<ApiState>>,
+    Extension(caller): Extension<auth::ApiCaller>,
     JobInPath(job): JobInPath,
-    Body(release): Body<Release>,
-) -> Result<Json<Done>, Refusal> {
+    JsonBody(release): JsonBody<ReleaseRequest>,
+) -> Result<Json<CallDone>, ApiRefusal> {
     permit(&caller, ScopeNeed::ActAs(&release.factory_id))?;
     api.store.release(job, release).await?;
     api.pulse.beat();
-    Ok(Json(Done {}))
+    Ok(Json(CallDone {}))
 }
 
 /// Echo what happened to a job, for trackers and dashboards.
 #[utoipa::path(
     post, path = "/v1/jobs/{jobId}/events", tag = "leases",
     params(("jobId" = String, Path, description = "The job's id")),
-    request_body = Events,
+    request_body = EventsRequest,
     responses(
-        (status = 202, body = Done),
-        (status = 409, description = "`fenced`: the job is no longer the caller's", body = Problem, content_type = "application/problem+json"),
+        (status = 202, body = CallDone),
+        (status = 409, description = "`fenced`: the job is no longer the caller's", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn post_events(
-    State(api): State<Arc<Api>>,
-    Extension(caller): Extension<auth::Caller>,
+    State(api): State<Arc<ApiState>>,
+    Extension(caller): Extension<auth::ApiCaller>,
     JobInPath(job): JobInPath,
-    Body(events): Body<Events>,
-) -> Result<(StatusCode, Json<Done>), Refusal> {
+    JsonBody(events): JsonBody<EventsRequest>,
+) -> Result<(StatusCode, Json<CallDone>), ApiRefusal> {
     permit(&caller, ScopeNeed::ActAs(&events.factory_id))?;
     if events.events.len() > MAX_EVENTS {
         let detail = format!("at most {MAX_EVENTS} events, these are {}", events.events.len());
-        return Err(Refusal::invalid("events", detail));
+        return Err(ApiRefusal::invalid("events", detail));
     }
     if let Some(n) = events.events.iter().position(|event| event.fields.len() > MAX_FIELDS) {
         let detail = format!("an event has at most {MAX_FIELDS} fields");
-        return Err(Refusal::invalid(format!("events[{n}].fields"), detail));
+        return Err(ApiRefusal::invalid(format!("events[{n}].fields"), detail));
     }
     api.store.post(job, events).await?;
     api.pulse.beat();
-    Ok((StatusCode::ACCEPTED, Json(Done {})))
+    Ok((StatusCode::ACCEPTED, Json(CallDone {})))
 }

@@ -1,22 +1,25 @@
 //! A job file from outside, as the ledger takes it.
 
-use aq_fleet::protocol::{MAX_MANIFEST_BYTES, Problem, ProblemKind, Submit};
+use aq_fleet::protocol::{MAX_MANIFEST_BYTES, ProblemBody, ProblemKind, SubmitRequest};
 use aq_manifest::{Manifest, Severity, ShipMode, parse, resolve};
 use uuid::Uuid;
 
-use super::refusal::Refusal;
+use super::refusal::ApiRefusal;
 use crate::assign::terms;
-use crate::echo::Echoes;
-use crate::ledger::{Submission, World};
+use crate::echo::TrackerSettings;
+use crate::ledger::{JobNamespace, JobSubmission};
 
 /// Reads a submission. The profile that a file names is the host's, and is not known here: what
 /// the file says itself is what counts in the fleet.
-pub(super) fn read(submit: Submit, echoes: Option<&Echoes>) -> Result<Submission, Refusal> {
-    let Submit { manifest, name, shadow, factory_id } = submit;
+pub(super) fn read(
+    submit: SubmitRequest,
+    echoes: Option<&TrackerSettings>,
+) -> Result<JobSubmission, ApiRefusal> {
+    let SubmitRequest { manifest, name, shadow, factory_id } = submit;
     let world = world(shadow, factory_id)?;
     if manifest.len() >= MAX_MANIFEST_BYTES {
         let detail = format!("a job file has less than {MAX_MANIFEST_BYTES} bytes");
-        return Err(Refusal::invalid("manifest", detail));
+        return Err(ApiRefusal::invalid("manifest", detail));
     }
     let parsed = parse(&manifest);
     let error = parsed.diagnostics.iter().find(|found| found.severity == Severity::Error);
@@ -29,7 +32,7 @@ pub(super) fn read(submit: Submit, echoes: Option<&Echoes>) -> Result<Submission
         return Err(problem.into());
     }
     let spec = resolve(&parsed.manifest, None);
-    if world == World::Fleet {
+    if world == JobNamespace::Fleet {
         check_keys(&parsed.manifest).map_err(|key| {
             refused(format!("{name}.md: `{key}` is written by the fleet itself; take the line out"))
         })?;
@@ -45,11 +48,11 @@ pub(super) fn read(submit: Submit, echoes: Option<&Echoes>) -> Result<Submission
     let terms = terms(name, &manifest, spec).map_err(|error| {
         refused(format!("the engine or the profile cannot be advertised by a host: {error}"))
     })?;
-    Ok(Submission { id: Uuid::now_v7().into(), world, key, terms, item, manifest })
+    Ok(JobSubmission { id: Uuid::now_v7().into(), world, key, terms, item, manifest })
 }
 
-fn refused(detail: String) -> Problem {
-    let mut problem = Problem::new(ProblemKind::InvalidManifest, detail);
+fn refused(detail: String) -> ProblemBody {
+    let mut problem = ProblemBody::new(ProblemKind::InvalidManifest, detail);
     problem.path = Some("manifest".to_owned());
     problem
 }
@@ -66,7 +69,7 @@ fn check_keys(manifest: &Manifest) -> Result<(), &'static str> {
 }
 
 /// Refuses an issue of a repository that this coordinator is not to write to.
-fn check_item(item: Option<&str>, echoes: Option<&Echoes>) -> Result<(), String> {
+fn check_item(item: Option<&str>, echoes: Option<&TrackerSettings>) -> Result<(), String> {
     let item = item.and_then(|item| item.parse().ok());
     match (&item, echoes) {
         (Some(item), Some(echoes)) if !echoes.covers(item) => Err(format!(
@@ -77,13 +80,16 @@ fn check_item(item: Option<&str>, echoes: Option<&Echoes>) -> Result<(), String>
     }
 }
 
-fn world(shadow: bool, owner: Option<aq_fleet::protocol::FactoryId>) -> Result<World, Refusal> {
+fn world(
+    shadow: bool,
+    owner: Option<aq_fleet::protocol::FactoryId>,
+) -> Result<JobNamespace, ApiRefusal> {
     match (shadow, owner) {
-        (false, _) => Ok(World::Fleet),
-        (true, Some(owner)) if !owner.is_shadow() => Ok(World::Shadow(owner)),
+        (false, _) => Ok(JobNamespace::Fleet),
+        (true, Some(owner)) if !owner.is_shadow() => Ok(JobNamespace::Shadow(owner)),
         (true, _) => {
             let detail = "a shadow job needs the id of the host whose job it is, without `-shadow`";
-            Err(Refusal::invalid("factoryId", detail))
+            Err(ApiRefusal::invalid("factoryId", detail))
         }
     }
 }

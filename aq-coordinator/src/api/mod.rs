@@ -17,6 +17,6 @@ mod service;
 mod state;
 mod views;
 
-pub(crate) use guard::Admitted;
+pub(crate) use guard::TokenChecked;
 pub(crate) use router::router;
-pub(crate) use state::Api;
+pub(crate) use state::ApiState;

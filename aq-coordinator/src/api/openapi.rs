@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aq_fleet::protocol::{PROBLEM_MEDIA_TYPE, PROTOCOL_VERSION, Problem};
+use aq_fleet::protocol::{PROBLEM_MEDIA_TYPE, PROTOCOL_VERSION, ProblemBody};
 use axum::Extension;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -12,14 +12,14 @@ use utoipa::{PartialSchema, ToSchema};
 
 /// The document as it is sent.
 #[derive(Clone, Debug)]
-pub(super) struct Document(pub(super) Arc<str>);
+pub(super) struct OpenApiDocument(pub(super) Arc<str>);
 
 /// This document.
 #[utoipa::path(
     get, path = "/openapi.json", tag = "service",
     responses((status = 200, body = serde_json::Value)),
 )]
-pub(super) async fn show(Extension(Document(text)): Extension<Document>) -> Response {
+pub(super) async fn show(Extension(OpenApiDocument(text)): Extension<OpenApiDocument>) -> Response {
     ([(CONTENT_TYPE, "application/json")], text.to_string()).into_response()
 }
 
@@ -35,8 +35,8 @@ pub(super) fn base() -> OpenApi {
         Some("What a coordinator of aq answers. Errors are problem documents (RFC 9457).".into());
     let mut components = utoipa::openapi::Components::new();
     let mut schemas = Vec::new();
-    Problem::schemas(&mut schemas);
-    schemas.push((Problem::name().into_owned(), Problem::schema()));
+    ProblemBody::schemas(&mut schemas);
+    schemas.push((ProblemBody::name().into_owned(), ProblemBody::schema()));
     components.schemas.extend(schemas);
     let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     components.security_schemes.insert(BEARER.to_owned(), RefOr::T(scheme));
@@ -48,7 +48,7 @@ pub(super) fn base() -> OpenApi {
 }
 
 fn problem() -> utoipa::openapi::Response {
-    let schema = Ref::from_schema_name(Problem::name().into_owned());
+    let schema = Ref::from_schema_name(ProblemBody::name().into_owned());
     let content = Content::new(Some(schema));
     ResponseBuilder::new()
         .description("The call was refused.")

@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-use aq_fleet::protocol::{PROBLEM_MEDIA_TYPE, Problem, ProblemKind};
+use aq_fleet::protocol::{PROBLEM_MEDIA_TYPE, ProblemBody, ProblemKind};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 /// A problem, and when to come back where that is known.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Refusal {
-    pub(crate) problem: Box<Problem>,
+pub(crate) struct ApiRefusal {
+    pub(crate) problem: Box<ProblemBody>,
     retry_after: Option<Duration>,
 }
 
-impl Refusal {
+impl ApiRefusal {
     pub(crate) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
-        Self { problem: Box::new(Problem::new(kind, detail)), retry_after: None }
+        Self { problem: Box::new(ProblemBody::new(kind, detail)), retry_after: None }
     }
 
     /// A field of the body is wrong.
@@ -37,14 +37,14 @@ impl Refusal {
     }
 }
 
-impl From<Problem> for Refusal {
-    fn from(problem: Problem) -> Self {
+impl From<ProblemBody> for ApiRefusal {
+    fn from(problem: ProblemBody) -> Self {
         Self { problem: Box::new(problem), retry_after: None }
     }
 }
 
 /// The kind stays with the response, for the metrics.
-impl IntoResponse for Refusal {
+impl IntoResponse for ApiRefusal {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.problem.status);
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

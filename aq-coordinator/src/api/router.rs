@@ -9,17 +9,17 @@ use axum::{Extension, Router};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::refusal::Refusal;
-use super::state::Api;
+use super::refusal::ApiRefusal;
+use super::state::ApiState;
 use super::{claims, factories, feed, guard, jobs, leases, openapi, service};
 
 /// The whole API, with everything that a request goes through on its way in.
-pub(crate) fn router(api: Arc<Api>) -> Router {
+pub(crate) fn router(api: Arc<ApiState>) -> Router {
     let (router, document) = routes().split_for_parts();
     let document = openapi::with_problems(document);
     let document = document.to_json().unwrap_or_default();
     router
-        .layer(Extension(openapi::Document(document.into())))
+        .layer(Extension(openapi::OpenApiDocument(document.into())))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(Arc::clone(&api), guard::admit))
@@ -27,7 +27,7 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .with_state(api)
 }
 
-fn routes() -> OpenApiRouter<Arc<Api>> {
+fn routes() -> OpenApiRouter<Arc<ApiState>> {
     OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(factories::register))
         .routes(routes!(factories::heartbeat))
@@ -51,12 +51,12 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(openapi::show))
 }
 
-async fn not_found(uri: Uri) -> Refusal {
+async fn not_found(uri: Uri) -> ApiRefusal {
     let detail = format!("there is no {}; /openapi.json has every path", uri.path());
-    Refusal::new(ProblemKind::NotFound, detail)
+    ApiRefusal::new(ProblemKind::NotFound, detail)
 }
 
-async fn method_not_allowed(method: Method, uri: Uri) -> Refusal {
+async fn method_not_allowed(method: Method, uri: Uri) -> ApiRefusal {
     let detail = format!("{} takes no {method}; /openapi.json has every path", uri.path());
-    Refusal::new(ProblemKind::MethodNotAllowed, detail)
+    ApiRefusal::new(ProblemKind::MethodNotAllowed, detail)
 }

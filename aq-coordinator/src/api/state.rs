@@ -6,32 +6,32 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
-use crate::assign::Assign;
-use crate::auth::Tokens;
-use crate::beats::Beats;
-use crate::echo::Echoes;
-use crate::metrics::Metrics;
-use crate::pulse::Pulse;
-use crate::rate::Gate;
-use crate::store::Store;
+use crate::assign::AssignHandle;
+use crate::auth::ApiTokens;
+use crate::change_notifier::ChangeNotifier;
+use crate::echo::TrackerSettings;
+use crate::heartbeat_batcher::HeartbeatBatcher;
+use crate::metrics::CoordinatorMetrics;
+use crate::rate::RateGate;
+use crate::store::CoordinatorStore;
 
 /// One coordinator, as its handlers see it.
 #[derive(Debug)]
-pub(crate) struct Api {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) assign: Assign,
-    pub(crate) beats: Beats,
-    pub(crate) pulse: Pulse,
-    pub(crate) tokens: Tokens,
+pub(crate) struct ApiState {
+    pub(crate) store: Arc<dyn CoordinatorStore>,
+    pub(crate) assign: AssignHandle,
+    pub(crate) beats: HeartbeatBatcher,
+    pub(crate) pulse: ChangeNotifier,
+    pub(crate) tokens: ApiTokens,
     /// Requests with a valid token, by token and address.
-    pub(crate) requests: Gate<(u64, IpAddr)>,
+    pub(crate) requests: RateGate<(u64, IpAddr)>,
     /// Requests without one, by address.
-    pub(crate) guesses: Gate<IpAddr>,
+    pub(crate) guesses: RateGate<IpAddr>,
     /// Questions whether it is ready, which need none, by address.
-    pub(crate) probes: Gate<IpAddr>,
-    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) probes: RateGate<IpAddr>,
+    pub(crate) metrics: Arc<CoordinatorMetrics>,
     /// The trackers that are told.
-    pub(crate) echoes: Option<Echoes>,
+    pub(crate) echoes: Option<TrackerSettings>,
     pub(crate) lease: Duration,
     pub(crate) heartbeat: Duration,
     /// Room for those who follow the events: each reads from the database by itself.

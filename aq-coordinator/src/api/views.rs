@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use aq_fleet::protocol::{
-    FactoryView, Grant, GrantView, JobSummary, JobView, ReportView, SlotCount, SpentSum, Stats,
+    FactoryView, FleetStats, GrantView, JobSummary, JobView, LeaseGrant, ReportView, SlotCount,
+    SpentSum,
 };
 use aq_scheduler::WaitReason;
 
-use super::refusal::Refusal;
-use crate::ledger::{DbTime, End, GrantRecord, Job, World};
-use crate::store::{FactoryRow, Granted, HostSlots, JobDetail, Numbers, ReportRecord};
+use super::refusal::ApiRefusal;
+use crate::ledger::{DbTime, FleetJob, GrantRecord, JobNamespace, LeaseEnd};
+use crate::store::{FactoryRow, FleetNumbers, GrantedJob, HostSlots, JobDetail, ReportRecord};
 
 pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
@@ -19,13 +20,13 @@ fn ago(then: DbTime, now: DbTime) -> u64 {
     millis(now.since(then))
 }
 
-pub(super) fn bad_cursor() -> Refusal {
-    Refusal::invalid("cursor", "a cursor is what `next` of the page before says")
+pub(super) fn bad_cursor() -> ApiRefusal {
+    ApiRefusal::invalid("cursor", "a cursor is what `next` of the page before says")
 }
 
-pub(super) fn grant(granted: Granted) -> Grant {
-    let Granted { job, manifest, expires_in } = granted;
-    Grant {
+pub(super) fn grant(granted: GrantedJob) -> LeaseGrant {
+    let GrantedJob { job, manifest, expires_in } = granted;
+    LeaseGrant {
         job_id: job.id,
         key: job.key,
         name: Some(job.terms.name),
@@ -36,7 +37,7 @@ pub(super) fn grant(granted: Granted) -> Grant {
     }
 }
 
-pub(super) fn summary(job: &Job, now: DbTime) -> JobSummary {
+pub(super) fn summary(job: &FleetJob, now: DbTime) -> JobSummary {
     JobSummary {
         job_id: job.id,
         key: job.key.clone(),
@@ -45,7 +46,7 @@ pub(super) fn summary(job: &Job, now: DbTime) -> JobSummary {
         result: job.result,
         priority: job.terms.priority,
         lock: job.terms.lock.clone(),
-        shadow: job.world != World::Fleet,
+        shadow: job.world != JobNamespace::Fleet,
         epoch: job.epoch,
         holder: job.holder().cloned(),
         last_holder: job.tenure.as_ref().map(|tenure| tenure.factory.clone()),
@@ -78,10 +79,10 @@ fn grant_view(record: GrantRecord, now: DbTime) -> GrantView {
         started_ms_ago: ago(record.started, now),
         ended_ms_ago: record.ended.map(|ended| ago(ended, now)),
         outcome: match record.end {
-            Some(End::Released(outcome)) => Some(outcome),
-            Some(End::Lost) | None => None,
+            Some(LeaseEnd::Released(outcome)) => Some(outcome),
+            Some(LeaseEnd::Lost) | None => None,
         },
-        lost: record.end == Some(End::Lost),
+        lost: record.end == Some(LeaseEnd::Lost),
     }
 }
 
@@ -112,12 +113,12 @@ pub(super) fn factory(row: FactoryRow, now: DbTime, lease: Duration) -> FactoryV
     }
 }
 
-pub(super) fn stats(numbers: Numbers) -> Stats {
+pub(super) fn stats(numbers: FleetNumbers) -> FleetStats {
     let sum = |of: fn(&HostSlots) -> u32| numbers.slots.iter().map(of).map(u64::from).sum();
     let slots = SlotCount { in_use: sum(|slots| slots.in_use), free: sum(|slots| slots.free) };
     let totals = numbers.totals;
     let failures = totals.failed.iter().map(|(result, n)| (result.to_string(), *n)).collect();
-    Stats {
+    FleetStats {
         factories_alive: numbers.factories_alive,
         factories_known: numbers.factories_known,
         queue: numbers.depth,

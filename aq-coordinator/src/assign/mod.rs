@@ -1,18 +1,18 @@
 //! Which host gets which job. One task decides: what asks at the same moment is planned together
 //! and written in one transaction, and the store has the last word on each.
 
-mod ask;
-mod board;
-mod boards;
-mod desk;
+mod assign_request;
 mod handle;
+mod job_assigner;
+mod mirror_set;
 mod needs;
+mod pending_claims;
+mod queue_mirror;
 mod share;
-mod waiting;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use ask::Checked;
-pub(crate) use handle::Assign;
+pub(crate) use assign_request::CycleCheck;
+pub(crate) use handle::AssignHandle;
 pub(crate) use needs::terms;

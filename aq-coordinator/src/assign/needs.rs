@@ -1,11 +1,11 @@
 //! A job file as the fleet wants it: what a host must have, and what must come first.
 
-use aq_caps::{Requirement, RequirementError};
+use aq_caps::{HostRequirement, RequirementError};
 use aq_manifest::{JobId, JobSpec};
-use aq_scheduler::Job;
+use aq_scheduler::ScheduledJob;
 use jiff::Timestamp;
 
-use crate::ledger::{BodyHash, Job as Row, Terms};
+use crate::ledger::{BodyHash, FleetJob as Row, SchedulingTerms};
 
 /// The one engine that every host has. Which engine runs a job is the host's business: an engine
 /// that the file names is a requirement here, and a class is met anywhere.
@@ -19,14 +19,18 @@ const NO_LOCK: &str = "none";
 ///
 /// # Errors
 /// The name of an engine or a profile that no host can advertise.
-pub(crate) fn terms(name: JobId, manifest: &str, spec: JobSpec) -> Result<Terms, RequirementError> {
+pub(crate) fn terms(
+    name: JobId,
+    manifest: &str,
+    spec: JobSpec,
+) -> Result<SchedulingTerms, RequirementError> {
     let mut needs: Vec<String> = spec.capabilities.iter().map(ToString::to_string).collect();
     for (what, name) in [("engine", spec.engine), ("profile", spec.profile)] {
         if let Some(name) = name {
-            needs.push(format!("{what}:{name}").parse::<Requirement>()?.to_string());
+            needs.push(format!("{what}:{name}").parse::<HostRequirement>()?.to_string());
         }
     }
-    Ok(Terms {
+    Ok(SchedulingTerms {
         name,
         body: BodyHash::of(manifest),
         priority: spec.priority,
@@ -38,11 +42,11 @@ pub(crate) fn terms(name: JobId, manifest: &str, spec: JobSpec) -> Result<Terms,
 }
 
 /// A row for the queue in memory. `None` for one that no coordinator has written.
-pub(super) fn job(row: &Row) -> Option<Job> {
+pub(super) fn job(row: &Row) -> Option<ScheduledJob> {
     // A time only in name: the order is all that the queue takes from it.
     let added_at = Timestamp::from_microsecond(i64::try_from(row.seq).ok()?).ok()?;
     let requirements = row.terms.needs.iter().map(|text| text.parse()).collect::<Result<_, _>>();
-    Some(Job {
+    Some(ScheduledJob {
         priority: row.terms.priority,
         lock: row.terms.lock.clone(),
         key: Some(row.key.clone()),
@@ -50,6 +54,6 @@ pub(super) fn job(row: &Row) -> Option<Job> {
         deps_mode: row.terms.deps_mode,
         requirements: requirements.ok()?,
         engines: vec![ANY_ENGINE.to_owned()],
-        ..Job::new(row.id.to_string().parse().ok()?, added_at)
+        ..ScheduledJob::new(row.id.to_string().parse().ok()?, added_at)
     })
 }

@@ -1,15 +1,15 @@
 //! Decisions of the board and of the sharing out, without a store.
 
-use aq_caps::Token;
+use aq_caps::CapabilityToken;
 use aq_fleet::protocol::{FactoryId, FleetJobId};
 use aq_manifest::{Stage, parse, resolve};
 use aq_scheduler::{DependencyStatus, PendingDependency, WaitReason};
 use uuid::Uuid;
 
-use super::board::{Board, Offer, Standing};
 use super::needs::terms;
-use super::share::{Asking, share};
-use crate::ledger::{DbTime, Job as Row, Submission, World};
+use super::queue_mirror::{HostOffer, QueueMirror, Schedulability};
+use super::share::{ClaimShare, share};
+use crate::ledger::{DbTime, FleetJob as Row, JobNamespace, JobSubmission};
 
 /// The row of a job with this front matter; ids and ages count up with `n`.
 fn row(n: u64, front: &str) -> Row {
@@ -21,7 +21,7 @@ fn row(n: u64, front: &str) -> Row {
     let name = format!("job-{n}").parse().unwrap();
     let terms = terms(name, &manifest, spec).unwrap();
     let submission =
-        Submission { id: id(n), world: World::Fleet, key, terms, item: None, manifest };
+        JobSubmission { id: id(n), world: JobNamespace::Fleet, key, terms, item: None, manifest };
     submission.into_job(n, DbTime(0))
 }
 
@@ -33,21 +33,22 @@ fn id(n: u64) -> FleetJobId {
     Uuid::from_u128(n.into()).into()
 }
 
-fn board(rows: &[Row]) -> Board {
-    let mut board = Board::new();
+fn board(rows: &[Row]) -> QueueMirror {
+    let mut board = QueueMirror::new();
     board.follow(rows);
     board
 }
 
-fn tokens(words: &str) -> Vec<Token> {
-    let mut tokens: Vec<Token> = words.split_whitespace().map(|w| w.parse().unwrap()).collect();
+fn tokens(words: &str) -> Vec<CapabilityToken> {
+    let mut tokens: Vec<CapabilityToken> =
+        words.split_whitespace().map(|w| w.parse().unwrap()).collect();
     tokens.sort();
     tokens
 }
 
-fn plan(board: &mut Board, has: &str, held: &[&str], max: u32) -> Vec<FleetJobId> {
+fn plan(board: &mut QueueMirror, has: &str, held: &[&str], max: u32) -> Vec<FleetJobId> {
     let held: Vec<String> = held.iter().map(|&lock| lock.to_owned()).collect();
-    board.plan(Offer { capabilities: &tokens(has), held_locks: &held }, max)
+    board.plan(HostOffer { capabilities: &tokens(has), held_locks: &held }, max)
 }
 
 fn at(row: &Row, stage: Stage) -> Row {
@@ -80,7 +81,7 @@ fn fleet_lock_is_held_once() {
     assert_eq!(plan(&mut board, "", &[], 9), [id(1), id(3), id(4)]);
     assert_eq!(plan(&mut board, "", &["db"], 9), [id(3), id(4)]);
     assert_eq!(plan(&mut board, "", &[], 9), [id(1), id(3), id(4)], "the pretended one is gone");
-    board.note(id(1), Standing::Held);
+    board.note(id(1), Schedulability::Held);
     assert_eq!(plan(&mut board, "", &[], 9), [id(3), id(4)]);
     let holder = id(1).to_string().parse().unwrap();
     assert_eq!(board.why(id(2)), Some(WaitReason::LockHeld { job: holder }));
@@ -133,9 +134,9 @@ fn deps_may_be_turned_around_in_one_go() {
 fn jobs_are_dealt_in_turn() {
     let rows: Vec<Row> = (1..=5).map(|n| row(n, "lock: none")).collect();
     let capabilities = tokens("");
-    let offer = Offer { capabilities: &capabilities, held_locks: &[] };
-    let wants = |wants| Asking { offer, wants };
-    let deal = |asking: &[Asking<'_>], most| {
+    let offer = HostOffer { capabilities: &capabilities, held_locks: &[] };
+    let wants = |wants| ClaimShare { offer, wants };
+    let deal = |asking: &[ClaimShare<'_>], most| {
         let dealt = share(&mut board(&rows), asking, most);
         dealt.iter().map(Vec::len).collect::<Vec<_>>()
     };
@@ -151,8 +152,12 @@ fn what_one_gets_no_other_gets() {
     let rows: Vec<Row> = (1..=4).map(|n| row(n, "lock: none")).collect();
     let capabilities = tokens("");
     let held = ["db".to_owned()];
-    let plain = Asking { offer: Offer { capabilities: &capabilities, held_locks: &[] }, wants: 2 };
-    let busy = Asking { offer: Offer { capabilities: &capabilities, held_locks: &held }, wants: 2 };
+    let plain =
+        ClaimShare { offer: HostOffer { capabilities: &capabilities, held_locks: &[] }, wants: 2 };
+    let busy = ClaimShare {
+        offer: HostOffer { capabilities: &capabilities, held_locks: &held },
+        wants: 2,
+    };
     let dealt = share(&mut board(&rows), &[plain, busy, plain], 99);
     assert_eq!(dealt, [vec![id(1), id(4)], vec![id(2)], vec![id(3)]]);
 }
@@ -160,8 +165,8 @@ fn what_one_gets_no_other_gets() {
 #[test]
 fn mirrors_of_shadows_stand_where_their_originals_do() {
     let owner: FactoryId = "host".parse().unwrap();
-    let mirror = Row { world: World::Shadow(owner), ..row(1, "lock: db") };
-    assert_eq!(Standing::of(&mirror), Standing::Waiting);
-    assert_eq!(Standing::of(&at(&mirror, Stage::Review)), Standing::Held);
-    assert_eq!(Standing::of(&at(&mirror, Stage::Testing)), Standing::Testing);
+    let mirror = Row { world: JobNamespace::Shadow(owner), ..row(1, "lock: db") };
+    assert_eq!(Schedulability::of(&mirror), Schedulability::Waiting);
+    assert_eq!(Schedulability::of(&at(&mirror, Stage::Review)), Schedulability::Held);
+    assert_eq!(Schedulability::of(&at(&mirror, Stage::Testing)), Schedulability::Testing);
 }

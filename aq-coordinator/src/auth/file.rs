@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use super::tokens::TokenError;
+use super::tokens::TokenListError;
 
 /// Permission bits of the group and of all others.
 const OTHERS_WRITE: u32 = 0o022;
@@ -15,9 +15,9 @@ const OTHERS_READ: u32 = 0o044;
 const MAX_FILE: u64 = 2 << 20;
 
 /// Reads the text, and says whether others can read it too.
-pub(super) fn read(path: &Path) -> Result<(String, bool), TokenError> {
-    let unreadable = |source: io::Error| TokenError::Read { path: path.to_owned(), source };
-    let unfit = |problem| TokenError::Unfit { path: path.to_owned(), problem };
+pub(super) fn read(path: &Path) -> Result<(String, bool), TokenListError> {
+    let unreadable = |source: io::Error| TokenListError::Read { path: path.to_owned(), source };
+    let unfit = |problem| TokenListError::Unfit { path: path.to_owned(), problem };
     // A link is followed, as secrets of containers are links; a pipe is not waited for.
     let mut options = File::options();
     let file = options.read(true).custom_flags(nix::libc::O_NONBLOCK).open(path);

@@ -5,5 +5,5 @@ mod scope;
 mod tokens;
 
 pub(crate) use scope::ScopeNeed;
-pub(crate) use tokens::Caller;
-pub use tokens::{TokenError, Tokens};
+pub(crate) use tokens::ApiCaller;
+pub use tokens::{ApiTokens, TokenListError};

@@ -25,7 +25,7 @@ const MAX_TOKENS: usize = 1000;
 
 /// Reason why there are no tokens to check callers with. No message repeats a token.
 #[derive(Debug, thiserror::Error)]
-pub enum TokenError {
+pub enum TokenListError {
     /// The file cannot be read.
     #[error("cannot read the token file {path}: {source}")]
     Read {
@@ -63,7 +63,7 @@ pub enum TokenError {
 /// The tokens that a coordinator accepts. Only their digests are kept. Clones share them: what one
 /// reads again, all have.
 #[derive(Clone)]
-pub struct Tokens {
+pub struct ApiTokens {
     /// Where they can be read again.
     file: Option<PathBuf>,
     now: Arc<RwLock<TokenList>>,
@@ -72,11 +72,11 @@ pub struct Tokens {
 /// The tokens of one reading.
 #[derive(Clone)]
 struct TokenList {
-    entries: Arc<[Entry]>,
+    entries: Arc<[TokenEntry]>,
     warnings: Vec<String>,
 }
 
-struct Entry {
+struct TokenEntry {
     label: Arc<str>,
     /// `None` for a line that names none.
     scope: Option<TokenScope>,
@@ -85,13 +85,13 @@ struct Entry {
 
 /// A caller that showed a valid token: what tells the token from others, its label and scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Caller {
+pub(crate) struct ApiCaller {
     pub(crate) token: u64,
     pub(crate) label: Arc<str>,
     pub(crate) scope: TokenScope,
 }
 
-impl Tokens {
+impl ApiTokens {
     /// Reads a token file: lines of a label, a scope (`submit`, `host:ID`, `read` or `admin`) and a
     /// token; `#` starts a comment line. A label and a token, or a token alone, may do everything.
     /// A token has 16 to 512 visible ASCII characters. Several tokens let one be replaced while the
@@ -99,7 +99,7 @@ impl Tokens {
     ///
     /// # Errors
     /// Names the file and the line, never the token. A file that others can write is refused.
-    pub fn read(path: &Path) -> Result<Self, TokenError> {
+    pub fn read(path: &Path) -> Result<Self, TokenListError> {
         let list = TokenList::read(path)?;
         Ok(Self { file: Some(path.to_owned()), now: Arc::new(RwLock::new(list)) })
     }
@@ -107,8 +107,8 @@ impl Tokens {
     /// Reads the text of a token file; `origin` is what errors call it.
     ///
     /// # Errors
-    /// As [`Tokens::read`].
-    pub fn parse(origin: &str, text: &str) -> Result<Self, TokenError> {
+    /// As [`ApiTokens::read`].
+    pub fn parse(origin: &str, text: &str) -> Result<Self, TokenListError> {
         let list = TokenList { entries: parse(origin, text)?, warnings: Vec::new() };
         Ok(Self { file: None, now: Arc::new(RwLock::new(list)) })
     }
@@ -116,8 +116,8 @@ impl Tokens {
     /// Reads the file again, if they are from one; else nothing changes.
     ///
     /// # Errors
-    /// As [`Tokens::read`]; then the tokens that were known stay.
-    pub fn read_again(&self) -> Result<(), TokenError> {
+    /// As [`ApiTokens::read`]; then the tokens that were known stay.
+    pub fn read_again(&self) -> Result<(), TokenListError> {
         if let Some(file) = &self.file {
             let list = TokenList::read(file)?;
             *self.now.write().unwrap_or_else(PoisonError::into_inner) = list;
@@ -141,7 +141,7 @@ impl Tokens {
     }
 
     /// Whose token it is. Takes the same time for each wrong token, however much of it is right.
-    pub(crate) fn check(&self, token: &str) -> Option<Caller> {
+    pub(crate) fn check(&self, token: &str) -> Option<ApiCaller> {
         let digest = digest(token);
         let entries = self.list().entries;
         let mut found = u64::MAX;
@@ -150,7 +150,7 @@ impl Tokens {
         }
         let entry = entries.get(usize::try_from(found).ok()?)?;
         let (start, _) = digest.split_first_chunk()?;
-        Some(Caller {
+        Some(ApiCaller {
             token: u64::from_le_bytes(*start),
             label: Arc::clone(&entry.label),
             scope: entry.scope.clone().unwrap_or(TokenScope::Admin),
@@ -163,7 +163,7 @@ impl Tokens {
 }
 
 impl TokenList {
-    fn read(path: &Path) -> Result<Self, TokenError> {
+    fn read(path: &Path) -> Result<Self, TokenListError> {
         let shown = path.display().to_string();
         let (text, others_read) = file::read(path)?;
         let entries = parse(&shown, &text)?;
@@ -184,32 +184,33 @@ impl TokenList {
     }
 }
 
-fn parse(origin: &str, text: &str) -> Result<Arc<[Entry]>, TokenError> {
+fn parse(origin: &str, text: &str) -> Result<Arc<[TokenEntry]>, TokenListError> {
     let mut entries = Vec::new();
     for (n, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let refuse = |problem| TokenError::Line { origin: origin.to_owned(), line: n + 1, problem };
+        let refuse =
+            |problem| TokenListError::Line { origin: origin.to_owned(), line: n + 1, problem };
         if entries.len() == MAX_TOKENS {
             return Err(refuse("more than 1000 tokens; take out those that nobody uses"));
         }
         entries.push(entry(line, n + 1).map_err(refuse)?);
     }
     if entries.is_empty() {
-        return Err(TokenError::Empty { origin: origin.to_owned() });
+        return Err(TokenListError::Empty { origin: origin.to_owned() });
     }
     Ok(entries.into())
 }
 
-impl fmt::Debug for Tokens {
+impl fmt::Debug for ApiTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.list().entries.iter().map(|entry| &entry.label)).finish()
     }
 }
 
-fn entry(line: &str, number: usize) -> Result<Entry, &'static str> {
+fn entry(line: &str, number: usize) -> Result<TokenEntry, &'static str> {
     let mut words = line.split_whitespace();
     let words = [words.next(), words.next(), words.next(), words.next()];
     let (label, scope, token) = match words {
@@ -232,7 +233,7 @@ fn entry(line: &str, number: usize) -> Result<Entry, &'static str> {
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err("a token has visible ASCII characters only");
     }
-    Ok(Entry { label: label.into(), scope, digest: digest(token) })
+    Ok(TokenEntry { label: label.into(), scope, digest: digest(token) })
 }
 
 fn is_label(c: char) -> bool {
@@ -257,7 +258,7 @@ mod tests {
     #[test]
     fn each_token_is_known_by_its_label() {
         let text = format!("# who\n\nlaptop\t{FIRST}\r\n{SECOND}\n");
-        let tokens = Tokens::parse("t", &text).unwrap();
+        let tokens = ApiTokens::parse("t", &text).unwrap();
         assert_eq!(&*tokens.check(FIRST).unwrap().label, "laptop");
         assert_eq!(&*tokens.check(SECOND).unwrap().label, "token-4");
         for wrong in ["", "0123456789abcde", "0123456789abcdef0", "0123456789ABCDEF"] {
@@ -268,7 +269,7 @@ mod tests {
     #[test]
     fn a_line_without_a_scope_may_do_everything() {
         let text = format!("a {FIRST}\nb read {SECOND}\n");
-        let tokens = Tokens::parse("t", &text).unwrap();
+        let tokens = ApiTokens::parse("t", &text).unwrap();
         let scope = |token| tokens.check(token).unwrap().scope;
         assert_eq!((scope(FIRST), scope(SECOND)), (TokenScope::Admin, TokenScope::Read));
         assert!(tokens.accept(FIRST) && !tokens.accept(SECOND), "one that only reads");
@@ -280,7 +281,7 @@ mod tests {
         let path = dir.path().join("tokens");
         std::fs::write(&path, format!("a {FIRST}\n{FIRST}x\nb submit {FIRST}y")).unwrap();
         std::fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
-        let tokens = Tokens::read(&path).unwrap();
+        let tokens = ApiTokens::read(&path).unwrap();
         let warnings = tokens.warnings();
         assert!(warnings[0].contains("others can read it"), "{warnings:?}");
         assert!(warnings[1].contains("no scope: a, token-2;"), "{warnings:?}");
@@ -308,17 +309,17 @@ mod tests {
             ("la/bel 0123456789abcdef", 1, "a label has"),
             ("0123456789abcdef\u{e9}", 1, "visible ASCII"),
         ] {
-            let error = Tokens::parse("file", text).unwrap_err().to_string();
+            let error = ApiTokens::parse("file", text).unwrap_err().to_string();
             assert!(error.starts_with(&format!("file, line {line}: ")), "{error}");
             assert!(error.contains(says), "{error}");
             assert!(!error.contains("secret") && !error.contains("ccc"), "{error}");
         }
-        assert!(matches!(Tokens::parse("file", "# none\n"), Err(TokenError::Empty { .. })));
+        assert!(matches!(ApiTokens::parse("file", "# none\n"), Err(TokenListError::Empty { .. })));
     }
 
     #[test]
     fn tokens_do_not_show_in_debug_output() {
-        let tokens = Tokens::parse("t", &format!("laptop {FIRST}")).unwrap();
+        let tokens = ApiTokens::parse("t", &format!("laptop {FIRST}")).unwrap();
         assert_eq!(format!("{tokens:?}"), "[\"laptop\"]");
     }
 }

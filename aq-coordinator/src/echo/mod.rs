@@ -6,5 +6,5 @@ mod settings;
 mod talk;
 mod task;
 
-pub use settings::Echoes;
+pub use settings::TrackerSettings;
 pub(crate) use task::start;

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use aq_tracker::{ItemId, Repository, Trackers};
+use aq_tracker::{GitHubRepository, ItemId, Trackers};
 
 /// The trackers that a coordinator tells of its fleet's jobs.
 #[derive(Clone, Debug)]
-pub struct Echoes {
+pub struct TrackerSettings {
     pub(super) trackers: Arc<Trackers>,
-    repositories: Arc<[Repository]>,
+    repositories: Arc<[GitHubRepository]>,
 }
 
-impl Echoes {
+impl TrackerSettings {
     /// Those that an environment names, by the variables that a host has, too; `None` unless
     /// `AQ_TRACKER_AUTO=1`. Of GitHub, no repository is told yet.
     pub fn new(get: impl Fn(&str) -> Option<String>) -> Option<Self> {
@@ -22,7 +22,7 @@ impl Echoes {
     /// Tells issues of these repositories, too. Whoever may submit a job names the issue that the
     /// coordinator's own token writes to.
     #[must_use]
-    pub fn allow(self, repositories: Vec<Repository>) -> Self {
+    pub fn allow(self, repositories: Vec<GitHubRepository>) -> Self {
         Self { repositories: repositories.into(), ..self }
     }
 

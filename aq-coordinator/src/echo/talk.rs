@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use aq_tracker::{ItemId, Kind, Tracker, TrackerError, Trackers, Update};
+use aq_tracker::{ItemId, RenderedUpdate, Tracker, TrackerError, TrackerKind, Trackers};
 use tokio::sync::oneshot;
 
 /// The tracker's answer: see [`Tracker::echo`].
@@ -14,15 +14,15 @@ pub(super) type Answer = Result<Option<String>, TrackerError>;
 
 /// One thing to tell.
 #[derive(Debug)]
-pub(super) struct Telling {
+pub(super) struct SendRequest {
     pub(super) item: ItemId,
-    pub(super) update: Update,
+    pub(super) update: RenderedUpdate,
     pub(super) comment: Option<String>,
     pub(super) answer: oneshot::Sender<Answer>,
 }
 
 /// Starts the thread, which ends with the sender.
-pub(super) fn start(kind: Kind, trackers: Arc<Trackers>) -> io::Result<Sender<Telling>> {
+pub(super) fn start(kind: TrackerKind, trackers: Arc<Trackers>) -> io::Result<Sender<SendRequest>> {
     let (to, tellings) = channel();
     std::thread::Builder::new()
         .name("aq-echo".to_owned())
@@ -30,10 +30,10 @@ pub(super) fn start(kind: Kind, trackers: Arc<Trackers>) -> io::Result<Sender<Te
     Ok(to)
 }
 
-fn talk(kind: Kind, trackers: &Trackers, tellings: &Receiver<Telling>) {
+fn talk(kind: TrackerKind, trackers: &Trackers, tellings: &Receiver<SendRequest>) {
     let mut made = None;
     for telling in tellings {
-        let Telling { item, update, comment, answer } = telling;
+        let SendRequest { item, update, comment, answer } = telling;
         let said = tell(&mut made, kind, trackers, &item, &update, comment.as_deref());
         // Who asked may have ended.
         let _ = answer.send(said);
@@ -42,10 +42,10 @@ fn talk(kind: Kind, trackers: &Trackers, tellings: &Receiver<Telling>) {
 
 fn tell(
     made: &mut Option<Box<dyn Tracker>>,
-    kind: Kind,
+    kind: TrackerKind,
     trackers: &Trackers,
     item: &ItemId,
-    update: &Update,
+    update: &RenderedUpdate,
     comment: Option<&str>,
 ) -> Answer {
     let tracker = match made {

@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use aq_tracker::{ItemId, Kind, Retry, StatusMap, TrackerError, Update, mapping};
+use aq_tracker::{
+    ItemId, RenderedUpdate, RetryAdvice, StatusMap, TrackerError, TrackerKind, mapping,
+};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep};
 use tracing::{debug, warn};
 use uuid::Uuid;
 
-use super::settings::Echoes;
-use super::talk::{self, Answer, Telling};
-use crate::store::{News, Store, StoreError, Told, Turn};
+use super::settings::TrackerSettings;
+use super::talk::{self, Answer, SendRequest};
+use crate::store::{CoordinatorStore, DeliveryAck, PendingUpdate, SenderLease, StoreError};
 
 /// Interval of looks at the feed.
 const WATCH: Duration = Duration::from_secs(1);
@@ -41,14 +43,14 @@ const LAST_CALL: Duration = Duration::from_secs(5);
 /// # Errors
 /// When the system gives no thread.
 pub(crate) fn start(
-    echoes: &Echoes,
-    store: &Arc<dyn Store>,
+    echoes: &TrackerSettings,
+    store: &Arc<dyn CoordinatorStore>,
     stop: &watch::Receiver<bool>,
 ) -> std::io::Result<Vec<JoinHandle<()>>> {
     let task = |tracker| {
-        let task = Task {
+        let task = UpdateTask {
             store: Arc::clone(store),
-            turn: Turn { tracker, holder: Uuid::new_v4() },
+            turn: SenderLease { tracker, holder: Uuid::new_v4() },
             talk: talk::start(tracker, Arc::clone(&echoes.trackers))?,
             echoes: echoes.clone(),
             statuses: StatusMap::default(),
@@ -57,14 +59,14 @@ pub(crate) fn start(
         };
         Ok(tokio::spawn(task.run()))
     };
-    [Kind::Items, Kind::GitHub].into_iter().map(task).collect()
+    [TrackerKind::Items, TrackerKind::GitHub].into_iter().map(task).collect()
 }
 
-struct Task {
-    store: Arc<dyn Store>,
-    turn: Turn,
-    talk: Sender<Telling>,
-    echoes: Echoes,
+struct UpdateTask {
+    store: Arc<dyn CoordinatorStore>,
+    turn: SenderLease,
+    talk: Sender<SendRequest>,
+    echoes: TrackerSettings,
     statuses: StatusMap,
     stop: watch::Receiver<bool>,
     /// The message that its item does not take, and how often it, or one behind it, was tried.
@@ -72,14 +74,14 @@ struct Task {
 }
 
 /// A message that is to be told.
-struct Due {
-    news: News,
+struct DueUpdate {
+    news: PendingUpdate,
     item: ItemId,
-    update: Update,
+    update: RenderedUpdate,
 }
 
 /// The result of a look at the feed.
-enum Looked {
+enum FeedLook {
     /// Something was told, or may be.
     Again,
     /// There is nothing, or it is another one's turn.
@@ -90,20 +92,20 @@ enum Looked {
     Ended,
 }
 
-impl Task {
+impl UpdateTask {
     async fn run(mut self) {
         let (mut after, mut failures) = (0, 0);
         let mut last = None;
         while !*self.stop.borrow() {
             let pause = match self.look(&mut after).await {
-                Ok(Looked::Again) => {
+                Ok(FeedLook::Again) => {
                     failures = 0;
                     last = None;
                     continue;
                 }
-                Ok(Looked::Nothing) => WATCH,
-                Ok(Looked::Ended) => break,
-                Ok(Looked::Failed(error, named)) => {
+                Ok(FeedLook::Nothing) => WATCH,
+                Ok(FeedLook::Ended) => break,
+                Ok(FeedLook::Failed(error, named)) => {
                     let pause = pause(failures, named);
                     failures += 1;
                     let why = error.to_string();
@@ -135,32 +137,37 @@ impl Task {
     }
 
     /// Tells the next message that is to be told behind `after`.
-    async fn look(&mut self, after: &mut u64) -> Result<Looked, StoreError> {
+    async fn look(&mut self, after: &mut u64) -> Result<FeedLook, StoreError> {
         let page = self.store.news(self.turn.tracker, *after, PAGE).await?;
         let Some(due) = self.next_due(page.news) else {
             *after = page.next;
-            return Ok(if page.more { Looked::Again } else { Looked::Nothing });
+            return Ok(if page.more { FeedLook::Again } else { FeedLook::Nothing });
         };
         match self.store.turn(self.turn, TURN).await? {
             Some(read) if read < due.news.id => {}
             // Another one has told it meanwhile.
-            Some(_) => return Ok(Looked::Again),
-            None => return Ok(Looked::Nothing),
+            Some(_) => return Ok(FeedLook::Again),
+            None => return Ok(FeedLook::Nothing),
         }
-        let Some(answer) = self.tell(&due).await else { return Ok(Looked::Ended) };
-        let Due { news, update, .. } = due;
-        let mut told =
-            Told { id: news.id, job: news.job, item: news.item, echoed: None, comment: None };
+        let Some(answer) = self.tell(&due).await else { return Ok(FeedLook::Ended) };
+        let DueUpdate { news, update, .. } = due;
+        let mut told = DeliveryAck {
+            id: news.id,
+            job: news.job,
+            item: news.item,
+            echoed: None,
+            comment: None,
+        };
         match answer {
             Ok(comment) => (told.echoed, told.comment) = (Some(update.stage), comment),
             Err(error) => match error.retry() {
-                Retry::Later(named) => return Ok(Looked::Failed(error, named)),
-                Retry::ItemLater => {
+                RetryAdvice::Later(named) => return Ok(FeedLook::Failed(error, named)),
+                RetryAdvice::ItemLater => {
                     let (id, tries) = self.refused.unwrap_or((news.id, 0));
                     self.refused = Some((id, tries.saturating_add(1)));
-                    return Ok(Looked::Failed(error, None));
+                    return Ok(FeedLook::Failed(error, None));
                 }
-                Retry::Never => {
+                RetryAdvice::Never => {
                     warn!(job = %news.job, stage = %update.stage, %error, "a tracker is not told");
                 }
             },
@@ -174,16 +181,16 @@ impl Task {
             debug!(%error, "what a tracker was told cannot be noted");
             tokio::select! {
                 () = sleep(WATCH) => {}
-                _ = self.stop.wait_for(|&stop| stop) => return Ok(Looked::Ended),
+                _ = self.stop.wait_for(|&stop| stop) => return Ok(FeedLook::Ended),
             }
         }
-        Ok(Looked::Again)
+        Ok(FeedLook::Again)
     }
 
     /// The next message to be told. Behind one that its item keeps refusing, the first ones of
     /// other items take turns with it: when one of them is taken, the tracker is well, and the
     /// refused one is passed over.
-    fn next_due(&self, news: Vec<News>) -> Option<Due> {
+    fn next_due(&self, news: Vec<PendingUpdate>) -> Option<DueUpdate> {
         let mut due = news.into_iter().filter_map(|news| self.due(news));
         let first = due.next()?;
         let turn = match self.refused {
@@ -204,19 +211,19 @@ impl Task {
     }
 
     /// Returns the message for this kind of tracker; `None`: nothing that it does not know.
-    fn due(&self, news: News) -> Option<Due> {
+    fn due(&self, news: PendingUpdate) -> Option<DueUpdate> {
         let item: ItemId = news.item.parse().ok()?;
         let is_new = news.echoed != Some(news.echo.stage);
         let update = mapping::update(&news.echo, &self.statuses)?;
         let is_ours = item.kind() == self.turn.tracker && self.echoes.covers(&item);
-        (is_new && is_ours).then_some(Due { news, item, update })
+        (is_new && is_ours).then_some(DueUpdate { news, item, update })
     }
 
     /// Waits for the tracker, and keeps the turn meanwhile. `None`: the coordinator ends first.
-    async fn tell(&mut self, due: &Due) -> Option<Answer> {
+    async fn tell(&mut self, due: &DueUpdate) -> Option<Answer> {
         let (answer, mut answered) = oneshot::channel();
         let (item, update) = (due.item.clone(), due.update.clone());
-        let telling = Telling { item, update, comment: due.news.comment.clone(), answer };
+        let telling = SendRequest { item, update, comment: due.news.comment.clone(), answer };
         // A thread that is gone drops the other end.
         let _ = self.talk.send(telling);
         let mut renewals = interval(RENEW);
@@ -239,7 +246,7 @@ impl Task {
     }
 }
 
-fn gone(due: &Due) -> TrackerError {
+fn gone(due: &DueUpdate) -> TrackerError {
     let detail = "the thread that talks to it has ended".to_owned();
     TrackerError::Unavailable { who: due.item.kind().name(), detail }
 }

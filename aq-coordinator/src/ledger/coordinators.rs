@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{DbTime, Service, Timing};
+use super::{DbTime, LeaseTiming, ServiceState};
 
 /// One process that keeps time on the database, from its start on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,13 +19,18 @@ pub struct CoordinatorRun {
 
 impl CoordinatorRun {
     /// Runs that were seen before so long ago decide nothing any more.
-    pub fn forgotten_after(timing: Timing) -> Duration {
+    pub fn forgotten_after(timing: LeaseTiming) -> Duration {
         timing.lease + timing.outage
     }
 
     /// Notes a tick of the coordinator `me` in `runs`, which need not hold forgotten ones. One that
     /// was away itself begins anew. Answers its own run, and when leases end again.
-    pub fn tick(runs: &mut Vec<Self>, me: Uuid, now: DbTime, timing: Timing) -> (Self, DbTime) {
+    pub fn tick(
+        runs: &mut Vec<Self>,
+        me: Uuid,
+        now: DbTime,
+        timing: LeaseTiming,
+    ) -> (Self, DbTime) {
         let is_away = |run: &Self| now.since(run.seen).max(run.seen.since(now)) > timing.outage;
         let known = runs.iter().find(|run| run.id == me && !is_away(run));
         let own = Self { id: me, since: known.map_or(now, |run| run.since), seen: now };
@@ -43,7 +48,7 @@ impl CoordinatorRun {
     }
 }
 
-impl Service {
+impl ServiceState {
     /// A tick in time of the coordinator `me`: no lease ends before one lease time from when hosts
     /// could renew again.
     #[must_use]
@@ -52,7 +57,7 @@ impl Service {
         runs: &mut Vec<CoordinatorRun>,
         me: Uuid,
         now: DbTime,
-        timing: Timing,
+        timing: LeaseTiming,
     ) -> (Self, CoordinatorRun) {
         let (own, grace_until) = CoordinatorRun::tick(runs, me, now, timing);
         (Self { last_alive: now, grace_until, ..*self }, own)

@@ -1,9 +1,9 @@
 //! Ends that hosts tell, of which a database that was restored from a backup does not know.
 
-use aq_fleet::protocol::{Ended, FactoryId, FleetJobId, ReleaseOutcome};
+use aq_fleet::protocol::{EndedFleetJob, FactoryId, FleetJobId, ReleaseOutcome};
 use aq_manifest::{DepsMode, JobId, Outcome, Priority, Stage};
 
-use super::{BodyHash, DbTime, End, Hold, Job, Terms, World};
+use super::{BodyHash, DbTime, FleetJob, JobNamespace, LeaseEnd, LeaseStatus, SchedulingTerms};
 
 impl BodyHash {
     /// That of a job whose manifest is not known any more.
@@ -15,8 +15,8 @@ impl BodyHash {
 ///
 /// An epoch above the job's own was drawn in the time that was lost. No other is drawn between it
 /// and those that are drawn from now on.
-pub fn ended(job: &Job, by: &FactoryId, said: &Ended) -> Option<Job> {
-    if job.world != World::Fleet || job.stage == Stage::Shipped {
+pub fn ended(job: &FleetJob, by: &FactoryId, said: &EndedFleetJob) -> Option<FleetJob> {
+    if job.world != JobNamespace::Fleet || job.stage == Stage::Shipped {
         return None;
     }
     let mut next = job.clone();
@@ -26,10 +26,10 @@ pub fn ended(job: &Job, by: &FactoryId, said: &Ended) -> Option<Job> {
         next.held_lock = None;
     } else {
         let tenure = job.tenure.as_ref().filter(|tenure| tenure.factory == *by)?;
-        if said.epoch != job.epoch || matches!(tenure.hold, Hold::Ended(_)) {
+        if said.epoch != job.epoch || matches!(tenure.hold, LeaseStatus::Ended(_)) {
             return None;
         }
-        next.end(End::Released(said.outcome));
+        next.end(LeaseEnd::Released(said.outcome));
     }
     finish(&mut next, said.outcome)?;
     Some(next.next_after(job))
@@ -37,8 +37,8 @@ pub fn ended(job: &Job, by: &FactoryId, said: &Ended) -> Option<Job> {
 
 /// A job of the same key, which somebody submitted again before it was known how the first one
 /// ended; `None` when it is on its way already.
-pub fn ended_before(job: &Job, said: &Ended) -> Option<Job> {
-    if job.world != World::Fleet || job.held_by().is_some() || job.stage.is_final() {
+pub fn ended_before(job: &FleetJob, said: &EndedFleetJob) -> Option<FleetJob> {
+    if job.world != JobNamespace::Fleet || job.held_by().is_some() || job.stage.is_final() {
         return None;
     }
     let mut next = job.clone();
@@ -47,13 +47,13 @@ pub fn ended_before(job: &Job, said: &Ended) -> Option<Job> {
 }
 
 /// The row of a job that is not known any more, so that its key is; `None` when it has not ended.
-pub fn remembered(id: FleetJobId, said: &Ended, seq: u64, now: DbTime) -> Option<Job> {
-    let mut job = Job {
+pub fn remembered(id: FleetJobId, said: &EndedFleetJob, seq: u64, now: DbTime) -> Option<FleetJob> {
+    let mut job = FleetJob {
         id,
         seq,
-        world: World::Fleet,
+        world: JobNamespace::Fleet,
         key: said.key.clone(),
-        terms: Terms {
+        terms: SchedulingTerms {
             name: JobId::new(&id.to_string()).ok()?,
             body: BodyHash::FORGOTTEN,
             priority: Priority::Medium,
@@ -79,7 +79,7 @@ pub fn remembered(id: FleetJobId, said: &Ended, seq: u64, now: DbTime) -> Option
     Some(job)
 }
 
-fn finish(job: &mut Job, outcome: ReleaseOutcome) -> Option<()> {
+fn finish(job: &mut FleetJob, outcome: ReleaseOutcome) -> Option<()> {
     match outcome {
         ReleaseOutcome::Shipped => job.finish(Stage::Shipped, Outcome::Shipped),
         ReleaseOutcome::Failed => job.finish(Stage::Failed, Outcome::Crash),

@@ -5,15 +5,17 @@ use std::time::Duration;
 use aq_fleet::protocol::Epoch;
 use aq_manifest::{Outcome, Stage};
 
-use super::{Claimant, DbTime, End, Hold, Job, MAX_LOST, Tenure, World};
+use super::{
+    ActiveLease, ClaimingHost, DbTime, FleetJob, JobNamespace, LeaseEnd, LeaseStatus, MAX_LOST,
+};
 
 /// Result of an attempt to grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Granting {
+pub enum GrantResult {
     /// The job is the claimant's.
-    Granted(Job),
+    Granted(FleetJob),
     /// Its lease ran out too often in a row: it failed instead. To be written as well.
-    GivenUp(Job),
+    GivenUp(FleetJob),
 }
 
 /// Reason why a job is not granted; it stays as it is.
@@ -25,7 +27,7 @@ pub enum NotGranted {
     Held,
     /// It is over.
     Over,
-    /// It may be over: see [`Job::doubted`].
+    /// It may be over: see [`FleetJob::doubted`].
     Doubted,
     /// Another job holds its lock.
     LockTaken,
@@ -41,14 +43,14 @@ pub enum NotGranted {
 /// # Errors
 /// Says why the job is not to be had.
 pub fn grant(
-    job: &Job,
-    to: &Claimant,
+    job: &FleetJob,
+    to: &ClaimingHost,
     now: DbTime,
     lease: Duration,
     floor: Epoch,
     lock_free: bool,
-) -> Result<Granting, NotGranted> {
-    if job.world != World::Fleet || to.factory.is_shadow() {
+) -> Result<GrantResult, NotGranted> {
+    if job.world != JobNamespace::Fleet || to.factory.is_shadow() {
         return Err(NotGranted::Shadow);
     }
     if job.doubted {
@@ -59,27 +61,27 @@ pub fn grant(
     }
     let mut next = job.clone();
     if job.is_lapsed() {
-        next.end(End::Lost);
+        next.end(LeaseEnd::Lost);
         if next.lost >= MAX_LOST {
             next.finish(Stage::Failed, Outcome::Crash);
-            return Ok(Granting::GivenUp(next.next_after(job)));
+            return Ok(GrantResult::GivenUp(next.next_after(job)));
         }
     }
     if job.terms.lock.is_some() && !lock_free {
         return Err(NotGranted::LockTaken);
     }
     next.epoch = Epoch(job.epoch.0 + 1).max(floor);
-    next.tenure = Some(Tenure {
+    next.tenure = Some(ActiveLease {
         factory: to.factory.clone(),
         instance: to.instance.clone(),
         request: to.request.clone(),
         started: now,
         until: now.plus(lease),
         last_seq: 0,
-        hold: Hold::Held,
+        hold: LeaseStatus::Held,
     });
     next.stage = Stage::Building;
     next.result = None;
     next.held_lock.clone_from(&job.terms.lock);
-    Ok(Granting::Granted(next.next_after(job)))
+    Ok(GrantResult::Granted(next.next_after(job)))
 }

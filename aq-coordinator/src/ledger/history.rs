@@ -4,7 +4,7 @@
 use aq_fleet::protocol::{Epoch, FactoryId, FleetJobId, InstanceId, RequestId};
 use aq_manifest::Stage;
 
-use super::{DbTime, End, Hold, Job, Tenure};
+use super::{ActiveLease, DbTime, FleetJob, LeaseEnd, LeaseStatus};
 
 /// One grant of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,12 +24,12 @@ pub struct GrantRecord {
     /// When it ended.
     pub ended: Option<DbTime>,
     /// Its end.
-    pub end: Option<End>,
+    pub end: Option<LeaseEnd>,
 }
 
 /// A message of the feed: that a job has moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
+pub struct JobNotice {
     /// `submitted`, `granted`, `moved`, `lapsed`, `renewed`, `released`, `lost`, `cancelled`,
     /// `requeued` or `changed`.
     pub kind: &'static str,
@@ -45,15 +45,15 @@ pub struct Notice {
 
 /// The records of grants that a change makes or ends: none, one, or two when a lapsed job goes to
 /// somebody else.
-pub fn history(before: Option<&Job>, after: &Job, now: DbTime) -> Vec<GrantRecord> {
+pub fn history(before: Option<&FleetJob>, after: &FleetJob, now: DbTime) -> Vec<GrantRecord> {
     let mut records = Vec::new();
     let past = before.and_then(|job| Some((job.epoch, job.tenure.as_ref()?)));
     let present = after.tenure.as_ref().map(|tenure| (after.epoch, tenure));
     if let Some((epoch, tenure)) = past
         && present.is_none_or(|(now, _)| now != epoch)
-        && !matches!(tenure.hold, Hold::Ended(_))
+        && !matches!(tenure.hold, LeaseStatus::Ended(_))
     {
-        records.push(record(after.id, epoch, tenure, Some(End::Lost), now));
+        records.push(record(after.id, epoch, tenure, Some(LeaseEnd::Lost), now));
     }
     if let Some((epoch, tenure)) = present {
         let end = end_of(tenure);
@@ -66,10 +66,10 @@ pub fn history(before: Option<&Job>, after: &Job, now: DbTime) -> Vec<GrantRecor
 }
 
 /// Returns the feed's entry for a change; `None` where there is none.
-pub fn notice(before: Option<&Job>, after: &Job) -> Option<Notice> {
+pub fn notice(before: Option<&FleetJob>, after: &FleetJob) -> Option<JobNotice> {
     let kind = kind(before, after)?;
     let tenure = after.tenure.as_ref();
-    Some(Notice {
+    Some(JobNotice {
         kind,
         job: after.id,
         factory: tenure.map(|tenure| tenure.factory.clone()),
@@ -78,19 +78,19 @@ pub fn notice(before: Option<&Job>, after: &Job) -> Option<Notice> {
     })
 }
 
-fn kind(before: Option<&Job>, after: &Job) -> Option<&'static str> {
+fn kind(before: Option<&FleetJob>, after: &FleetJob) -> Option<&'static str> {
     let Some(before) = before else { return Some("submitted") };
     if before.same_but_lease(after) {
         return None;
     }
-    let hold = |job: &Job| job.tenure.as_ref().map(|tenure| tenure.hold);
+    let hold = |job: &FleetJob| job.tenure.as_ref().map(|tenure| tenure.hold);
     let kind = match (hold(before), hold(after)) {
         _ if before.epoch != after.epoch => "granted",
         (was, is) if was != is => match is {
-            Some(Hold::Lapsed) => "lapsed",
-            Some(Hold::Held) => "renewed",
-            Some(Hold::Ended(End::Released(_))) => "released",
-            Some(Hold::Ended(End::Lost)) => "lost",
+            Some(LeaseStatus::Lapsed) => "lapsed",
+            Some(LeaseStatus::Held) => "renewed",
+            Some(LeaseStatus::Ended(LeaseEnd::Released(_))) => "released",
+            Some(LeaseStatus::Ended(LeaseEnd::Lost)) => "lost",
             None => "changed",
         },
         _ if after.cancel && !before.cancel => "cancelled",
@@ -104,18 +104,18 @@ fn kind(before: Option<&Job>, after: &Job) -> Option<&'static str> {
     Some(kind)
 }
 
-fn end_of(tenure: &Tenure) -> Option<End> {
+fn end_of(tenure: &ActiveLease) -> Option<LeaseEnd> {
     match tenure.hold {
-        Hold::Held | Hold::Lapsed => None,
-        Hold::Ended(end) => Some(end),
+        LeaseStatus::Held | LeaseStatus::Lapsed => None,
+        LeaseStatus::Ended(end) => Some(end),
     }
 }
 
 fn record(
     job: FleetJobId,
     epoch: Epoch,
-    tenure: &Tenure,
-    end: Option<End>,
+    tenure: &ActiveLease,
+    end: Option<LeaseEnd>,
     now: DbTime,
 ) -> GrantRecord {
     GrantRecord {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aq_fleet::protocol::{
-    Checkpoint, Epoch, FactoryId, FleetJobId, InstanceId, ReleaseOutcome, RequestId,
+    Epoch, FactoryId, FleetJobId, InstanceId, PushedCheckpoint, ReleaseOutcome, RequestId,
 };
 use aq_manifest::{DepsMode, JobId, Outcome, Priority, Stage};
 use sha2::{Digest, Sha256};
@@ -16,17 +16,17 @@ pub const MAX_LOST: u32 = 10;
 
 /// Everything that is known of a job, but for its manifest and its past.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Job {
+pub struct FleetJob {
     /// The job.
     pub id: FleetJobId,
     /// Its age: jobs of one priority go in this order.
     pub seq: u64,
     /// The world that can see it.
-    pub world: World,
+    pub world: JobNamespace,
     /// Its idempotency key, or its id as text when the manifest has none. Unique in its world.
     pub key: String,
     /// The terms of its manifest.
-    pub terms: Terms,
+    pub terms: SchedulingTerms,
     /// When it was submitted first.
     pub submitted_at: DbTime,
     /// Where it is. Never `Quarantine`: that is a host's folder.
@@ -36,7 +36,7 @@ pub struct Job {
     /// The epoch of its latest grant; 0 before the first.
     pub epoch: Epoch,
     /// The latest grant, also when it has ended.
-    pub tenure: Option<Tenure>,
+    pub tenure: Option<ActiveLease>,
     /// The lock that it holds now. It is held by one job at a time, and only while the job is held
     /// and in `building` or `review`.
     pub held_lock: Option<String>,
@@ -50,14 +50,14 @@ pub struct Job {
     /// The latest of them that ended by their lease running out, in a row.
     pub lost: u32,
     /// Where its work so far can be fetched from.
-    pub checkpoint: Option<Checkpoint>,
+    pub checkpoint: Option<PushedCheckpoint>,
     /// One more with every write but a plain renewal, which changes nothing that is planned with.
     pub version: u64,
 }
 
 /// The part of a manifest that the fleet needs to know.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Terms {
+pub struct SchedulingTerms {
     /// The name that it was submitted under.
     pub name: JobId,
     /// Of the manifest, byte for byte.
@@ -88,7 +88,7 @@ impl BodyHash {
 
 /// Which jobs know of one another: keys, deps and locks have a meaning inside a world only.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum World {
+pub enum JobNamespace {
     /// The fleet's jobs.
     Fleet,
     /// The mirror of this factory's own jobs (docs/fleet.md). They are never granted.
@@ -97,7 +97,7 @@ pub enum World {
 
 /// A grant: who got the job, and until when it is theirs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Tenure {
+pub struct ActiveLease {
     /// The host that got it.
     pub factory: FactoryId,
     /// In which life of its loop, when it had registered.
@@ -111,33 +111,33 @@ pub struct Tenure {
     /// The largest `seq` of its reports; 0 before the first.
     pub last_seq: u64,
     /// The state of the grant.
-    pub hold: Hold,
+    pub hold: LeaseStatus,
 }
 
 /// State of a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Hold {
+pub enum LeaseStatus {
     /// Its lease runs.
     Held,
     /// Its lease ran out. The job is still its holder's until it is granted again.
     Lapsed,
     /// It is over.
-    Ended(End),
+    Ended(LeaseEnd),
 }
 
 /// End of a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum End {
+pub enum LeaseEnd {
     /// By its holder.
     Released(ReleaseOutcome),
     /// By its lease running out, for good.
     Lost,
 }
 
-impl Job {
+impl FleetJob {
     /// The latest grant, while the job is its holder's.
-    pub fn held_by(&self) -> Option<&Tenure> {
-        self.tenure.as_ref().filter(|tenure| !matches!(tenure.hold, Hold::Ended(_)))
+    pub fn held_by(&self) -> Option<&ActiveLease> {
+        self.tenure.as_ref().filter(|tenure| !matches!(tenure.hold, LeaseStatus::Ended(_)))
     }
 
     /// Returns the host that holds the job, lapsed or not.
@@ -147,7 +147,7 @@ impl Job {
 
     /// Tests for a lease that ran out while nobody else has the job yet.
     pub fn is_lapsed(&self) -> bool {
-        self.tenure.as_ref().is_some_and(|tenure| tenure.hold == Hold::Lapsed)
+        self.tenure.as_ref().is_some_and(|tenure| tenure.hold == LeaseStatus::Lapsed)
     }
 
     /// Tests for a job that a host could be granted now, as far as the job itself goes.
@@ -155,14 +155,14 @@ impl Job {
         match self.held_by() {
             _ if self.doubted => false,
             None => self.stage == Stage::Inbox,
-            Some(tenure) => tenure.hold == Hold::Lapsed,
+            Some(tenure) => tenure.hold == LeaseStatus::Lapsed,
         }
     }
 
     /// Returns the time that is left of its lease; `None` when nobody's lease runs.
     pub fn expires_in(&self, now: DbTime) -> Option<Duration> {
         self.held_by()
-            .filter(|tenure| tenure.hold == Hold::Held)
+            .filter(|tenure| tenure.hold == LeaseStatus::Held)
             .map(|tenure| tenure.until.since(now))
     }
 
@@ -179,11 +179,11 @@ impl Job {
     }
 
     /// Ends the latest grant: an attempt more, and nothing held.
-    pub(crate) fn end(&mut self, end: End) {
+    pub(crate) fn end(&mut self, end: LeaseEnd) {
         if let Some(tenure) = &mut self.tenure {
-            tenure.hold = Hold::Ended(end);
+            tenure.hold = LeaseStatus::Ended(end);
             self.attempts = self.attempts.saturating_add(1);
-            self.lost = if end == End::Lost { self.lost.saturating_add(1) } else { 0 };
+            self.lost = if end == LeaseEnd::Lost { self.lost.saturating_add(1) } else { 0 };
         }
         self.held_lock = None;
     }

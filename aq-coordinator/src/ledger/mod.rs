@@ -12,7 +12,7 @@
 //!                     '----> shipped, failed (also from lapsed: it is the holder's until granted)
 //! ```
 
-mod claimant;
+mod claiming_host;
 mod coordinators;
 mod ended;
 mod grant;
@@ -35,17 +35,19 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
-pub use claimant::{Caller, Claimant};
+pub use claiming_host::{ClaimingHost, LeaseHolder};
 pub use coordinators::CoordinatorRun;
 pub use ended::{ended, ended_before, remembered};
-pub use grant::{Granting, NotGranted, grant};
-pub use history::{GrantRecord, Notice, history, notice};
-pub use job::{BodyHash, End, Hold, Job, MAX_LOST, Tenure, Terms, World};
+pub use grant::{GrantResult, NotGranted, grant};
+pub use history::{GrantRecord, JobNotice, history, notice};
+pub use job::{
+    ActiveLease, BodyHash, FleetJob, JobNamespace, LeaseEnd, LeaseStatus, MAX_LOST, SchedulingTerms,
+};
 pub use operator::{cancel, requeue};
-pub use refusal::{Fenced, Refusal};
+pub use refusal::{FencedCall, LedgerRefusal};
 pub use release::release;
-pub use renew::{Renewal, lapse, may_post, renew};
+pub use renew::{RenewalResult, lapse, may_post, renew};
 pub use report::{report, report_shadow};
-pub use service::{Service, Timing};
-pub use submit::{Resubmission, Submission, resubmit};
+pub use service::{LeaseTiming, ServiceState};
+pub use submit::{JobSubmission, ResubmitResult, resubmit};
 pub use time::DbTime;

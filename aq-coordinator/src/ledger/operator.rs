@@ -2,26 +2,26 @@
 
 use aq_manifest::{Outcome, Stage};
 
-use super::{End, Job, Refusal};
+use super::{FleetJob, LeaseEnd, LedgerRefusal};
 
 /// Stops a job: at once when nobody works on it or the holder's lease ran out; else its holder is
 /// told with every heartbeat until it lets go. A holder that ships before it has heard of it ships.
 /// Wishing it again changes nothing.
 ///
 /// # Errors
-/// [`Refusal::WrongStage`] when the job is shipped.
-pub fn cancel(job: &Job) -> Result<Job, Refusal> {
+/// [`LedgerRefusal::WrongStage`] when the job is shipped.
+pub fn cancel(job: &FleetJob) -> Result<FleetJob, LedgerRefusal> {
     let mut next = job.clone();
     match job.stage {
         Stage::Shipped => {
             let wish = "what is shipped cannot be stopped";
-            return Err(Refusal::WrongStage { stage: job.stage, wish });
+            return Err(LedgerRefusal::WrongStage { stage: job.stage, wish });
         }
         Stage::Failed | Stage::Quarantine => {}
         _ if job.held_by().is_some() && !job.is_lapsed() => next.cancel = true,
         _ => {
             if job.is_lapsed() {
-                next.end(End::Lost);
+                next.end(LeaseEnd::Lost);
             }
             next.finish(Stage::Failed, Outcome::Stopped);
         }
@@ -30,19 +30,19 @@ pub fn cancel(job: &Job) -> Result<Job, Refusal> {
 }
 
 /// Puts a failed job back to wait, as new: nothing counted, its work so far kept. One that waits
-/// already stays as it is, but is [doubted](Job::doubted) no more. `has_text` is false once the
-/// job's text is forgotten.
+/// already stays as it is, but is [doubted](FleetJob::doubted) no more. `has_text` is false once
+/// the job's text is forgotten.
 ///
 /// # Errors
-/// [`Refusal::WrongStage`] when the job is neither failed nor waiting, or has no text.
-pub fn requeue(job: &Job, has_text: bool) -> Result<Job, Refusal> {
+/// [`LedgerRefusal::WrongStage`] when the job is neither failed nor waiting, or has no text.
+pub fn requeue(job: &FleetJob, has_text: bool) -> Result<FleetJob, LedgerRefusal> {
     let mut next = job.clone();
     match job.stage {
         _ if next.doubted && next.holder().is_none_or(|_| job.is_lapsed()) => next.doubted = false,
         Stage::Inbox => {}
         Stage::Failed if !has_text => {
             let wish = "its text is no longer kept; submit the same file again, then requeue it";
-            return Err(Refusal::WrongStage { stage: job.stage, wish });
+            return Err(LedgerRefusal::WrongStage { stage: job.stage, wish });
         }
         Stage::Failed => {
             next.wait();
@@ -51,7 +51,7 @@ pub fn requeue(job: &Job, has_text: bool) -> Result<Job, Refusal> {
         }
         stage => {
             let wish = "only a failed job can be put back";
-            return Err(Refusal::WrongStage { stage, wish });
+            return Err(LedgerRefusal::WrongStage { stage, wish });
         }
     }
     Ok(next.next_after(job))

@@ -1,9 +1,9 @@
 //! A holder lets go of a job.
 
-use aq_fleet::protocol::{Release, ReleaseOutcome};
+use aq_fleet::protocol::{ReleaseOutcome, ReleaseRequest};
 use aq_manifest::{Outcome, Stage};
 
-use super::{End, Fenced, GrantRecord, Hold, Job};
+use super::{FencedCall, FleetJob, GrantRecord, LeaseEnd, LeaseStatus};
 
 /// Ends a grant as its holder says. The same row comes back when it was ended so before, also when
 /// the job has been granted again since: `past` is the record of the grant that the release names,
@@ -13,13 +13,17 @@ use super::{End, Fenced, GrantRecord, Hold, Job};
 ///
 /// # Errors
 /// When the grant is not the caller's, or ended in another way.
-pub fn release(job: &Job, past: Option<&GrantRecord>, release: &Release) -> Result<Job, Fenced> {
-    let same = End::Released(release.outcome);
+pub fn release(
+    job: &FleetJob,
+    past: Option<&GrantRecord>,
+    release: &ReleaseRequest,
+) -> Result<FleetJob, FencedCall> {
+    let same = LeaseEnd::Released(release.outcome);
     let repeated = past.is_some_and(|past| {
         past.epoch == release.epoch && past.factory == release.factory_id && past.end == Some(same)
     });
     let ended = job.is_tenant(&release.factory_id, release.epoch)
-        && job.tenure.as_ref().is_some_and(|tenure| tenure.hold == Hold::Ended(same));
+        && job.tenure.as_ref().is_some_and(|tenure| tenure.hold == LeaseStatus::Ended(same));
     if repeated || ended {
         return Ok(job.clone());
     }

@@ -5,16 +5,16 @@ use std::time::Duration;
 use aq_fleet::protocol::ReleaseOutcome;
 use aq_manifest::{Outcome, Stage};
 
-use super::{Caller, DbTime, End, Fenced, Hold, Job};
+use super::{DbTime, FencedCall, FleetJob, LeaseEnd, LeaseHolder, LeaseStatus};
 
 /// Result of a renewal by the job's host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Renewal {
+pub enum RenewalResult {
     /// The lease runs again.
-    Held(Job),
+    Held(FleetJob),
     /// The lease had run out and another job has the lock now, so this one waits again; the caller
     /// is fenced. To be written as well.
-    Lost(Job),
+    Lost(FleetJob),
 }
 
 /// Renews a lease, also a lapsed one when nobody has been granted the job since
@@ -27,52 +27,52 @@ pub enum Renewal {
 /// # Errors
 /// When the job is not the caller's.
 pub fn renew(
-    job: &Job,
-    caller: &Caller,
+    job: &FleetJob,
+    caller: &LeaseHolder,
     now: DbTime,
     lease: Duration,
     lock_free: bool,
-) -> Result<Renewal, Fenced> {
-    let fenced = || Fenced::by(job);
+) -> Result<RenewalResult, FencedCall> {
+    let fenced = || FencedCall::by(job);
     if !job.is_tenant(&caller.factory, caller.epoch) {
         return Err(fenced());
     }
     let mut next = job.clone();
     let tenure = next.tenure.as_mut().ok_or_else(fenced)?;
     match tenure.hold {
-        Hold::Held => tenure.until = now.plus(lease),
-        Hold::Lapsed if job.needed_lock().is_some() && !lock_free => {
-            next.end(End::Lost);
+        LeaseStatus::Held => tenure.until = now.plus(lease),
+        LeaseStatus::Lapsed if job.needed_lock().is_some() && !lock_free => {
+            next.end(LeaseEnd::Lost);
             next.wait();
-            return Ok(Renewal::Lost(next.next_after(job)));
+            return Ok(RenewalResult::Lost(next.next_after(job)));
         }
-        Hold::Lapsed => {
-            tenure.hold = Hold::Held;
+        LeaseStatus::Lapsed => {
+            tenure.hold = LeaseStatus::Held;
             tenure.until = now.plus(lease);
             next.held_lock = job.needed_lock().map(str::to_owned);
         }
-        Hold::Ended(End::Released(ReleaseOutcome::Shipped)) => {}
-        Hold::Ended(_) => return Err(fenced()),
+        LeaseStatus::Ended(LeaseEnd::Released(ReleaseOutcome::Shipped)) => {}
+        LeaseStatus::Ended(_) => return Err(fenced()),
     }
-    Ok(Renewal::Held(next.next_after(job)))
+    Ok(RenewalResult::Held(next.next_after(job)))
 }
 
 /// Ends a lease whose time is over: the job may be granted again, and its lock is given back.
 /// `None` when there is nothing to end. What a person wished to stop, and whose holder is gone, is
 /// stopped.
 ///
-/// The caller asks only when no grace runs ([`Service::grace_until`](super::Service)).
-pub fn lapse(job: &Job, now: DbTime) -> Option<Job> {
+/// The caller asks only when no grace runs ([`ServiceState::grace_until`](super::ServiceState)).
+pub fn lapse(job: &FleetJob, now: DbTime) -> Option<FleetJob> {
     let tenure = job.tenure.as_ref()?;
-    if tenure.hold != Hold::Held || now <= tenure.until {
+    if tenure.hold != LeaseStatus::Held || now <= tenure.until {
         return None;
     }
     let mut next = job.clone();
     if job.cancel {
-        next.end(End::Lost);
+        next.end(LeaseEnd::Lost);
         next.finish(Stage::Failed, Outcome::Stopped);
     } else {
-        next.tenure.as_mut()?.hold = Hold::Lapsed;
+        next.tenure.as_mut()?.hold = LeaseStatus::Lapsed;
         next.held_lock = None;
     }
     Some(next.next_after(job))
@@ -83,6 +83,6 @@ pub fn lapse(job: &Job, now: DbTime) -> Option<Job> {
 ///
 /// # Errors
 /// When the job is not the caller's.
-pub fn may_post(job: &Job, caller: &Caller) -> Result<(), Fenced> {
-    if job.is_tenant(&caller.factory, caller.epoch) { Ok(()) } else { Err(Fenced::by(job)) }
+pub fn may_post(job: &FleetJob, caller: &LeaseHolder) -> Result<(), FencedCall> {
+    if job.is_tenant(&caller.factory, caller.epoch) { Ok(()) } else { Err(FencedCall::by(job)) }
 }

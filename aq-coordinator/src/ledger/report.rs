@@ -1,9 +1,9 @@
 //! Reports: how far a job has come.
 
-use aq_fleet::protocol::{Checkpoint, Epoch, FactoryId, ReleaseOutcome, Report};
+use aq_fleet::protocol::{Epoch, FactoryId, PushedCheckpoint, ReleaseOutcome, ReportRequest};
 use aq_manifest::{Outcome, Stage};
 
-use super::{End, Fenced, Hold, Job, Refusal, World};
+use super::{FencedCall, FleetJob, JobNamespace, LeaseEnd, LeaseStatus, LedgerRefusal};
 
 /// Applies a report of the job's holder. The same row comes back when it changes nothing: it is an
 /// old one, or one that was applied before.
@@ -12,10 +12,10 @@ use super::{End, Fenced, Hold, Job, Refusal, World};
 /// a holder that gets an answer other than a refusal ships.
 ///
 /// # Errors
-/// [`Refusal::Fenced`] when the job is not the caller's, [`Refusal::NotReportable`] for a stage
-/// that a grant cannot bring it to.
-pub fn report(job: &Job, report: &Report) -> Result<Job, Refusal> {
-    let fenced = || Fenced::by(job);
+/// [`LedgerRefusal::Fenced`] when the job is not the caller's, [`LedgerRefusal::NotReportable`] for
+/// a stage that a grant cannot bring it to.
+pub fn report(job: &FleetJob, report: &ReportRequest) -> Result<FleetJob, LedgerRefusal> {
+    let fenced = || FencedCall::by(job);
     if !job.is_tenant(&report.factory_id, report.epoch) {
         return Err(fenced().into());
     }
@@ -23,18 +23,18 @@ pub fn report(job: &Job, report: &Report) -> Result<Job, Refusal> {
     let tenure = next.tenure.as_mut().ok_or_else(fenced)?;
     let is_old = report.seq <= tenure.last_seq;
     match (tenure.hold, report.stage) {
-        (Hold::Ended(End::Released(ReleaseOutcome::Shipped)), Stage::Shipped) => {
+        (LeaseStatus::Ended(LeaseEnd::Released(ReleaseOutcome::Shipped)), Stage::Shipped) => {
             return Ok(next);
         }
         (_, to) if is_old && to != Stage::Shipped => return Ok(next),
-        (Hold::Ended(_), _) => return Err(fenced().into()),
-        (Hold::Held | Hold::Lapsed, _) => {}
+        (LeaseStatus::Ended(_), _) => return Err(fenced().into()),
+        (LeaseStatus::Held | LeaseStatus::Lapsed, _) => {}
     }
     check_stage(job.stage, report.stage)?;
     tenure.last_seq = tenure.last_seq.max(report.seq);
     note(&mut next.checkpoint, report.checkpoint.as_ref());
     if report.stage == Stage::Shipped {
-        next.end(End::Released(ReleaseOutcome::Shipped));
+        next.end(LeaseEnd::Released(ReleaseOutcome::Shipped));
         next.finish(Stage::Shipped, Outcome::Shipped);
     } else {
         next.stage = report.stage;
@@ -46,7 +46,7 @@ pub fn report(job: &Job, report: &Report) -> Result<Job, Refusal> {
 }
 
 /// Checks that a grant can bring a job from one stage to another.
-fn check_stage(from: Stage, to: Stage) -> Result<(), Refusal> {
+fn check_stage(from: Stage, to: Stage) -> Result<(), LedgerRefusal> {
     let mend = match (from, to) {
         (_, Stage::Inbox | Stage::Failed) => "release it with `requeue` or `failed`",
         (_, Stage::Quarantine) => "what is fenced is not reported",
@@ -55,15 +55,15 @@ fn check_stage(from: Stage, to: Stage) -> Result<(), Refusal> {
         }
         _ => return Ok(()),
     };
-    Err(Refusal::NotReportable { from, to, mend })
+    Err(LedgerRefusal::NotReportable { from, to, mend })
 }
 
 /// Applies a report with `shadow: true`. It moves only a mirror of the reporter's own, so that what
 /// waits for it in the same world is seen as the host sees it; every other job stays as it is.
-pub fn report_shadow(job: &Job, report: &Report) -> Job {
+pub fn report_shadow(job: &FleetJob, report: &ReportRequest) -> FleetJob {
     let own = match &job.world {
-        World::Fleet => false,
-        World::Shadow(owner) => owner_of(&report.factory_id) == *owner,
+        JobNamespace::Fleet => false,
+        JobNamespace::Shadow(owner) => owner_of(&report.factory_id) == *owner,
     };
     if !own || report.epoch != Epoch::DRY {
         return job.clone();
@@ -83,7 +83,7 @@ fn owner_of(factory: &FactoryId) -> FactoryId {
     factory.owner().unwrap_or_else(|| factory.clone())
 }
 
-fn note(known: &mut Option<Checkpoint>, told: Option<&Checkpoint>) {
+fn note(known: &mut Option<PushedCheckpoint>, told: Option<&PushedCheckpoint>) {
     if let Some(told) = told {
         *known = Some(told.clone());
     }

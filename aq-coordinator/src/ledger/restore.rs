@@ -6,9 +6,9 @@
 //! *doubted*; when it has settled, those are not whose holder has renewed its lease since, and
 //! those that were submitted since. The others wait for a person.
 
-use super::{DbTime, Hold, Job, Service, Timing};
+use super::{DbTime, FleetJob, LeaseStatus, LeaseTiming, ServiceState};
 
-impl Job {
+impl FleetJob {
     /// The job, which may have ended in the time that was lost.
     #[must_use]
     pub fn doubt(&self) -> Self {
@@ -16,7 +16,7 @@ impl Job {
     }
 }
 
-impl Service {
+impl ServiceState {
     /// Notes a restore.
     #[must_use]
     pub fn restore(&self, now: DbTime) -> Self {
@@ -24,7 +24,7 @@ impl Service {
     }
 
     /// Tests for hosts that have had their time, which nobody has noted yet.
-    pub fn has_settled(&self, now: DbTime, timing: Timing) -> bool {
+    pub fn has_settled(&self, now: DbTime, timing: LeaseTiming) -> bool {
         let over = |restored: DbTime| now >= restored.plus(timing.lease) || now < restored;
         self.settles && self.restored.is_none_or(over)
     }
@@ -32,15 +32,15 @@ impl Service {
     /// A job that its holder has renewed: it has not ended. While others have still time to say
     /// that they have had it since, it stays in doubt.
     #[must_use]
-    pub fn renewed(&self, job: Job) -> Job {
-        Job { doubted: job.doubted && self.settles, ..job }
+    pub fn renewed(&self, job: FleetJob) -> FleetJob {
+        FleetJob { doubted: job.doubted && self.settles, ..job }
     }
 
     /// A doubted job when hosts have had their time.
-    pub fn settle(&self, job: &Job, timing: Timing) -> Job {
+    pub fn settle(&self, job: &FleetJob, timing: LeaseTiming) -> FleetJob {
         let restored = self.restored.unwrap_or_default();
-        let renewed = |job: &Job| {
-            let held = job.tenure.as_ref().filter(|tenure| tenure.hold == Hold::Held);
+        let renewed = |job: &FleetJob| {
+            let held = job.tenure.as_ref().filter(|tenure| tenure.hold == LeaseStatus::Held);
             held.is_some_and(|held| held.until >= restored.plus(timing.lease))
         };
         let is_new = job.submitted_at >= restored;

@@ -11,7 +11,7 @@ const OUTAGE: Duration = Duration::from_secs(5);
 
 /// The durations of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timing {
+pub struct LeaseTiming {
     /// A lease holds this long.
     pub lease: Duration,
     /// When nobody has ticked for longer than this, hosts could not renew. Coordinators tick every
@@ -19,7 +19,7 @@ pub struct Timing {
     pub outage: Duration,
 }
 
-impl Timing {
+impl LeaseTiming {
     /// With leases of this length, and an outage from 5 seconds on.
     pub const fn new(lease: Duration) -> Self {
         Self { lease, outage: OUTAGE }
@@ -33,7 +33,7 @@ impl Timing {
 /// milliseconds since the database was made is above every epoch that was drawn before now, and
 /// each coordinator that opens the database, or finds that nobody ticked for a while, begins there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Service {
+pub struct ServiceState {
     /// When the database was made.
     pub created: DbTime,
     /// The latest tick of any coordinator.
@@ -50,7 +50,7 @@ pub struct Service {
     pub run_doubted: bool,
 }
 
-impl Service {
+impl ServiceState {
     /// That of a new database.
     pub const fn new(now: DbTime) -> Self {
         Self {
@@ -66,7 +66,7 @@ impl Service {
 
     /// Returns the time for which nobody has ticked, when that was an outage, or a restored backup,
     /// or the clock has jumped, forwards or backwards.
-    pub fn gap(&self, now: DbTime, timing: Timing) -> Option<Duration> {
+    pub fn gap(&self, now: DbTime, timing: LeaseTiming) -> Option<Duration> {
         let gap = now.since(self.last_alive).max(self.last_alive.since(now));
         (gap > timing.outage).then_some(gap)
     }
@@ -74,7 +74,7 @@ impl Service {
     /// After an outage: nothing lapses for one lease time from now, for hosts that could not renew
     /// did nothing wrong, and epochs begin as in [`start`](Self::start).
     #[must_use]
-    pub fn resume(&self, now: DbTime, timing: Timing, highest: Epoch) -> Self {
+    pub fn resume(&self, now: DbTime, timing: LeaseTiming, highest: Epoch) -> Self {
         Self { grace_until: now.plus(timing.lease), ..self.start(now, highest) }
     }
 

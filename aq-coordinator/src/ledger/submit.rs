@@ -3,19 +3,19 @@
 use aq_fleet::protocol::{Epoch, FleetJobId};
 use aq_manifest::Stage;
 
-use super::{BodyHash, DbTime, Job, Terms, World};
+use super::{BodyHash, DbTime, FleetJob, JobNamespace, SchedulingTerms};
 
 /// A job for the fleet, or a mirror of a host's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Submission {
+pub struct JobSubmission {
     /// The id to give it, if it is new.
     pub id: FleetJobId,
     /// The world that can see it.
-    pub world: World,
+    pub world: JobNamespace,
     /// The manifest's idempotency key.
     pub key: Option<String>,
     /// The terms of the manifest.
-    pub terms: Terms,
+    pub terms: SchedulingTerms,
     /// The tracker's item that the manifest names.
     pub item: Option<String>,
     /// The manifest, byte for byte.
@@ -24,24 +24,24 @@ pub struct Submission {
 
 /// The consequence of a submission for the job that has its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Resubmission {
+pub enum ResubmitResult {
     /// The same body: nothing happens.
     Same,
     /// Nobody has begun with it: this body takes its place. To be written, with the manifest.
-    Superseded(Box<Job>),
+    Superseded(Box<FleetJob>),
     /// It has left the queue with another body: the submission is refused.
     Clash,
 }
 
-impl Submission {
+impl JobSubmission {
     /// The key that the job will have.
     pub fn key(&self) -> String {
         self.key.clone().unwrap_or_else(|| self.id.to_string())
     }
 
     /// The row of a new job.
-    pub fn into_job(self, seq: u64, now: DbTime) -> Job {
-        Job {
+    pub fn into_job(self, seq: u64, now: DbTime) -> FleetJob {
+        FleetJob {
             id: self.id,
             seq,
             key: self.key(),
@@ -65,20 +65,20 @@ impl Submission {
 
 /// Compares a submission with the job that has its key. A superseded job keeps its id and its
 /// place. A mirror follows its original: it waits again whatever it did before.
-pub fn resubmit(job: &Job, submission: &Submission) -> Resubmission {
+pub fn resubmit(job: &FleetJob, submission: &JobSubmission) -> ResubmitResult {
     let same = [submission.terms.body, BodyHash::FORGOTTEN].contains(&job.terms.body);
-    let is_mirror = job.world != World::Fleet;
+    let is_mirror = job.world != JobNamespace::Fleet;
     let waits = job.stage == Stage::Inbox;
     match (same, is_mirror, waits) {
-        (true, false, _) | (true, true, true) => Resubmission::Same,
-        (false, false, false) => Resubmission::Clash,
+        (true, false, _) | (true, true, true) => ResubmitResult::Same,
+        (false, false, false) => ResubmitResult::Clash,
         (false, false, true) | (_, true, _) => {
             let mut next = job.clone();
             next.terms = submission.terms.clone();
             next.wait();
             next.checkpoint = None;
             next.lost = 0;
-            Resubmission::Superseded(Box::new(next.next_after(job)))
+            ResubmitResult::Superseded(Box::new(next.next_after(job)))
         }
     }
 }

@@ -13,25 +13,25 @@ use super::*;
 const LEASE: Duration = Duration::from_secs(60);
 const NOW: DbTime = DbTime(1_000_000);
 
-fn try_grant(job: &Job, to: &str, floor: u64, free: bool) -> Result<Job, NotGranted> {
+fn try_grant(job: &FleetJob, to: &str, floor: u64, free: bool) -> Result<FleetJob, NotGranted> {
     match grant(job, &claimant(to), NOW, LEASE, Epoch(floor), free)? {
-        Granting::Granted(job) | Granting::GivenUp(job) => Ok(job),
+        GrantResult::Granted(job) | GrantResult::GivenUp(job) => Ok(job),
     }
 }
 
-fn held(lock: Option<&str>) -> Job {
+fn held(lock: Option<&str>) -> FleetJob {
     try_grant(&waiting(1, lock), "one", 0, true).unwrap()
 }
 
-fn lapsed(lock: Option<&str>) -> Job {
+fn lapsed(lock: Option<&str>) -> FleetJob {
     lapse(&held(lock), NOW.plus(LEASE * 2)).unwrap()
 }
 
-fn at(stage: Stage) -> Job {
+fn at(stage: Stage) -> FleetJob {
     report(&held(Some("l")), &said("one", 1, 1, stage)).unwrap()
 }
 
-fn ended(outcome: ReleaseOutcome) -> Job {
+fn ended(outcome: ReleaseOutcome) -> FleetJob {
     release(&held(None), None, &let_go("one", 1, outcome)).unwrap()
 }
 
@@ -39,7 +39,8 @@ fn ended(outcome: ReleaseOutcome) -> Job {
 fn what_can_be_granted() {
     use ReleaseOutcome::{Abandoned, Failed, Requeue, Shipped};
 
-    let mirror = Job { world: World::Shadow("one".parse().unwrap()), ..waiting(1, None) };
+    let mirror =
+        FleetJob { world: JobNamespace::Shadow("one".parse().unwrap()), ..waiting(1, None) };
     let rows = [
         ("new", waiting(1, None), false, Ok(1)),
         ("new, its lock free", waiting(1, Some("l")), true, Ok(1)),
@@ -82,7 +83,7 @@ fn who_may_write() {
             let end = let_go(name, epoch, ReleaseOutcome::Requeue);
             assert_eq!(release(&job, None, &end).is_ok(), may, "{who} releases");
             assert_eq!(may_post(&job, &caller(name, epoch)).is_ok(), may, "{who} posts");
-            if let Err(Refusal::Fenced(fenced)) = told {
+            if let Err(LedgerRefusal::Fenced(fenced)) = told {
                 assert_eq!(fenced.current, Epoch(1));
                 assert_eq!(fenced.holder.unwrap().as_str(), "one");
             }
@@ -104,8 +105,8 @@ fn lease_ends_on_time() {
 
 #[test]
 fn late_renewal_needs_its_lock() {
-    let late = |job: &Job, free| renew(job, &caller("one", 1), NOW, LEASE, free);
-    let lapse = |job: &Job| super::lapse(job, DbTime(i64::MAX)).unwrap();
+    let late = |job: &FleetJob, free| renew(job, &caller("one", 1), NOW, LEASE, free);
+    let lapse = |job: &FleetJob| super::lapse(job, DbTime(i64::MAX)).unwrap();
     for (stage, free, holds) in [
         (Stage::Building, true, true),
         (Stage::Building, false, false),
@@ -113,18 +114,18 @@ fn late_renewal_needs_its_lock() {
         (Stage::Testing, false, true),
     ] {
         match late(&lapse(&at(stage)), free).unwrap() {
-            Renewal::Held(job) => {
+            RenewalResult::Held(job) => {
                 assert!(holds, "{stage}");
                 assert_eq!(job.held_lock.is_some(), stage != Stage::Testing, "{stage}");
             }
-            Renewal::Lost(job) => {
+            RenewalResult::Lost(job) => {
                 assert!(!holds, "{stage}");
                 assert_eq!((job.stage, job.holder(), job.lost), (Stage::Inbox, None, 1));
                 assert!(late(&job, true).is_err(), "it was told, so it stays so");
             }
         }
     }
-    assert!(matches!(late(&lapsed(None), false), Ok(Renewal::Held(_))), "it names no lock");
+    assert!(matches!(late(&lapsed(None), false), Ok(RenewalResult::Held(_))), "it names no lock");
 }
 
 #[test]
@@ -136,21 +137,21 @@ fn lost_ones_count_in_a_row() {
         job = lapse(&job, DbTime(i64::MAX)).unwrap();
     }
     let given_up = grant(&job, &claimant("two"), NOW, LEASE, Epoch(0), true).unwrap();
-    let Granting::GivenUp(failed) = given_up else { panic!("{given_up:?}") };
+    let GrantResult::GivenUp(failed) = given_up else { panic!("{given_up:?}") };
     assert_eq!((failed.stage, failed.result), (Stage::Failed, Some(Outcome::Crash)));
     assert_eq!((failed.lost, failed.attempts, failed.epoch), (MAX_LOST, MAX_LOST, Epoch(10)));
 
     // One that was released in between is not in a row.
     let back = renew(&job, &caller("one", 10), NOW, LEASE, true).unwrap();
-    let Renewal::Held(back) = back else { panic!("{back:?}") };
+    let RenewalResult::Held(back) = back else { panic!("{back:?}") };
     let back = release(&back, None, &let_go("one", 10, ReleaseOutcome::Abandoned)).unwrap();
     assert_eq!((back.lost, back.attempts), (0, 10));
 }
 
 #[test]
 fn epochs_begin_above_all_that_were_drawn() {
-    let service = Service::new(NOW);
-    let timing = Timing::new(LEASE);
+    let service = ServiceState::new(NOW);
+    let timing = LeaseTiming::new(LEASE);
     let later = |millis: i64| DbTime(NOW.0 + millis);
     assert_eq!(service.gap(later(5_000), timing), None);
     assert_eq!(service.gap(later(5_001), timing), Some(Duration::from_millis(5_001)));
@@ -166,9 +167,9 @@ fn epochs_begin_above_all_that_were_drawn() {
 
 /// Starts and ticks of coordinators, told as `(name, second)`; when the grace of the last one ends.
 fn grace_after(ticks: &[(u128, i64)]) -> i64 {
-    let timing = Timing::new(LEASE);
+    let timing = LeaseTiming::new(LEASE);
     let mut runs = Vec::new();
-    let mut service = Service::new(DbTime(0));
+    let mut service = ServiceState::new(DbTime(0));
     for &(name, second) in ticks {
         let me = Uuid::from_u128(name);
         service = service.tick(&mut runs, me, DbTime(second * 1000), timing).0;
@@ -204,7 +205,8 @@ fn who_wishes_to_stop_what_has_failed_changes_nothing() {
 
 #[test]
 fn the_feed_tells_what_became_of_a_job() {
-    let told = |before: &Job, after: &Job| notice(Some(before), after).map(|told| told.kind);
+    let told =
+        |before: &FleetJob, after: &FleetJob| notice(Some(before), after).map(|told| told.kind);
     let new = waiting(1, None);
     let stopped = cancel(&new).unwrap();
     assert_eq!(told(&new, &stopped), Some("cancelled"));
@@ -212,15 +214,16 @@ fn the_feed_tells_what_became_of_a_job() {
     let (working, tested) = (held(None), report(&held(None), &said("one", 1, 1, Stage::Testing)));
     assert_eq!(told(&working, &tested.unwrap()), Some("moved"));
     // Neither the stage nor the holder is another one.
-    let urgent = Terms { priority: Priority::Critical, ..new.terms.clone() };
-    let rewritten = Job { terms: urgent, ..new.clone() };
+    let urgent = SchedulingTerms { priority: Priority::Critical, ..new.terms.clone() };
+    let rewritten = FleetJob { terms: urgent, ..new.clone() };
     assert_eq!(told(&new, &rewritten), Some("changed"));
     assert_eq!(told(&new, &new), None);
 }
 
 #[test]
 fn a_mirror_is_over_when_its_original_is() {
-    let mirror = Job { world: World::Shadow("one".parse().unwrap()), ..waiting(1, None) };
+    let mirror =
+        FleetJob { world: JobNamespace::Shadow("one".parse().unwrap()), ..waiting(1, None) };
     for (stage, result) in [
         (Stage::Building, None),
         (Stage::Shipped, Some(Outcome::Shipped)),
@@ -266,14 +269,14 @@ fn deed() -> impl Strategy<Value = (bool, Deed)> {
 }
 
 /// Makes a deed on a row, when it makes anything of it.
-fn done(job: &Job, name: &str, deed: &Deed, past: &[GrantRecord]) -> Option<Job> {
+fn done(job: &FleetJob, name: &str, deed: &Deed, past: &[GrantRecord]) -> Option<FleetJob> {
     let behind = |by: u64| job.epoch.0.saturating_sub(by);
     match *deed {
         Deed::Grant(free) => try_grant(job, name, 0, free).ok(),
         Deed::Lapse => lapse(job, DbTime(i64::MAX)),
         Deed::Renew(by, free) => {
             match renew(job, &caller(name, behind(by)), NOW, LEASE, free).ok()? {
-                Renewal::Held(next) | Renewal::Lost(next) => Some(next),
+                RenewalResult::Held(next) | RenewalResult::Lost(next) => Some(next),
             }
         }
         Deed::Report(by, seq, stage) => report(job, &said(name, behind(by), seq, stage)).ok(),
@@ -299,7 +302,7 @@ proptest! {
             let granted = next.epoch > job.epoch;
             prop_assert_eq!(granted, matches!(deed, Deed::Grant(_)) && next.stage != Stage::Failed);
             // The lock, whenever it has to be held and never else.
-            let runs = next.tenure.as_ref().is_some_and(|tenure| tenure.hold == Hold::Held);
+            let runs = next.tenure.as_ref().is_some_and(|tenure| tenure.hold == LeaseStatus::Held);
             let at_work = matches!(next.stage, Stage::Building | Stage::Review);
             prop_assert_eq!(next.held_lock.is_some(), runs && at_work);
             prop_assert!(next.stage.is_final() == next.result.is_some());

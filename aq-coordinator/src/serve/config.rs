@@ -6,20 +6,20 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::auth::Tokens;
-use crate::echo::Echoes;
-use crate::rate::Rate;
+use crate::auth::ApiTokens;
+use crate::echo::TrackerSettings;
+use crate::rate::CallerRate;
 
 /// The settings of a coordinator. docs/fleet.md has the defaults of the command line.
 #[derive(Clone, Debug)]
-pub struct Config {
-    /// Where to listen. Port 0 takes any free one; [`Running::address`](crate::Running::address)
-    /// says which.
+pub struct CoordinatorConfig {
+    /// Where to listen. Port 0 takes any free one;
+    /// [`RunningCoordinator::address`](crate::RunningCoordinator::address) says which.
     pub listen: SocketAddr,
     /// Where the fleet's state is.
-    pub database: Database,
+    pub database: DatabaseLocation,
     /// The tokens of callers.
-    pub tokens: Tokens,
+    pub tokens: ApiTokens,
     /// Duration of a lease without a renewal; at least twice `heartbeat`.
     pub lease: Duration,
     /// Interval at which hosts are told to report; above zero.
@@ -29,7 +29,7 @@ pub struct Config {
     /// Listen beyond loopback without TLS, such as behind a proxy that has it.
     pub insecure: bool,
     /// The rate of one token from one address.
-    pub rate: Rate,
+    pub rate: CallerRate,
     /// Jobs run that may have ended in the time that was lost with the restore of a backup; else
     /// they wait for a person.
     pub run_doubted: bool,
@@ -37,12 +37,12 @@ pub struct Config {
     /// heard of; `None` for good, but for events, which go after seven days.
     pub keep: Option<Duration>,
     /// The trackers that are told what becomes of jobs; `None` for none.
-    pub echoes: Option<Echoes>,
+    pub echoes: Option<TrackerSettings>,
 }
 
 /// The most that a caller sends when nobody says otherwise: 10 000 hosts behind one address, each
 /// with a heartbeat every 10 s, need half of it.
-pub const DEFAULT_RATE: Rate = Rate { per_second: 2000.0, burst: 4000.0 };
+pub const DEFAULT_RATE: CallerRate = CallerRate { per_second: 2000.0, burst: 4000.0 };
 
 /// PEM files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub struct TlsFiles {
 
 /// Where the fleet's state is.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Database {
+pub enum DatabaseLocation {
     /// A file, made when it is not there. For one coordinator at a time.
     Sqlite(PathBuf),
     /// A `postgres://` address, which several coordinators can share.
@@ -67,7 +67,7 @@ pub enum Database {
 #[error("a database is `sqlite:FILE` or `postgres://USER@HOST/NAME`")]
 pub struct DatabaseError;
 
-impl FromStr for Database {
+impl FromStr for DatabaseLocation {
     type Err = DatabaseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -84,7 +84,7 @@ impl FromStr for Database {
 }
 
 /// Without the user, password and options of an address.
-impl fmt::Display for Database {
+impl fmt::Display for DatabaseLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(file) => write!(f, "sqlite:{}", file.display()),
@@ -98,7 +98,7 @@ impl fmt::Display for Database {
     }
 }
 
-impl fmt::Debug for Database {
+impl fmt::Debug for DatabaseLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -116,12 +116,12 @@ mod tests {
             ("postgresql://u:p@w@h/db", "postgres://h/db"),
             ("postgres://h/db", "postgres://h/db"),
         ] {
-            let database: Database = text.parse().unwrap();
+            let database: DatabaseLocation = text.parse().unwrap();
             assert_eq!(database.to_string(), shown);
             assert_eq!(format!("{database:?}"), shown);
         }
         for text in ["", "sqlite:", "/file", "mysql://u:secret@h/db"] {
-            let error = text.parse::<Database>().unwrap_err();
+            let error = text.parse::<DatabaseLocation>().unwrap_err();
             assert!(!error.to_string().contains("secret"));
         }
     }

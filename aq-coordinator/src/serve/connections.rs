@@ -22,7 +22,7 @@ use tracing::debug;
 
 use super::room::{BusyBody, GuestRoom, RoomGuest};
 use super::{descriptors, tls};
-use crate::api::Admitted;
+use crate::api::TokenChecked;
 use crate::metrics::ConnectionCounts;
 
 /// Connections of a coordinator at once. Each costs some kilobytes and a descriptor.
@@ -33,7 +33,7 @@ const MAX_HEAD: usize = 32 * 1024;
 
 /// The limits that peers meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct ConnectionLimits {
     /// Connections at once. One more takes the place of an idle one, and is closed where there is
     /// none.
     pub connections: usize,
@@ -48,7 +48,7 @@ pub struct Limits {
     pub drain: Duration,
 }
 
-impl Limits {
+impl ConnectionLimits {
     /// Those of a coordinator whose hosts report so often. They keep their connections from one
     /// heartbeat to the next, unless these are far apart.
     pub(super) fn of_coordinator(heartbeat: Duration) -> Self {
@@ -67,7 +67,7 @@ impl Limits {
 pub async fn serve_plain(
     listener: TcpListener,
     router: Router,
-    limits: Limits,
+    limits: ConnectionLimits,
     stop: watch::Receiver<bool>,
 ) {
     serve(listener, None, router, limits, ConnectionCounts::default(), stop).await;
@@ -78,7 +78,7 @@ pub(super) async fn serve(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     router: Router,
-    limits: Limits,
+    limits: ConnectionLimits,
     counts: ConnectionCounts,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -122,8 +122,8 @@ pub(super) async fn serve(
     }
 }
 
-/// The patience with the n-th connection: between half of the longest and that, such that those that
-/// come together are spread evenly.
+/// The patience with the n-th connection: between half of the longest and that, such that those
+/// that come together are spread evenly.
 fn patience(longest: Duration, n: u16) -> Duration {
     // 2^16 divided by the golden ratio.
     let part = n.wrapping_mul(40_503);
@@ -140,7 +140,7 @@ async fn connection(
     peer: SocketAddr,
     tls: Option<TlsAcceptor>,
     router: Router,
-    limits: Limits,
+    limits: ConnectionLimits,
     watcher: Watcher,
     guest: Arc<RoomGuest>,
 ) {
@@ -155,7 +155,7 @@ async fn speak<S>(
     stream: S,
     peer: SocketAddr,
     router: Router,
-    limits: Limits,
+    limits: ConnectionLimits,
     watcher: Watcher,
     guest: Arc<RoomGuest>,
 ) where
@@ -168,7 +168,7 @@ async fn speak<S>(
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
             let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
-            if response.extensions().get::<Admitted>().is_some() {
+            if response.extensions().get::<TokenChecked>().is_some() {
                 busy.is_known();
             }
             Ok::<_, LostPlace>(response.map(|body| BusyBody::new(body, busy)))

@@ -13,35 +13,35 @@ use tokio::task::JoinHandle;
 use tokio::time::{Duration, MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
-use super::config::{Config, Database};
-use super::connections::{self, Limits};
+use super::config::{CoordinatorConfig, DatabaseLocation};
+use super::connections::{self, ConnectionLimits};
 use super::error::ServeError;
 use super::{database, descriptors, supervisor, tls};
-use crate::api::{Api, router};
-use crate::assign::Assign;
-use crate::auth::Tokens;
-use crate::beats::Beats;
+use crate::api::{ApiState, router};
+use crate::assign::AssignHandle;
+use crate::auth::ApiTokens;
+use crate::change_notifier::ChangeNotifier;
 use crate::echo;
-use crate::ledger::Timing;
-use crate::metrics::Metrics;
-use crate::pulse::Pulse;
-use crate::rate::{Gate, Rate};
+use crate::heartbeat_batcher::HeartbeatBatcher;
+use crate::ledger::LeaseTiming;
+use crate::metrics::CoordinatorMetrics;
+use crate::rate::{CallerRate, RateGate};
 use crate::retention;
-use crate::store::Store;
+use crate::store::CoordinatorStore;
 
 /// Interval of looks at leases (the ledger counts a longer pause than a few as an outage).
 const TICK: Duration = Duration::from_secs(1);
 
 /// What somebody without a valid token may send, each of wrong tokens and of questions whether this
 /// coordinator is ready.
-const GUESSES: Rate = Rate { per_second: 5.0, burst: 50.0 };
+const GUESSES: CallerRate = CallerRate { per_second: 5.0, burst: 50.0 };
 
 /// Maximum of readers that follow the events at once.
 const MAX_READERS: usize = 64;
 
 /// A coordinator at work. It goes on when this is dropped.
 #[derive(Debug)]
-pub struct Running {
+pub struct RunningCoordinator {
     address: SocketAddr,
     is_tls: bool,
     stop: watch::Sender<bool>,
@@ -50,7 +50,7 @@ pub struct Running {
     echoes: Vec<JoinHandle<()>>,
 }
 
-impl Running {
+impl RunningCoordinator {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -73,11 +73,11 @@ impl Running {
     }
 }
 
-/// Serves a fleet as `config` says, on the current runtime, until [`Running::stop`].
+/// Serves a fleet as `config` says, on the current runtime, until [`RunningCoordinator::stop`].
 ///
 /// # Errors
 /// See [`ServeError`]. When it returns, the coordinator answers.
-pub async fn serve(config: Config) -> Result<Running, ServeError> {
+pub async fn serve(config: CoordinatorConfig) -> Result<RunningCoordinator, ServeError> {
     if config.heartbeat.is_zero() || config.lease < config.heartbeat.saturating_mul(2) {
         return Err(ServeError::Times { lease: config.lease, heartbeat: config.heartbeat });
     }
@@ -87,14 +87,15 @@ pub async fn serve(config: Config) -> Result<Running, ServeError> {
     let acceptor =
         config.tls.as_ref().map(|files| tls::acceptor(&files.cert, &files.key)).transpose()?;
     let store =
-        database::open(&config.database, Timing::new(config.lease), config.run_doubted).await?;
+        database::open(&config.database, LeaseTiming::new(config.lease), config.run_doubted)
+            .await?;
     let refused = |source| ServeError::Listen { listen: config.listen, source };
     let listener = TcpListener::bind(config.listen).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     let (stop, stopped) = watch::channel(false);
-    let pulse = Pulse::new();
-    let mut metrics = Metrics::new();
-    if let Database::Sqlite(file) = &config.database {
+    let pulse = ChangeNotifier::new();
+    let mut metrics = CoordinatorMetrics::new();
+    if let DatabaseLocation::Sqlite(file) = &config.database {
         metrics.watch_disk(file.clone());
     }
     let metrics = Arc::new(metrics);
@@ -108,29 +109,35 @@ pub async fn serve(config: Config) -> Result<Running, ServeError> {
     let counts = metrics.connections.clone();
     let router = wire_up(&config, store, pulse, metrics, &stopped);
     let is_tls = acceptor.is_some();
-    let limits = Limits::of_coordinator(config.heartbeat);
+    let limits = ConnectionLimits::of_coordinator(config.heartbeat);
     let served =
         tokio::spawn(connections::serve(listener, acceptor, router, limits, counts, stopped));
     info!(%address, database = %config.database, tls = is_tls, "coordinator is ready");
-    Ok(Running { address, is_tls, stop, served, echoes })
+    Ok(RunningCoordinator { address, is_tls, stop, served, echoes })
 }
 
 /// The API of a coordinator without a socket and without a clock, for a program that has its own,
 /// such as a simulation. It ends when this is dropped.
 #[derive(Debug)]
-pub struct Embedded {
+pub struct EmbeddedCoordinator {
     router: Router,
     _stop: watch::Sender<bool>,
 }
 
-impl Embedded {
-    /// The API over a store that is open and [migrated](Store::migrate), on the current runtime.
-    /// Whoever embeds it calls [`Store::tick`] every second. Of `config`, what is about sockets and
-    /// the database does not matter.
-    pub fn new(config: &Config, store: Arc<dyn Store>) -> Self {
+impl EmbeddedCoordinator {
+    /// The API over a store that is open and [migrated](CoordinatorStore::migrate), on the current
+    /// runtime. Whoever embeds it calls [`CoordinatorStore::tick`] every second. Of `config`, what
+    /// is about sockets and the database does not matter.
+    pub fn new(config: &CoordinatorConfig, store: Arc<dyn CoordinatorStore>) -> Self {
         let (stop, stopped) = watch::channel(false);
         Self {
-            router: wire_up(config, store, Pulse::new(), Arc::new(Metrics::new()), &stopped),
+            router: wire_up(
+                config,
+                store,
+                ChangeNotifier::new(),
+                Arc::new(CoordinatorMetrics::new()),
+                &stopped,
+            ),
             _stop: stop,
         }
     }
@@ -142,23 +149,24 @@ impl Embedded {
 }
 
 fn wire_up(
-    config: &Config,
-    store: Arc<dyn Store>,
-    pulse: Pulse,
-    metrics: Arc<Metrics>,
+    config: &CoordinatorConfig,
+    store: Arc<dyn CoordinatorStore>,
+    pulse: ChangeNotifier,
+    metrics: Arc<CoordinatorMetrics>,
     stop: &watch::Receiver<bool>,
 ) -> Router {
-    let assign = Assign::start(Arc::clone(&store), Arc::clone(&metrics), &pulse, stop.clone());
-    let beats = Beats::start(&store, &metrics);
-    router(Arc::new(Api {
+    let assign =
+        AssignHandle::start(Arc::clone(&store), Arc::clone(&metrics), &pulse, stop.clone());
+    let beats = HeartbeatBatcher::start(&store, &metrics);
+    router(Arc::new(ApiState {
         store,
         assign,
         beats,
         pulse,
         tokens: config.tokens.clone(),
-        requests: Gate::new(config.rate),
-        guesses: Gate::new(GUESSES),
-        probes: Gate::new(GUESSES),
+        requests: RateGate::new(config.rate),
+        guesses: RateGate::new(GUESSES),
+        probes: RateGate::new(GUESSES),
         metrics,
         echoes: config.echoes.clone(),
         lease: config.lease,
@@ -170,8 +178,8 @@ fn wire_up(
 
 /// Says every second that a coordinator lives, and ends leases whose time is over.
 async fn keep_time(
-    store: Arc<dyn Store>,
-    pulse: Pulse,
+    store: Arc<dyn CoordinatorStore>,
+    pulse: ChangeNotifier,
     ran_out: Counter,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -222,7 +230,7 @@ fn settled(jobs: usize) {
     );
 }
 
-fn read_again(tokens: &Tokens, file: &Path) {
+fn read_again(tokens: &ApiTokens, file: &Path) {
     match tokens.read_again() {
         Ok(()) => {
             info!(file = %file.display(), "the token file was read again");
@@ -240,7 +248,7 @@ fn read_again(tokens: &Tokens, file: &Path) {
 ///
 /// # Errors
 /// See [`ServeError`].
-pub fn run(config: Config, ready: impl FnOnce(&str)) -> Result<(), ServeError> {
+pub fn run(config: CoordinatorConfig, ready: impl FnOnce(&str)) -> Result<(), ServeError> {
     descriptors::raise_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {

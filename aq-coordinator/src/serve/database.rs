@@ -4,24 +4,24 @@ use std::sync::Arc;
 
 use tracing::warn;
 
-use super::config::Database;
+use super::config::DatabaseLocation;
 use super::error::ServeError;
-use crate::ledger::Timing;
-use crate::store::{Clock, PostgresStore, SqliteStore, Store, StoreError};
+use crate::ledger::LeaseTiming;
+use crate::store::{ClockSource, CoordinatorStore, PostgresStore, SqliteStore, StoreError};
 
 /// Opens it and brings its schema up to date.
 pub(super) async fn open(
-    database: &Database,
-    timing: Timing,
+    database: &DatabaseLocation,
+    timing: LeaseTiming,
     run_doubted: bool,
-) -> Result<Arc<dyn Store>, ServeError> {
+) -> Result<Arc<dyn CoordinatorStore>, ServeError> {
     let failed = |source: StoreError| ServeError::Store { database: database.to_string(), source };
-    let store: Arc<dyn Store> = match database {
-        Database::Sqlite(file) => {
-            Arc::new(SqliteStore::open(file, timing, Clock::Database).map_err(failed)?)
+    let store: Arc<dyn CoordinatorStore> = match database {
+        DatabaseLocation::Sqlite(file) => {
+            Arc::new(SqliteStore::open(file, timing, ClockSource::Database).map_err(failed)?)
         }
-        Database::Postgres(url) => {
-            Arc::new(PostgresStore::new(url, timing, Clock::Database).map_err(failed)?)
+        DatabaseLocation::Postgres(url) => {
+            Arc::new(PostgresStore::new(url, timing, ClockSource::Database).map_err(failed)?)
         }
     };
     if store.migrate().await.map_err(failed)? {

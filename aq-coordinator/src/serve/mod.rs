@@ -10,8 +10,8 @@ mod room;
 mod supervisor;
 mod tls;
 
-pub use config::{Config, DEFAULT_RATE, Database, DatabaseError, TlsFiles};
-pub use connections::{Limits, serve_plain};
-pub use coordinator::{Embedded, Running, run, serve};
+pub use config::{CoordinatorConfig, DEFAULT_RATE, DatabaseError, DatabaseLocation, TlsFiles};
+pub use connections::{ConnectionLimits, serve_plain};
+pub use coordinator::{EmbeddedCoordinator, RunningCoordinator, run, serve};
 pub use error::ServeError;
 pub use tls::TlsError;

@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-use aq_caps::Token;
+use aq_caps::CapabilityToken;
 use aq_fleet::protocol::{
-    Agreement, Checkpoint, Depth, Epoch, FactoryId, FeedEvent, FleetJobId, InstanceId, LeaseRef,
-    Metrics, Verdict,
+    Epoch, FactoryId, FeedEvent, FleetJobId, InstanceId, LeaseRef, PushedCheckpoint, QueueDepth,
+    RunMetrics, ShadowAgreement, ShadowVerdict,
 };
 use aq_manifest::Stage;
 use uuid::Uuid;
 
-use super::Totals;
+use super::JobTotals;
 use super::columns::small;
-use crate::ledger::{DbTime, GrantRecord, Job};
+use crate::ledger::{DbTime, FleetJob, GrantRecord};
 
 /// An answer with the moment at which it was true, to count ages from.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Dated<T> {
+pub struct DatedAnswer<T> {
     /// The database's clock then.
     pub now: DbTime,
     /// The value at that time.
@@ -25,7 +25,7 @@ pub struct Dated<T> {
 
 /// The findings of a tick.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ticked {
+pub struct TickReport {
     /// Number of leases that lapsed.
     pub lapsed: usize,
     /// Time for which nobody had ticked, when that was an outage: now nothing lapses for one lease
@@ -37,26 +37,26 @@ pub struct Ticked {
 
 /// The result of a submission. The job is as it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Submitted {
+pub enum SubmitResult {
     /// A new job: 201.
-    Created(Job),
+    Created(FleetJob),
     /// The same key and body were there: 200.
-    Same(Job),
+    Same(FleetJob),
     /// It took the place of one that nobody had begun with: 200.
-    Superseded(Job),
+    Superseded(FleetJob),
     /// The key belongs to another body that has left the queue: 409 `existing`.
-    Clash(Job),
+    Clash(FleetJob),
     /// Somebody has added dependencies since the given version of the graph, so a cycle could
-    /// close: nothing was written. Read [`changes`](super::Store::changes), check again, submit
-    /// again.
+    /// close: nothing was written. Read [`changes`](super::CoordinatorStore::changes), check again,
+    /// submit again.
     GraphMoved,
 }
 
 /// A job that a factory got.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Granted {
+pub struct GrantedJob {
     /// The row, with the epoch and the lease.
-    pub job: Job,
+    pub job: FleetJob,
     /// The manifest, byte for byte.
     pub manifest: String,
     /// Time that is left of the lease. Shorter than a lease when a claim is repeated.
@@ -67,7 +67,7 @@ pub struct Granted {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimAnswer {
     /// The grants, in the order of the plan. What somebody else took meanwhile is left out.
-    pub grants: Vec<Granted>,
+    pub grants: Vec<GrantedJob>,
     /// The same claim was answered before; these are its grants that are still current, and nothing
     /// was granted now.
     pub repeated: bool,
@@ -91,7 +91,7 @@ pub struct BeatAnswer {
 
 /// The answer to a registration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Registration {
+pub struct RegistrationAnswer {
     /// The database, the same also after a restore.
     pub database: Uuid,
     /// The number of the latest end that the factory has said and that is on disk.
@@ -107,9 +107,10 @@ pub struct LeaseStand {
     pub expires_in: Option<Duration>,
 }
 
-/// Where a reader of [`changes`](super::Store::changes) is. The default is the beginning.
+/// Where a reader of [`changes`](super::CoordinatorStore::changes) is. The default is the
+/// beginning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cursor {
+pub struct ChangeCursor {
     /// The life of the database: another one after an outage or a restore.
     pub(crate) generation: Uuid,
     /// All changes below this stamp were read.
@@ -118,16 +119,16 @@ pub struct Cursor {
 
 /// Rows that have changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Changes {
+pub struct ChangedRows {
     /// These are all rows there are: forget what was read before. So it is at the beginning, and
     /// after an outage or a restore.
     pub reset: bool,
     /// The rows as they are now. A row may come again unchanged: its version tells.
-    pub jobs: Vec<Job>,
+    pub jobs: Vec<FleetJob>,
     /// Where to go on.
-    pub cursor: Cursor,
+    pub cursor: ChangeCursor,
     /// The version of the dependency graph that these rows make, for
-    /// [`submit`](super::Store::submit).
+    /// [`submit`](super::CoordinatorStore::submit).
     pub graph: u64,
 }
 
@@ -135,7 +136,7 @@ pub struct Changes {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobPage {
     /// The jobs.
-    pub jobs: Vec<Job>,
+    pub jobs: Vec<FleetJob>,
     /// [`JobFilter::after`](super::JobFilter::after) of the next page, when there may be one.
     pub next: Option<u64>,
 }
@@ -144,7 +145,7 @@ pub struct JobPage {
 #[derive(Clone, Debug, PartialEq)]
 pub struct JobDetail {
     /// The row.
-    pub job: Job,
+    pub job: FleetJob,
     /// The manifest, byte for byte.
     pub manifest: String,
     /// Its grants, the oldest first; the latest thousand.
@@ -169,11 +170,11 @@ pub struct ReportRecord {
     /// When it came.
     pub at: DbTime,
     /// Where its work could be fetched from.
-    pub checkpoint: Option<Checkpoint>,
+    pub checkpoint: Option<PushedCheckpoint>,
     /// Its numbers.
-    pub metrics: Option<Metrics>,
+    pub metrics: Option<RunMetrics>,
     /// The verdict of a shadow's comparison.
-    pub verdict: Option<Verdict>,
+    pub verdict: Option<ShadowVerdict>,
 }
 
 /// A factory, as it last showed itself.
@@ -188,7 +189,7 @@ pub struct FactoryRow {
     /// The life of its loop.
     pub instance: InstanceId,
     /// Its capabilities when it registered.
-    pub capabilities: Vec<Token>,
+    pub capabilities: Vec<CapabilityToken>,
     /// Maximum of jobs that it runs.
     pub capacity: u32,
     /// Free slots at its last heartbeat.
@@ -203,13 +204,13 @@ pub struct FactoryRow {
 
 /// The numbers of the fleet. Shadow jobs do not count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Numbers {
+pub struct FleetNumbers {
     /// Factories that were heard of within one lease time.
     pub factories_alive: u32,
     /// Factories that ever registered.
     pub factories_known: u32,
     /// Jobs by stage and priority; what has none is left out.
-    pub depth: Vec<Depth>,
+    pub depth: Vec<QueueDepth>,
     /// Jobs that somebody holds, lapsed or not.
     pub held: u64,
     /// Age of the oldest job in the inbox, counted from when it was submitted.
@@ -219,11 +220,11 @@ pub struct Numbers {
     /// Jobs that may have ended in the time that was lost with it.
     pub in_doubt: u64,
     /// The reports of shadows, when there are any.
-    pub agreement: Option<Agreement>,
+    pub agreement: Option<ShadowAgreement>,
     /// The slots of factories that were heard of within one lease time, by id.
     pub slots: Vec<HostSlots>,
     /// The sums over all jobs that ever were.
-    pub totals: Totals,
+    pub totals: JobTotals,
 }
 
 /// The slots of a factory at its last heartbeat.
@@ -246,7 +247,7 @@ impl HostSlots {
 
 /// Messages of the feed.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Feed {
+pub struct FeedMessages {
     /// The messages, the oldest first.
     pub events: Vec<FeedEvent>,
     /// Where to go on.

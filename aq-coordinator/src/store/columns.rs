@@ -4,12 +4,14 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
-use aq_fleet::protocol::{Checkpoint, Epoch, FleetJobId, ReleaseOutcome};
+use aq_fleet::protocol::{Epoch, FleetJobId, PushedCheckpoint, ReleaseOutcome};
 use uuid::Uuid;
 
 use super::StoreError;
 use super::table::{names, table};
-use crate::ledger::{BodyHash, DbTime, End, Hold, Job, Tenure, Terms, World};
+use crate::ledger::{
+    ActiveLease, BodyHash, DbTime, FleetJob, JobNamespace, LeaseEnd, LeaseStatus, SchedulingTerms,
+};
 
 table! {
     /// A row of `jobs`.
@@ -54,8 +56,8 @@ table! {
 /// The names of the columns, in the order of [`Columns`].
 pub(crate) static COLUMNS: LazyLock<String> = LazyLock::new(|| names(Columns::COLUMNS));
 
-impl From<&Job> for Columns {
-    fn from(job: &Job) -> Self {
+impl From<&FleetJob> for Columns {
+    fn from(job: &FleetJob) -> Self {
         let tenure = job.tenure.as_ref();
         let terms = &job.terms;
         Self {
@@ -92,13 +94,13 @@ impl From<&Job> for Columns {
     }
 }
 
-impl TryFrom<Columns> for Job {
+impl TryFrom<Columns> for FleetJob {
     type Error = StoreError;
 
     fn try_from(row: Columns) -> Result<Self, StoreError> {
         let body = row.body.as_slice().try_into().map_err(|_| broken("body", "32 bytes"))?;
         let tenure = match (&row.factory, &row.request, &row.hold) {
-            (Some(factory), Some(request), Some(hold)) => Some(Tenure {
+            (Some(factory), Some(request), Some(hold)) => Some(ActiveLease {
                 factory: word("factory", factory)?,
                 instance: row.instance.as_deref().map(|text| word("instance", text)).transpose()?,
                 request: word("request", request)?,
@@ -114,7 +116,7 @@ impl TryFrom<Columns> for Job {
             seq: count(row.seq),
             world: world_of(&row.world)?,
             key: row.key,
-            terms: Terms {
+            terms: SchedulingTerms {
                 name: word("name", &row.name)?,
                 body: BodyHash(body),
                 priority: word("priority", &row.priority)?,
@@ -155,42 +157,46 @@ pub(crate) fn small(value: i64) -> u32 {
 }
 
 /// The column `world`: the owner of mirrors, or nothing.
-pub(crate) fn world_text(world: &World) -> &str {
+pub(crate) fn world_text(world: &JobNamespace) -> &str {
     match world {
-        World::Fleet => "",
-        World::Shadow(owner) => owner.as_str(),
+        JobNamespace::Fleet => "",
+        JobNamespace::Shadow(owner) => owner.as_str(),
     }
 }
 
-fn world_of(text: &str) -> Result<World, StoreError> {
-    if text.is_empty() { Ok(World::Fleet) } else { word("world", text).map(World::Shadow) }
+fn world_of(text: &str) -> Result<JobNamespace, StoreError> {
+    if text.is_empty() {
+        Ok(JobNamespace::Fleet)
+    } else {
+        word("world", text).map(JobNamespace::Shadow)
+    }
 }
 
-fn hold_text(hold: Hold) -> &'static str {
+fn hold_text(hold: LeaseStatus) -> &'static str {
     match hold {
-        Hold::Held => "held",
-        Hold::Lapsed => "lapsed",
-        Hold::Ended(end) => end_text(end),
+        LeaseStatus::Held => "held",
+        LeaseStatus::Lapsed => "lapsed",
+        LeaseStatus::Ended(end) => end_text(end),
     }
 }
 
-fn hold_of(text: &str) -> Result<Hold, StoreError> {
+fn hold_of(text: &str) -> Result<LeaseStatus, StoreError> {
     match text {
-        "held" => Ok(Hold::Held),
-        "lapsed" => Ok(Hold::Lapsed),
-        _ => end_of(text).map(Hold::Ended),
+        "held" => Ok(LeaseStatus::Held),
+        "lapsed" => Ok(LeaseStatus::Lapsed),
+        _ => end_of(text).map(LeaseStatus::Ended),
     }
 }
 
 /// The word for how a grant ended.
-pub(crate) fn end_text(end: End) -> &'static str {
+pub(crate) fn end_text(end: LeaseEnd) -> &'static str {
     match end {
-        End::Released(outcome) => outcome.as_str(),
-        End::Lost => "lost",
+        LeaseEnd::Released(outcome) => outcome.as_str(),
+        LeaseEnd::Lost => "lost",
     }
 }
 
-pub(crate) fn end_of(text: &str) -> Result<End, StoreError> {
+pub(crate) fn end_of(text: &str) -> Result<LeaseEnd, StoreError> {
     const OUTCOMES: [ReleaseOutcome; 4] = [
         ReleaseOutcome::Shipped,
         ReleaseOutcome::Failed,
@@ -198,10 +204,10 @@ pub(crate) fn end_of(text: &str) -> Result<End, StoreError> {
         ReleaseOutcome::Abandoned,
     ];
     if text == "lost" {
-        return Ok(End::Lost);
+        return Ok(LeaseEnd::Lost);
     }
     let found = OUTCOMES.into_iter().find(|outcome| outcome.as_str() == text);
-    found.map(End::Released).ok_or_else(|| broken("end", text))
+    found.map(LeaseEnd::Released).ok_or_else(|| broken("end", text))
 }
 
 /// A word of a closed list, or a name.
@@ -228,7 +234,7 @@ pub(crate) fn json<T: serde::de::DeserializeOwned>(
     serde_json::from_str(text).map_err(|error| broken(column, &error.to_string()))
 }
 
-pub(crate) fn checkpoint_of(text: Option<&str>) -> Result<Option<Checkpoint>, StoreError> {
+pub(crate) fn checkpoint_of(text: Option<&str>) -> Result<Option<PushedCheckpoint>, StoreError> {
     text.map(|text| json("checkpoint", text)).transpose()
 }
 

@@ -2,7 +2,7 @@
 
 use aq_fleet::protocol::{EventValue, Fields, FleetJobId};
 use aq_manifest::Stage;
-use aq_tracker::{Echo, Kind};
+use aq_tracker::{TrackerKind, TrackerUpdate};
 use uuid::Uuid;
 
 use super::StoreError;
@@ -11,16 +11,16 @@ use super::columns::{json, word};
 /// A coordinator's turn to talk to a kind of tracker: one has it at a time, so that nothing is told
 /// twice. It ends by itself, so that one that dies holds nobody up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Turn {
+pub struct SenderLease {
     /// Whom it talks to.
-    pub tracker: Kind,
+    pub tracker: TrackerKind,
     /// The coordinator, in this life of it.
     pub holder: Uuid,
 }
 
 /// A message of the feed that the tracker of its job's item may have to know.
 #[derive(Clone, Debug, PartialEq)]
-pub struct News {
+pub struct PendingUpdate {
     /// Its place in the feed.
     pub id: u64,
     /// The job.
@@ -28,7 +28,7 @@ pub struct News {
     /// The item, as the job file names it.
     pub item: String,
     /// The message.
-    pub echo: Echo,
+    pub echo: TrackerUpdate,
     /// The stage that the tracker was told last.
     pub echoed: Option<Stage>,
     /// The tracker's answer then; see [`Tracker::echo`](aq_tracker::Tracker::echo).
@@ -37,9 +37,9 @@ pub struct News {
 
 /// Some of them.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct NewsPage {
+pub struct PendingUpdates {
     /// The messages, the oldest first.
-    pub news: Vec<News>,
+    pub news: Vec<PendingUpdate>,
     /// Where to go on, if none of them is to be told.
     pub next: u64,
     /// There may be more behind them.
@@ -48,7 +48,7 @@ pub struct NewsPage {
 
 /// The fate of a message: it is not looked at again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct DeliveryAck {
     /// Its place in the feed.
     pub id: u64,
     /// The job.
@@ -61,7 +61,7 @@ pub struct Told {
     pub comment: Option<String>,
 }
 
-impl NewsPage {
+impl PendingUpdates {
     /// A page that was asked for with a limit; `all` is the end of what there is.
     pub(super) fn of(rows: Vec<NewsRow>, limit: u32, all: u64) -> Result<Self, StoreError> {
         let more = rows.len() >= limit as usize;
@@ -88,10 +88,10 @@ pub(super) struct NewsRow {
 impl NewsRow {
     /// `None` for what is no step of a job. The steps are told by the holder, with the numbers;
     /// that a job has failed is what the coordinator may know alone.
-    pub(super) fn read(self) -> Result<Option<News>, StoreError> {
+    pub(super) fn read(self) -> Result<Option<PendingUpdate>, StoreError> {
         let stage = if self.is_hosts { self.kind.parse().ok() } else { Some(Stage::Failed) };
         let Some(stage) = stage else { return Ok(None) };
-        Ok(Some(News {
+        Ok(Some(PendingUpdate {
             id: self.id,
             job: self.job,
             item: self.item,
@@ -102,7 +102,7 @@ impl NewsRow {
     }
 }
 
-fn echo(stage: Stage, fields: &Fields) -> Echo {
+fn echo(stage: Stage, fields: &Fields) -> TrackerUpdate {
     let text = |value: &EventValue| match value {
         EventValue::Flag(flag) => u8::from(*flag).to_string(),
         EventValue::Count(count) => count.to_string(),
@@ -111,14 +111,14 @@ fn echo(stage: Stage, fields: &Fields) -> Echo {
     };
     let texts: Vec<_> = fields.iter().map(|(key, value)| (key.as_str(), text(value))).collect();
     let of = |wanted: &str| texts.iter().find(|(key, _)| *key == wanted);
-    Echo::read(stage, |key| of(key).map(|(_, value)| value.as_str()))
+    TrackerUpdate::read(stage, |key| of(key).map(|(_, value)| value.as_str()))
 }
 
 /// The column `tracker`.
-pub(super) fn tracker_text(kind: Kind) -> &'static str {
+pub(super) fn tracker_text(kind: TrackerKind) -> &'static str {
     match kind {
-        Kind::Items => "items",
-        Kind::GitHub => "github",
-        Kind::Named(name) => name.as_str(),
+        TrackerKind::Items => "items",
+        TrackerKind::GitHub => "github",
+        TrackerKind::Named(name) => name.as_str(),
     }
 }

@@ -2,7 +2,7 @@
 
 use aq_fleet::protocol::{FactoryId, FleetJobId};
 
-use crate::ledger::{Fenced, Refusal};
+use crate::ledger::{FencedCall, LedgerRefusal};
 
 /// Reason why a store gives no answer. Nothing was changed, except after `Unavailable`: then it may
 /// have been done, and the caller asks again, which every call allows.
@@ -53,14 +53,14 @@ pub enum StoreError {
     NoSuchFactory(FactoryId),
     /// The ledger refuses it.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] LedgerRefusal),
     /// Something in the database is not what this program writes, or a query is wrong.
     #[error("the database cannot be used: {0}")]
     Broken(String),
 }
 
-impl From<Fenced> for StoreError {
-    fn from(fenced: Fenced) -> Self {
+impl From<FencedCall> for StoreError {
+    fn from(fenced: FencedCall) -> Self {
         Self::Refused(fenced.into())
     }
 }

@@ -13,9 +13,9 @@ pub(crate) const EVENTS_AT_ONCE: i64 = 1000;
 /// Jobs whose past goes in one transaction, and hosts: claims wait for no more than these.
 pub(crate) const PAST_AT_ONCE: i64 = 100;
 
-/// The result of one call of [`forget`](super::Store::forget).
+/// The result of one call of [`forget`](super::CoordinatorStore::forget).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Forgotten {
+pub struct ForgetReport {
     /// Ended jobs of which key, digest, outcome and last epoch are left.
     pub jobs: usize,
     /// Hosts that were not heard of.
@@ -24,7 +24,7 @@ pub struct Forgotten {
     pub events: usize,
 }
 
-impl Forgotten {
+impl ForgetReport {
     pub(crate) fn add(&mut self, more: Self) {
         self.jobs += more.jobs;
         self.hosts += more.hosts;

@@ -1,4 +1,4 @@
-//! Where the ledger is kept: one contract, [`Store`], and the databases that keep it.
+//! Where the ledger is kept: one contract, [`CoordinatorStore`], and the databases that keep it.
 
 mod answers;
 mod columns;
@@ -14,15 +14,16 @@ mod totals;
 mod traits;
 
 pub use answers::{
-    BeatAnswer, Changes, ClaimAnswer, Cursor, Dated, FactoryRow, Feed, Granted, HostSlots,
-    JobDetail, JobPage, LeaseStand, Numbers, Registration, ReportRecord, Submitted, Ticked,
+    BeatAnswer, ChangeCursor, ChangedRows, ClaimAnswer, DatedAnswer, FactoryRow, FeedMessages,
+    FleetNumbers, GrantedJob, HostSlots, JobDetail, JobPage, LeaseStand, RegistrationAnswer,
+    ReportRecord, SubmitResult, TickReport,
 };
-pub use echoes::{News, NewsPage, Told, Turn};
+pub use echoes::{DeliveryAck, PendingUpdate, PendingUpdates, SenderLease};
 pub use error::StoreError;
-pub use forgetting::Forgotten;
+pub use forgetting::ForgetReport;
 pub use postgres::PostgresStore;
-pub use requests::{Beat, ClaimPlan, Clock, JobFilter, Pick};
+pub use requests::{ClaimPlan, ClockSource, HeartbeatRow, JobFilter, PlannedPick};
 pub(crate) use shape::{clean, fields_of, tally};
 pub use sqlite::SqliteStore;
-pub use totals::Totals;
-pub use traits::{Answer, Store};
+pub use totals::JobTotals;
+pub use traits::{Answer, CoordinatorStore};

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use aq_fleet::protocol::{FactoryId, FleetJobId, InstanceId, LeaseRef, RequestId};
 use aq_manifest::Stage;
 
-use crate::ledger::{DbTime, World};
+use crate::ledger::{DbTime, JobNamespace};
 
 /// Which clock decides.
 #[derive(Clone, Debug, Default)]
-pub enum Clock {
+pub enum ClockSource {
     /// The database's own, read by SQL. The only one for real use.
     #[default]
     Database,
@@ -19,7 +19,7 @@ pub enum Clock {
     Given(Arc<AtomicI64>),
 }
 
-impl Clock {
+impl ClockSource {
     /// The moment, when the caller gives it.
     pub fn given(&self) -> Option<DbTime> {
         match self {
@@ -37,22 +37,22 @@ pub struct ClaimPlan {
     /// By which claim.
     pub request: RequestId,
     /// What it is to get.
-    pub picks: Vec<Pick>,
+    pub picks: Vec<PlannedPick>,
 }
 
 /// A job as the plan saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pick {
+pub struct PlannedPick {
     /// The job.
     pub job: FleetJobId,
-    /// Its [`version`](crate::ledger::Job::version) then. When it has another one now, it is not
-    /// granted: it may wait for something else, or be urgent no more.
+    /// Its [`version`](crate::ledger::FleetJob::version) then. When it has another one now, it is
+    /// not granted: it may wait for something else, or be urgent no more.
     pub version: u64,
 }
 
 /// A heartbeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Beat {
+pub struct HeartbeatRow {
     /// Whose.
     pub factory: FactoryId,
     /// The life of its loop.
@@ -67,7 +67,7 @@ pub struct Beat {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobFilter {
     /// Only those of one world; `None` for all.
-    pub world: Option<World>,
+    pub world: Option<JobNamespace>,
     /// Only those in this stage.
     pub stage: Option<Stage>,
     /// Only those that this factory holds, lapsed or not.
@@ -76,7 +76,7 @@ pub struct JobFilter {
     pub last_holder: Option<FactoryId>,
     /// Only those of this key or name.
     pub named: Option<String>,
-    /// Only those with a larger [`seq`](crate::ledger::Job::seq).
+    /// Only those with a larger [`seq`](crate::ledger::FleetJob::seq).
     pub after: Option<u64>,
     /// How many at most.
     pub limit: u32,

@@ -1,10 +1,12 @@
 //! What both databases do alike with what goes in and out.
 
-use aq_fleet::protocol::{Agreement, Event, EventValue, Fields, Verdict, Word};
+use aq_fleet::protocol::{
+    EventValue, Fields, Identifier, JobEvent, ShadowAgreement, ShadowVerdict,
+};
 
 use super::columns::{count, json};
 use super::{JobPage, StoreError};
-use crate::ledger::Job;
+use crate::ledger::FleetJob;
 
 /// A host's text without what PostgreSQL cannot keep.
 pub(crate) fn clean(text: &str) -> String {
@@ -12,23 +14,23 @@ pub(crate) fn clean(text: &str) -> String {
 }
 
 /// The fields of an event as the feed has them: with the host's time, unless it sent another `at`.
-pub(crate) fn fields_of(event: &Event) -> Fields {
+pub(crate) fn fields_of(event: &JobEvent) -> Fields {
     let mut fields = event.fields.clone();
-    let at = EventValue::Word(Word::lossy(&event.at.to_string()));
-    fields.entry(Word::lossy("at")).or_insert(at);
+    let at = EventValue::Word(Identifier::lossy(&event.at.to_string()));
+    fields.entry(Identifier::lossy("at")).or_insert(at);
     fields
 }
 
 /// The counts of verdicts, by their words in JSON.
-pub(crate) fn tally(told: &[(String, i64)]) -> Result<Option<Agreement>, StoreError> {
-    let mut tally = Agreement::default();
+pub(crate) fn tally(told: &[(String, i64)]) -> Result<Option<ShadowAgreement>, StoreError> {
+    let mut tally = ShadowAgreement::default();
     for (verdict, told) in told {
         let place = match json("verdict", verdict)? {
-            Verdict::Agree => &mut tally.agree,
-            Verdict::Diverge => &mut tally.diverge,
-            Verdict::CoordEmpty => &mut tally.coord_empty,
-            Verdict::LocalEmpty => &mut tally.local_empty,
-            Verdict::Error => &mut tally.error,
+            ShadowVerdict::Agree => &mut tally.agree,
+            ShadowVerdict::Diverge => &mut tally.diverge,
+            ShadowVerdict::CoordEmpty => &mut tally.coord_empty,
+            ShadowVerdict::LocalEmpty => &mut tally.local_empty,
+            ShadowVerdict::Error => &mut tally.error,
         };
         *place = count(*told);
     }
@@ -37,7 +39,7 @@ pub(crate) fn tally(told: &[(String, i64)]) -> Result<Option<Agreement>, StoreEr
 
 impl JobPage {
     /// A page that was asked for with a limit.
-    pub(crate) fn of(jobs: Vec<Job>, limit: u32) -> Self {
+    pub(crate) fn of(jobs: Vec<FleetJob>, limit: u32) -> Self {
         let is_full = jobs.len() >= limit as usize;
         let next = jobs.last().filter(|_| is_full).map(|job| job.seq);
         Self { jobs, next }

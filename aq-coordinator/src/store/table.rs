@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 /// A column of a table.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Column {
+pub(crate) struct TableColumn {
     pub(crate) name: &'static str,
     pub(crate) group: ColumnGroup,
     /// Its type in PostgreSQL.
@@ -26,14 +26,14 @@ pub(crate) enum ColumnGroup {
 }
 
 /// The names, with commas between.
-pub(crate) fn names(columns: &[Column]) -> String {
+pub(crate) fn names(columns: &[TableColumn]) -> String {
     columns.iter().map(|column| column.name).collect::<Vec<_>>().join(", ")
 }
 
 /// `a = X, b = Y` for the columns that `value` gives an X for.
 pub(crate) fn assignments(
-    columns: &[Column],
-    value: impl Fn(usize, &Column) -> Option<String>,
+    columns: &[TableColumn],
+    value: impl Fn(usize, &TableColumn) -> Option<String>,
 ) -> String {
     let mut sql = String::new();
     for (place, column) in columns.iter().enumerate() {
@@ -47,12 +47,12 @@ pub(crate) fn assignments(
 }
 
 /// A value as SQLite keeps it.
-pub(crate) trait Cell: Sized {
+pub(crate) trait SqliteValue: Sized {
     fn cell(&self) -> ToSqlOutput<'_>;
     fn read(row: &rusqlite::Row<'_>, place: usize) -> rusqlite::Result<Self>;
 }
 
-impl Cell for Uuid {
+impl SqliteValue for Uuid {
     fn cell(&self) -> ToSqlOutput<'_> {
         ToSqlOutput::Owned(Value::Text(self.to_string()))
     }
@@ -67,7 +67,7 @@ impl Cell for Uuid {
 
 macro_rules! cells {
     ($($type:ty),+) => {
-        $(impl Cell for $type {
+        $(impl SqliteValue for $type {
             fn cell(&self) -> ToSqlOutput<'_> {
                 // None of these types can fail.
                 rusqlite::ToSql::to_sql(self).unwrap_or(ToSqlOutput::Owned(Value::Null))
@@ -97,8 +97,8 @@ macro_rules! table {
 
         impl $row {
             /// The columns, in the order in which they are read and written.
-            pub(crate) const COLUMNS: &[$crate::store::table::Column] = &[$($(
-                $crate::store::table::Column {
+            pub(crate) const COLUMNS: &[$crate::store::table::TableColumn] = &[$($(
+                $crate::store::table::TableColumn {
                     name: stringify!($name),
                     group: $crate::store::table::ColumnGroup::$group,
                     sql: $sql,
@@ -109,7 +109,7 @@ macro_rules! table {
             pub(crate) fn of_sqlite(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
                 let mut places = 0..;
                 let mut place = || places.next().unwrap_or_default();
-                Ok(Self { $($($name: $crate::store::table::Cell::read(row, place())?,)+)+ })
+                Ok(Self { $($($name: $crate::store::table::SqliteValue::read(row, place())?,)+)+ })
             }
 
             /// Reads a row that begins with these columns.
@@ -123,7 +123,7 @@ macro_rules! table {
 
             /// The values, for SQLite.
             pub(crate) fn cells(&self) -> Vec<rusqlite::types::ToSqlOutput<'_>> {
-                vec![$($($crate::store::table::Cell::cell(&self.$name),)+)+]
+                vec![$($($crate::store::table::SqliteValue::cell(&self.$name),)+)+]
             }
 
             /// The values of a group's columns, each of many rows, for PostgreSQL.

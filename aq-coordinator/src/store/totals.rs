@@ -3,19 +3,19 @@
 
 use std::collections::BTreeMap;
 
-use aq_fleet::protocol::Metrics;
+use aq_fleet::protocol::RunMetrics;
 use aq_manifest::{Outcome, Stage};
 
 use super::StoreError;
 use super::columns::{count, word};
-use crate::ledger::{Job, World};
+use crate::ledger::{FleetJob, JobNamespace};
 
 /// Maximum that one run adds: a host that says more is wrong, and must not spoil the sum.
 const MOST: f64 = 1e12;
 
 /// The sums.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
+pub struct JobTotals {
     /// The cost of runs, in millionths of a US dollar, estimates included.
     pub cost_micros: u64,
     /// Tokens that models read.
@@ -38,7 +38,7 @@ const OUTPUT: &str = "output_tokens";
 const FAILED: &str = "failed/";
 
 /// A run's numbers, as far as they are known.
-pub(crate) fn spent(metrics: &Metrics) -> Vec<Added> {
+pub(crate) fn spent(metrics: &RunMetrics) -> Vec<Added> {
     let tokens = |tokens: Option<u64>| tokens.map(|tokens| tokens as f64);
     let cost = metrics.cost_usd.map(|usd| usd * 1e6);
     let parts = [
@@ -53,14 +53,14 @@ pub(crate) fn spent(metrics: &Metrics) -> Vec<Added> {
 }
 
 /// The failure that a change of a row is, if it is one.
-pub(crate) fn failure(before: Option<&Job>, after: &Job) -> Option<Added> {
-    let has_failed = |job: &Job| job.stage == Stage::Failed;
+pub(crate) fn failure(before: Option<&FleetJob>, after: &FleetJob) -> Option<Added> {
+    let has_failed = |job: &FleetJob| job.stage == Stage::Failed;
     let is_new = has_failed(after) && !before.is_some_and(has_failed);
-    let result = after.result.filter(|_| is_new && after.world == World::Fleet)?;
+    let result = after.result.filter(|_| is_new && after.world == JobNamespace::Fleet)?;
     Some((format!("{FAILED}{result}"), 1))
 }
 
-impl Totals {
+impl JobTotals {
     /// The rows as they are kept.
     pub(crate) fn of(rows: Vec<Added>) -> Result<Self, StoreError> {
         let mut totals = Self::default();
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn numbers_of_strangers_spoil_no_sum() {
-        let told = |cost_usd| Metrics { cost_usd: Some(cost_usd), ..Metrics::default() };
+        let told = |cost_usd| RunMetrics { cost_usd: Some(cost_usd), ..RunMetrics::default() };
         for (cost, added) in [
             (1.25, Some(1_250_000)),
             (0.000_000_4, None),
@@ -99,7 +99,7 @@ mod tests {
             let spent = spent(&told(cost));
             assert_eq!(spent.first().map(|(_, n)| *n), added, "{cost}");
         }
-        let tokens = Metrics { output_tokens: Some(u64::MAX), ..Metrics::default() };
+        let tokens = RunMetrics { output_tokens: Some(u64::MAX), ..RunMetrics::default() };
         assert_eq!(spent(&tokens), [("output_tokens".to_owned(), 1_000_000_000_000)]);
     }
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use aq_coordinator::ledger::Timing;
-use aq_coordinator::store::{Clock, SqliteStore, Store, StoreError};
+use aq_coordinator::ledger::LeaseTiming;
+use aq_coordinator::store::{ClockSource, CoordinatorStore, SqliteStore, StoreError};
 
 use crate::lab::submission;
 
@@ -29,7 +29,7 @@ impl Drop for Disk {
 }
 
 fn open(path: &Path) -> Result<SqliteStore, StoreError> {
-    SqliteStore::open(path, Timing::new(Duration::from_secs(60)), Clock::Database)
+    SqliteStore::open(path, LeaseTiming::new(Duration::from_secs(60)), ClockSource::Database)
 }
 
 #[tokio::test]

@@ -5,13 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use aq_coordinator::ledger::{BodyHash, Caller, Job, Refusal, Submission, Terms, Timing, World};
+use aq_coordinator::ledger::{
+    BodyHash, FleetJob, JobNamespace, JobSubmission, LeaseHolder, LeaseTiming, LedgerRefusal,
+    SchedulingTerms,
+};
 use aq_coordinator::store::{
-    Beat, ClaimAnswer, ClaimPlan, Clock, Cursor, Granted, LeaseStand, Pick, PostgresStore,
-    SqliteStore, Store, StoreError, Submitted,
+    ChangeCursor, ClaimAnswer, ClaimPlan, ClockSource, CoordinatorStore, GrantedJob, HeartbeatRow,
+    LeaseStand, PlannedPick, PostgresStore, SqliteStore, StoreError, SubmitResult,
 };
 use aq_fleet::protocol::{
-    Epoch, FactoryId, FleetJobId, LeaseRef, Release, ReleaseOutcome, Report, RequestId,
+    Epoch, FactoryId, FleetJobId, LeaseRef, ReleaseOutcome, ReleaseRequest, ReportRequest,
+    RequestId,
 };
 use aq_manifest::{DepsMode, Priority, Stage};
 use tempfile::TempDir;
@@ -24,7 +28,7 @@ pub(crate) const LEASE: Duration = Duration::from_secs(60);
 
 /// A database, a clock that the case moves, and one coordinator.
 pub(crate) struct Lab {
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) store: Arc<dyn CoordinatorStore>,
     clock: Arc<AtomicI64>,
     base: Base,
 }
@@ -53,19 +57,19 @@ impl Lab {
 
     async fn new(base: Base) -> Self {
         let clock = Arc::new(AtomicI64::new(1_800_000_000_000));
-        let store = open(&base, Clock::Given(Arc::clone(&clock)));
+        let store = open(&base, ClockSource::Given(Arc::clone(&clock)));
         store.migrate().await.unwrap();
         Self { store, clock, base }
     }
 
     /// Another coordinator on the same database.
-    pub(crate) fn second(&self) -> Arc<dyn Store> {
-        open(&self.base, Clock::Given(Arc::clone(&self.clock)))
+    pub(crate) fn second(&self) -> Arc<dyn CoordinatorStore> {
+        open(&self.base, ClockSource::Given(Arc::clone(&self.clock)))
     }
 
     /// One that goes by the database's own clock.
-    pub(crate) fn with_real_clock(&self) -> Arc<dyn Store> {
-        open(&self.base, Clock::Database)
+    pub(crate) fn with_real_clock(&self) -> Arc<dyn CoordinatorStore> {
+        open(&self.base, ClockSource::Database)
     }
 
     /// Moves the clock.
@@ -115,30 +119,30 @@ impl Lab {
             (Base::Postgres(database), Backup::Postgres(copy)) => *database = copy.clone(),
             _ => unreachable!("a backup of another database"),
         }
-        let store = open(&base, Clock::Given(Arc::clone(&clock)));
+        let store = open(&base, ClockSource::Given(Arc::clone(&clock)));
         assert!(store.migrate().await.unwrap(), "it notices");
         Self { store, clock, base }
     }
 
     /// Submits a job of this name, which is its key too.
-    pub(crate) async fn submit(&self, name: &str) -> Job {
+    pub(crate) async fn submit(&self, name: &str) -> FleetJob {
         created(self.store.submit(submission(name), None).await.unwrap())
     }
 
     /// Submits a job that names a lock.
-    pub(crate) async fn submit_locked(&self, name: &str, lock: &str) -> Job {
+    pub(crate) async fn submit_locked(&self, name: &str, lock: &str) -> FleetJob {
         let mut job = submission(name);
         job.terms.lock = Some(lock.to_owned());
         created(self.store.submit(job, None).await.unwrap())
     }
 
     /// The row of a job now.
-    pub(crate) async fn row(&self, job: FleetJobId) -> Job {
+    pub(crate) async fn row(&self, job: FleetJobId) -> FleetJob {
         self.store.job(job).await.unwrap().unwrap().value.job
     }
 
     /// Grants this job, which must be to be had.
-    pub(crate) async fn grant(&self, factory: &str, job: FleetJobId) -> Granted {
+    pub(crate) async fn grant(&self, factory: &str, job: FleetJobId) -> GrantedJob {
         let mut answer = claim(&self.store, factory, &[job]).await;
         assert!(!answer.repeated);
         assert_eq!(answer.grants.len(), 1, "{factory} does not get the job");
@@ -146,8 +150,8 @@ impl Lab {
     }
 }
 
-fn open(base: &Base, clock: Clock) -> Arc<dyn Store> {
-    let timing = Timing::new(LEASE);
+fn open(base: &Base, clock: ClockSource) -> Arc<dyn CoordinatorStore> {
+    let timing = LeaseTiming::new(LEASE);
     match base {
         Base::Sqlite(dir) => {
             let path = dir.path().join("fleet.db");
@@ -160,13 +164,13 @@ fn open(base: &Base, clock: Clock) -> Arc<dyn Store> {
 }
 
 /// A job of this name, which is its key too.
-pub(crate) fn submission(name: &str) -> Submission {
+pub(crate) fn submission(name: &str) -> JobSubmission {
     let manifest = format!("---\nidempotency-key: {name}\n---\nDo {name}.\n");
-    Submission {
+    JobSubmission {
         id: FleetJobId::from(Uuid::now_v7()),
-        world: World::Fleet,
+        world: JobNamespace::Fleet,
         key: Some(name.to_owned()),
-        terms: Terms {
+        terms: SchedulingTerms {
             name: name.parse().unwrap(),
             body: BodyHash::of(&manifest),
             priority: Priority::Medium,
@@ -181,7 +185,7 @@ pub(crate) fn submission(name: &str) -> Submission {
 }
 
 /// The same key with another body.
-pub(crate) fn rewritten(name: &str) -> Submission {
+pub(crate) fn rewritten(name: &str) -> JobSubmission {
     let manifest = format!("---\nidempotency-key: {name}\n---\nDo {name} well.\n");
     let mut job = submission(name);
     job.terms.body = BodyHash::of(&manifest);
@@ -189,9 +193,9 @@ pub(crate) fn rewritten(name: &str) -> Submission {
     job
 }
 
-pub(crate) fn created(submitted: Submitted) -> Job {
+pub(crate) fn created(submitted: SubmitResult) -> FleetJob {
     match submitted {
-        Submitted::Created(job) => job,
+        SubmitResult::Created(job) => job,
         other => panic!("not created: {other:?}"),
     }
 }
@@ -200,27 +204,35 @@ pub(crate) fn factory(name: &str) -> FactoryId {
     name.parse().unwrap()
 }
 
-pub(crate) fn caller(name: &str, epoch: Epoch) -> Caller {
-    Caller { factory: factory(name), epoch }
+pub(crate) fn caller(name: &str, epoch: Epoch) -> LeaseHolder {
+    LeaseHolder { factory: factory(name), epoch }
 }
 
 /// Plans these jobs, as they are now, for a claim of its own.
-pub(crate) async fn plan(store: &Arc<dyn Store>, name: &str, jobs: &[FleetJobId]) -> ClaimPlan {
-    let rows = store.changes(Cursor::default()).await.unwrap().jobs;
+pub(crate) async fn plan(
+    store: &Arc<dyn CoordinatorStore>,
+    name: &str,
+    jobs: &[FleetJobId],
+) -> ClaimPlan {
+    let rows = store.changes(ChangeCursor::default()).await.unwrap().jobs;
     let picks = jobs.iter().map(|id| {
         let row = rows.iter().find(|row| row.id == *id).expect("the job is among the changes");
-        Pick { job: *id, version: row.version }
+        PlannedPick { job: *id, version: row.version }
     });
     ClaimPlan { factory: factory(name), request: RequestId::random(), picks: picks.collect() }
 }
 
-pub(crate) async fn claim(store: &Arc<dyn Store>, name: &str, jobs: &[FleetJobId]) -> ClaimAnswer {
+pub(crate) async fn claim(
+    store: &Arc<dyn CoordinatorStore>,
+    name: &str,
+    jobs: &[FleetJobId],
+) -> ClaimAnswer {
     let plan = plan(store, name, jobs).await;
     store.grant(vec![plan]).await.unwrap().remove(0)
 }
 
-pub(crate) fn report(name: &str, epoch: Epoch, seq: u64, stage: Stage) -> Report {
-    Report {
+pub(crate) fn report(name: &str, epoch: Epoch, seq: u64, stage: Stage) -> ReportRequest {
+    ReportRequest {
         factory_id: factory(name),
         epoch,
         seq,
@@ -232,17 +244,17 @@ pub(crate) fn report(name: &str, epoch: Epoch, seq: u64, stage: Stage) -> Report
     }
 }
 
-pub(crate) fn release(name: &str, epoch: Epoch, outcome: ReleaseOutcome) -> Release {
-    Release { factory_id: factory(name), epoch, outcome, result: None, metrics: None }
+pub(crate) fn release(name: &str, epoch: Epoch, outcome: ReleaseOutcome) -> ReleaseRequest {
+    ReleaseRequest { factory_id: factory(name), epoch, outcome, result: None, metrics: None }
 }
 
-pub(crate) fn beat(name: &str, leases: Vec<LeaseRef>) -> Beat {
-    Beat { factory: factory(name), instance: "life-1".parse().unwrap(), free: 0, leases }
+pub(crate) fn beat(name: &str, leases: Vec<LeaseRef>) -> HeartbeatRow {
+    HeartbeatRow { factory: factory(name), instance: "life-1".parse().unwrap(), free: 0, leases }
 }
 
 /// Beats for one job; the state of its lease.
 pub(crate) async fn beat_one(
-    store: &Arc<dyn Store>,
+    store: &Arc<dyn CoordinatorStore>,
     name: &str,
     job_id: FleetJobId,
     epoch: Epoch,
@@ -255,7 +267,7 @@ pub(crate) async fn beat_one(
 #[track_caller]
 pub(crate) fn fenced<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> Epoch {
     match answer {
-        Err(StoreError::Refused(Refusal::Fenced(fenced))) => fenced.current,
+        Err(StoreError::Refused(LedgerRefusal::Fenced(fenced))) => fenced.current,
         other => panic!("not fenced: {other:?}"),
     }
 }

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use aq_coordinator::ledger::Timing;
-use aq_coordinator::store::{Clock, Cursor, PostgresStore, Store, StoreError};
+use aq_coordinator::ledger::LeaseTiming;
+use aq_coordinator::store::{
+    ChangeCursor, ClockSource, CoordinatorStore, PostgresStore, StoreError,
+};
 use aq_fleet::protocol::ReleaseOutcome;
 use aq_manifest::Stage;
 use tokio_postgres::Client;
@@ -194,7 +196,7 @@ async fn all_connections_killed(lab: Lab, database: Database) {
     }
     // A server that is not there is no reason to panic or to hang.
     let url = "postgres://aq@%2Fnonexistent/none";
-    let away = PostgresStore::new(url, Timing::new(LEASE), Clock::Database).unwrap();
+    let away = PostgresStore::new(url, LeaseTiming::new(LEASE), ClockSource::Database).unwrap();
     assert!(matches!(away.ping().await, Err(StoreError::Unavailable(_))));
     let shown = format!("{away:?} {:?}", away.tick().await);
     assert!(!shown.contains("nonexistent/none"), "{shown}");
@@ -208,7 +210,7 @@ async fn a_dump_on_a_new_server(lab: Lab, database: Database) {
     admin.batch_execute("UPDATE jobs SET stamp = 1000000000000").await.unwrap();
     admin.batch_execute("UPDATE feed SET id = id + (1::bigint << 52)").await.unwrap();
     lab.store.migrate().await.unwrap();
-    let cursor = lab.store.changes(Cursor::default()).await.unwrap().cursor;
+    let cursor = lab.store.changes(ChangeCursor::default()).await.unwrap().cursor;
     let end = lab.store.feed(None, 1).await.unwrap().next;
     lab.store.report(job, report("host", granted.epoch, 1, Stage::Review)).await.unwrap();
     let changes = lab.store.changes(cursor).await.unwrap();
@@ -240,7 +242,7 @@ async fn what_commits_late_is_not_missed(lab: Lab, database: Database) {
     .unwrap();
     let end = lab.store.feed(None, 1).await.unwrap().next;
     let second = lab.submit("b").await;
-    let seen = lab.store.changes(Cursor::default()).await.unwrap();
+    let seen = lab.store.changes(ChangeCursor::default()).await.unwrap();
     assert_eq!(seen.jobs.iter().filter(|job| job.id == second.id).count(), 1);
     assert!(
         lab.store.feed(Some(end), 9).await.unwrap().events.is_empty(),
@@ -262,7 +264,7 @@ async fn others_hold_nothing_back(lab: Lab, database: Database) {
     loop {
         lab.store.tick().await.unwrap();
         let feed = lab.store.feed(Some(0), 9).await.unwrap().events;
-        let seen = lab.store.changes(Cursor::default()).await.unwrap();
+        let seen = lab.store.changes(ChangeCursor::default()).await.unwrap();
         let more = lab.store.changes(seen.cursor).await.unwrap();
         if feed.len() == 1 && more.jobs.is_empty() {
             break;

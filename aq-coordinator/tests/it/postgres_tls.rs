@@ -4,8 +4,8 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use aq_coordinator::ledger::Timing;
-use aq_coordinator::store::{Clock, PostgresStore, Store};
+use aq_coordinator::ledger::LeaseTiming;
+use aq_coordinator::store::{ClockSource, CoordinatorStore, PostgresStore};
 use aq_coordinator::{ServeError, serve};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
@@ -89,7 +89,7 @@ impl TlsLab {
 }
 
 fn store(url: &str) -> PostgresStore {
-    PostgresStore::new(url, Timing::new(LEASE), Clock::Database).unwrap()
+    PostgresStore::new(url, LeaseTiming::new(LEASE), ClockSource::Database).unwrap()
 }
 
 /// Tests for encrypted connections of the store, by the server's own knowledge.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use aq_coordinator::ledger::Timing;
-use aq_coordinator::store::{Clock, SqliteStore, Store, StoreError};
+use aq_coordinator::ledger::LeaseTiming;
+use aq_coordinator::store::{ClockSource, CoordinatorStore, SqliteStore, StoreError};
 
 fn open(path: &std::path::Path) -> Result<SqliteStore, StoreError> {
-    SqliteStore::open(path, Timing::new(Duration::from_secs(60)), Clock::Database)
+    SqliteStore::open(path, LeaseTiming::new(Duration::from_secs(60)), ClockSource::Database)
 }
 
 #[tokio::test]

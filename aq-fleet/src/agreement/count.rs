@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::gap::ReadinessGap;
-use super::wilson::{Interval, as_f64, wilson};
-use crate::protocol::Verdict;
-use crate::shadow::{Line, Log, Reason, SnapshotId};
+use super::wilson::{RateInterval, as_f64, wilson};
+use crate::protocol::ShadowVerdict;
+use crate::shadow::{ComparisonLine, ComparisonLog, ShadowReason, SnapshotId};
 
 /// The version of [`AgreementReport`]'s shape as JSON. Grows when a field changes its meaning or
 /// goes.
@@ -18,7 +18,7 @@ const LATEST: usize = 10;
 
 /// The bar that must be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Bar {
+pub struct AgreementBar {
     min_samples: u64,
     min_rate: f64,
 }
@@ -28,14 +28,14 @@ pub struct Bar {
 #[error("--min-rate is a number from 0 to 1, such as 0.98, not {0}")]
 pub struct BarError(f64);
 
-impl Default for Bar {
+impl Default for AgreementBar {
     /// 200 decisions, and a rate of 0.98.
     fn default() -> Self {
         Self { min_samples: 200, min_rate: 0.98 }
     }
 }
 
-impl Bar {
+impl AgreementBar {
     /// At least `min_samples` decisions, and a rate that is with 95 % certainty `min_rate` or more.
     ///
     /// # Errors
@@ -60,7 +60,7 @@ pub struct AgreementReport {
     pub missing: Vec<ReadinessGap>,
     /// The bar.
     #[serde(flatten)]
-    pub bar: Bar,
+    pub bar: AgreementBar,
     /// Decisions that count: one for each distinct snapshot of the inbox, errors included.
     pub counted: u64,
     /// Both picked the same job.
@@ -76,13 +76,13 @@ pub struct AgreementReport {
     /// The part of `counted` that agrees; absent when there is none.
     pub rate: Option<f64>,
     /// The bounds of that part with 95 % certainty.
-    pub interval: Interval,
+    pub interval: RateInterval,
     /// Disagreements by reason.
     pub reasons: BTreeMap<&'static str, u64>,
     /// Errors by reason.
     pub error_reasons: BTreeMap<&'static str, u64>,
     /// The last disagreements, the newest first; at most 10.
-    pub latest: Vec<Divergence>,
+    pub latest: Vec<ShadowDivergence>,
     /// Snapshots where both sides had nothing to choose: not counted.
     pub nothing_to_choose: u64,
     /// Lines about a snapshot that another line is about: not counted again.
@@ -93,11 +93,11 @@ pub struct AgreementReport {
 
 /// A disagreement, as a report shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Divergence {
+pub struct ShadowDivergence {
     /// When, by the host's clock; RFC 3339.
     pub ts: String,
     /// Which kind.
-    pub verdict: Verdict,
+    pub verdict: ShadowVerdict,
     /// The key of the host's pick. Text from outside: escape it before it is shown.
     pub local: Option<String>,
     /// The key of the coordinator's. Text from outside: escape it before it is shown.
@@ -108,13 +108,13 @@ pub struct Divergence {
 
 impl AgreementReport {
     /// Number of decisions by verdict.
-    pub fn counts(&self) -> [(Verdict, u64); 5] {
+    pub fn counts(&self) -> [(ShadowVerdict, u64); 5] {
         [
-            (Verdict::Agree, self.agree),
-            (Verdict::Diverge, self.diverge),
-            (Verdict::CoordEmpty, self.coord_empty),
-            (Verdict::LocalEmpty, self.local_empty),
-            (Verdict::Error, self.error),
+            (ShadowVerdict::Agree, self.agree),
+            (ShadowVerdict::Diverge, self.diverge),
+            (ShadowVerdict::CoordEmpty, self.coord_empty),
+            (ShadowVerdict::LocalEmpty, self.local_empty),
+            (ShadowVerdict::Error, self.error),
         ]
     }
 
@@ -122,8 +122,8 @@ impl AgreementReport {
     ///
     /// Of several lines about one snapshot one counts: a disagreement before an agreement, and
     /// either before an error, which says nothing of the decision.
-    pub fn of(log: &Log, bar: Bar) -> Self {
-        let mut decisions: BTreeMap<SnapshotId, &Line> = BTreeMap::new();
+    pub fn of(log: &ComparisonLog, bar: AgreementBar) -> Self {
+        let mut decisions: BTreeMap<SnapshotId, &ComparisonLine> = BTreeMap::new();
         for line in &log.lines {
             let decision = decisions.entry(line.snapshot).or_insert(line);
             // Of two that weigh the same the later one is shown.
@@ -141,7 +141,7 @@ impl AgreementReport {
         report
     }
 
-    fn empty(log: &Log, bar: Bar) -> Self {
+    fn empty(log: &ComparisonLog, bar: AgreementBar) -> Self {
         Self {
             version: VERSION,
             ready: false,
@@ -164,28 +164,28 @@ impl AgreementReport {
         }
     }
 
-    fn add(&mut self, line: &Line) {
+    fn add(&mut self, line: &ComparisonLine) {
         if had_nothing(line) {
             self.nothing_to_choose += 1;
             return;
         }
         self.counted += 1;
         let (count, reasons) = match line.verdict {
-            Verdict::Agree => {
+            ShadowVerdict::Agree => {
                 self.agree += 1;
                 return;
             }
-            Verdict::Diverge => (&mut self.diverge, &mut self.reasons),
-            Verdict::CoordEmpty => (&mut self.coord_empty, &mut self.reasons),
-            Verdict::LocalEmpty => (&mut self.local_empty, &mut self.reasons),
-            Verdict::Error => (&mut self.error, &mut self.error_reasons),
+            ShadowVerdict::Diverge => (&mut self.diverge, &mut self.reasons),
+            ShadowVerdict::CoordEmpty => (&mut self.coord_empty, &mut self.reasons),
+            ShadowVerdict::LocalEmpty => (&mut self.local_empty, &mut self.reasons),
+            ShadowVerdict::Error => (&mut self.error, &mut self.error_reasons),
         };
         *count += 1;
-        *reasons.entry(line.reason.unwrap_or(Reason::Unknown).as_str()).or_default() += 1;
+        *reasons.entry(line.reason.unwrap_or(ShadowReason::Unknown).as_str()).or_default() += 1;
     }
 
     fn judge(&mut self) {
-        let Bar { min_samples, min_rate } = self.bar;
+        let AgreementBar { min_samples, min_rate } = self.bar;
         self.interval = wilson(self.agree, self.counted);
         self.rate = (self.counted > 0).then(|| as_f64(self.agree) / as_f64(self.counted));
         if self.counted < min_samples {
@@ -202,28 +202,28 @@ impl AgreementReport {
 }
 
 /// Weight of a line as evidence about the decision of its snapshot.
-fn weight(line: &Line) -> u8 {
+fn weight(line: &ComparisonLine) -> u8 {
     match line.verdict {
-        Verdict::Error => 0,
-        Verdict::Agree if had_nothing(line) => 1,
-        Verdict::Agree => 2,
-        Verdict::Diverge | Verdict::CoordEmpty | Verdict::LocalEmpty => 3,
+        ShadowVerdict::Error => 0,
+        ShadowVerdict::Agree if had_nothing(line) => 1,
+        ShadowVerdict::Agree => 2,
+        ShadowVerdict::Diverge | ShadowVerdict::CoordEmpty | ShadowVerdict::LocalEmpty => 3,
     }
 }
 
-fn had_nothing(line: &Line) -> bool {
-    line.verdict == Verdict::Agree && line.local.is_none() && line.coord.is_none()
+fn had_nothing(line: &ComparisonLine) -> bool {
+    line.verdict == ShadowVerdict::Agree && line.local.is_none() && line.coord.is_none()
 }
 
-fn latest<'a>(lines: impl Iterator<Item = &'a Line>) -> Vec<Divergence> {
-    let mut lines: Vec<&Line> = lines.filter(|line| weight(line) == 3).collect();
+fn latest<'a>(lines: impl Iterator<Item = &'a ComparisonLine>) -> Vec<ShadowDivergence> {
+    let mut lines: Vec<&ComparisonLine> = lines.filter(|line| weight(line) == 3).collect();
     lines.sort_by_key(|line| std::cmp::Reverse(line.ts));
-    let shown = |line: &&Line| Divergence {
+    let shown = |line: &&ComparisonLine| ShadowDivergence {
         ts: line.ts.to_string(),
         verdict: line.verdict,
         local: line.local.clone(),
         coord: line.coord.clone(),
-        reason: line.reason.map(Reason::as_str),
+        reason: line.reason.map(ShadowReason::as_str),
     };
     lines.iter().take(LATEST).map(shown).collect()
 }

@@ -10,6 +10,6 @@ mod wilson;
 #[cfg(test)]
 mod tests;
 
-pub use count::{AgreementReport, Bar, BarError, Divergence, VERSION};
+pub use count::{AgreementBar, AgreementReport, BarError, ShadowDivergence, VERSION};
 pub use gap::ReadinessGap;
-pub use wilson::{Interval, wilson};
+pub use wilson::{RateInterval, wilson};

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::protocol::Verdict;
-use crate::shadow::{Line, Log, Reason, read_log};
+use crate::protocol::ShadowVerdict;
+use crate::shadow::{ComparisonLine, ComparisonLog, ShadowReason, read_log};
 
 /// Bounds to 15 places. They are the roots of the quadratic equation `(p - k/n)^2 = z^2 p(1-p)/n`,
 /// solved with 50 digits by another program; 81 of 263 and 15 of 148 are the worked examples of
@@ -39,30 +39,30 @@ fn the_interval_is_wilsons() {
         let is_near = |a: f64, b: f64| (a - b).abs() < 1e-12;
         assert!(is_near(got.low, low) && is_near(got.high, high), "{k} of {n}: {got:?}");
     }
-    assert_eq!(wilson(0, 0), Interval { low: 0.0, high: 1.0 });
+    assert_eq!(wilson(0, 0), RateInterval { low: 0.0, high: 1.0 });
     assert_eq!(wilson(9, 4), wilson(4, 4));
 }
 
 /// A log with so many lines of a verdict, each about a snapshot of its own.
-fn log(counts: &[(Verdict, u64)]) -> Log {
+fn log(counts: &[(ShadowVerdict, u64)]) -> ComparisonLog {
     let mut lines = Vec::new();
     for &(verdict, count) in counts {
         for _ in 0..count {
             lines.push(line(lines.len() as u64, verdict));
         }
     }
-    Log { lines, bad: 0 }
+    ComparisonLog { lines, bad: 0 }
 }
 
-fn line(snapshot: u64, verdict: Verdict) -> Line {
+fn line(snapshot: u64, verdict: ShadowVerdict) -> ComparisonLine {
     let (local, coord, reason) = match verdict {
-        Verdict::Agree => (Some("a"), Some("a"), None),
-        Verdict::Diverge => (Some("a"), Some("b"), Some(Reason::Priority)),
-        Verdict::CoordEmpty => (Some("a"), None, Some(Reason::Lock)),
-        Verdict::LocalEmpty => (None, Some("b"), Some(Reason::Missing)),
-        Verdict::Error => (Some("a"), None, Some(Reason::Unreachable)),
+        ShadowVerdict::Agree => (Some("a"), Some("a"), None),
+        ShadowVerdict::Diverge => (Some("a"), Some("b"), Some(ShadowReason::Priority)),
+        ShadowVerdict::CoordEmpty => (Some("a"), None, Some(ShadowReason::Lock)),
+        ShadowVerdict::LocalEmpty => (None, Some("b"), Some(ShadowReason::Missing)),
+        ShadowVerdict::Error => (Some("a"), None, Some(ShadowReason::Unreachable)),
     };
-    Line {
+    ComparisonLine {
         ts: jiff::Timestamp::from_second(i64::try_from(snapshot).unwrap()).unwrap(),
         verdict,
         local: local.map(str::to_owned),
@@ -73,32 +73,36 @@ fn line(snapshot: u64, verdict: Verdict) -> Line {
     }
 }
 
-fn report(counts: &[(Verdict, u64)]) -> AgreementReport {
-    AgreementReport::of(&log(counts), Bar::default())
+fn report(counts: &[(ShadowVerdict, u64)]) -> AgreementReport {
+    AgreementReport::of(&log(counts), AgreementBar::default())
 }
 
 #[test]
 fn ready_needs_decisions_and_rate() {
     for (counts, ready) in [
-        (vec![(Verdict::Agree, 200)], true),
-        (vec![(Verdict::Agree, 199)], false),
-        (vec![(Verdict::Agree, 199), (Verdict::Diverge, 1)], false),
-        (vec![(Verdict::Agree, 199), (Verdict::Error, 1)], false),
-        (vec![(Verdict::Agree, 990), (Verdict::CoordEmpty, 10)], true),
-        (vec![(Verdict::Agree, 500), (Verdict::LocalEmpty, 500)], false),
+        (vec![(ShadowVerdict::Agree, 200)], true),
+        (vec![(ShadowVerdict::Agree, 199)], false),
+        (vec![(ShadowVerdict::Agree, 199), (ShadowVerdict::Diverge, 1)], false),
+        (vec![(ShadowVerdict::Agree, 199), (ShadowVerdict::Error, 1)], false),
+        (vec![(ShadowVerdict::Agree, 990), (ShadowVerdict::CoordEmpty, 10)], true),
+        (vec![(ShadowVerdict::Agree, 500), (ShadowVerdict::LocalEmpty, 500)], false),
         (vec![], false),
     ] {
         let got = report(&counts);
         assert_eq!((got.ready, got.missing.is_empty()), (ready, ready), "{counts:?}: {got:?}");
     }
-    let few = AgreementReport::of(&log(&[(Verdict::Agree, 3)]), Bar::new(3, 0.4).unwrap());
+    let few =
+        AgreementReport::of(&log(&[(ShadowVerdict::Agree, 3)]), AgreementBar::new(3, 0.4).unwrap());
     assert!(few.ready, "the bar can be moved");
-    assert!(!AgreementReport::of(&log(&[]), Bar::new(0, 0.5).unwrap()).ready, "nothing is known");
+    assert!(
+        !AgreementReport::of(&log(&[]), AgreementBar::new(0, 0.5).unwrap()).ready,
+        "nothing is known"
+    );
 }
 
 #[test]
 fn what_is_missing_is_said_in_numbers() {
-    let few = report(&[(Verdict::Agree, 150)]);
+    let few = report(&[(ShadowVerdict::Agree, 150)]);
     assert_eq!(few.missing[0], ReadinessGap::Decisions { more: 50, min_samples: 200 });
     let ReadinessGap::Rate { min_rate, low, more } = few.missing[1] else { panic!("{few:?}") };
     assert_eq!((min_rate, low, more), (0.98, few.interval.low, Some(39)));
@@ -111,9 +115,12 @@ fn what_is_missing_is_said_in_numbers() {
         ]
     );
     // 188 in a row do not reach 0.98, 189 do: see above.
-    let one_off = report(&[(Verdict::Agree, 199), (Verdict::Diverge, 1)]);
+    let one_off = report(&[(ShadowVerdict::Agree, 199), (ShadowVerdict::Diverge, 1)]);
     assert_eq!(one_off.missing.len(), 1);
-    let never = AgreementReport::of(&log(&[(Verdict::Diverge, 1)]), Bar::new(1, 1.0).unwrap());
+    let never = AgreementReport::of(
+        &log(&[(ShadowVerdict::Diverge, 1)]),
+        AgreementBar::new(1, 1.0).unwrap(),
+    );
     assert_eq!(never.missing, [ReadinessGap::Rate { min_rate: 1.0, low: 0.0, more: None }]);
     assert_eq!(
         never.missing[0].to_string(),
@@ -123,7 +130,7 @@ fn what_is_missing_is_said_in_numbers() {
 
 #[test]
 fn decision_counts_once_a_snapshot() {
-    use Verdict::{Agree, CoordEmpty, Diverge, Error, LocalEmpty};
+    use ShadowVerdict::{Agree, CoordEmpty, Diverge, Error, LocalEmpty};
     for (verdicts, expected) in [
         (vec![Agree, Agree, Agree], Agree),
         (vec![Error, Agree], Agree),
@@ -133,9 +140,9 @@ fn decision_counts_once_a_snapshot() {
         (vec![Diverge, LocalEmpty], LocalEmpty),
         (vec![Error, Error], Error),
     ] {
-        let lines: Vec<Line> = verdicts.iter().map(|&verdict| line(7, verdict)).collect();
+        let lines: Vec<ComparisonLine> = verdicts.iter().map(|&verdict| line(7, verdict)).collect();
         let repeated = lines.len() as u64 - 1;
-        let got = AgreementReport::of(&Log { lines, bad: 0 }, Bar::default());
+        let got = AgreementReport::of(&ComparisonLog { lines, bad: 0 }, AgreementBar::default());
         let counts = [got.agree, got.diverge, got.coord_empty, got.local_empty, got.error];
         let of = [Agree, Diverge, CoordEmpty, LocalEmpty, Error].map(|v| u64::from(v == expected));
         assert_eq!((counts, got.counted, got.repeated), (of, 1, repeated), "{verdicts:?}");
@@ -144,11 +151,11 @@ fn decision_counts_once_a_snapshot() {
 
 #[test]
 fn where_nobody_had_a_choice_nothing_counts() {
-    let nothing = Line { local: None, coord: None, ..line(1, Verdict::Agree) };
-    let error = Line { local: None, ..line(1, Verdict::Error) };
+    let nothing = ComparisonLine { local: None, coord: None, ..line(1, ShadowVerdict::Agree) };
+    let error = ComparisonLine { local: None, ..line(1, ShadowVerdict::Error) };
     for lines in [vec![nothing.clone()], vec![error.clone(), nothing.clone()], vec![nothing, error]]
     {
-        let got = AgreementReport::of(&Log { lines, bad: 0 }, Bar::default());
+        let got = AgreementReport::of(&ComparisonLog { lines, bad: 0 }, AgreementBar::default());
         assert_eq!((got.counted, got.nothing_to_choose, got.rate), (0, 1, None));
     }
 }
@@ -156,27 +163,28 @@ fn where_nobody_had_a_choice_nothing_counts() {
 #[test]
 fn reasons_are_counted_and_the_latest_disagreements_shown() {
     let mut log = log(&[
-        (Verdict::Agree, 5),
-        (Verdict::Diverge, 12),
-        (Verdict::CoordEmpty, 2),
-        (Verdict::LocalEmpty, 1),
-        (Verdict::Error, 3),
+        (ShadowVerdict::Agree, 5),
+        (ShadowVerdict::Diverge, 12),
+        (ShadowVerdict::CoordEmpty, 2),
+        (ShadowVerdict::LocalEmpty, 1),
+        (ShadowVerdict::Error, 3),
     ]);
     log.bad = 4;
-    let got = AgreementReport::of(&log, Bar::default());
+    let got = AgreementReport::of(&log, AgreementBar::default());
     assert_eq!((got.counted, got.agree, got.error, got.bad_lines), (23, 5, 3, 4));
     assert_eq!(got.reasons, [("lock", 2), ("missing", 1), ("priority", 12)].into());
     assert_eq!(got.error_reasons, [("unreachable", 3)].into());
-    let kinds: Vec<Verdict> = got.latest.iter().map(|shown| shown.verdict).collect();
-    let expected = [Verdict::LocalEmpty, Verdict::CoordEmpty, Verdict::CoordEmpty];
+    let kinds: Vec<ShadowVerdict> = got.latest.iter().map(|shown| shown.verdict).collect();
+    let expected =
+        [ShadowVerdict::LocalEmpty, ShadowVerdict::CoordEmpty, ShadowVerdict::CoordEmpty];
     assert_eq!((kinds.len(), &kinds[..3]), (10, &expected[..]));
     assert_eq!(got.latest[0].ts, "1970-01-01T00:00:19Z");
 }
 
 #[test]
 fn as_json_it_has_a_version_and_stable_names() {
-    let text = format!("{}\nnonsense\n", line(7, Verdict::Diverge));
-    let got = AgreementReport::of(&read_log(text.as_bytes()), Bar::default());
+    let text = format!("{}\nnonsense\n", line(7, ShadowVerdict::Diverge));
+    let got = AgreementReport::of(&read_log(text.as_bytes()), AgreementBar::default());
     let mut json = serde_json::to_value(&got).unwrap();
     let missing = json["missing"].as_array_mut().map(std::mem::take).unwrap();
     assert_eq!(missing[0], json!({ "code": "decisions", "more": 199, "min_samples": 200 }));
@@ -202,9 +210,9 @@ fn as_json_it_has_a_version_and_stable_names() {
 #[test]
 fn a_bar_is_a_rate() {
     for bad in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
-        assert!(Bar::new(1, bad).unwrap_err().to_string().contains("--min-rate"));
+        assert!(AgreementBar::new(1, bad).unwrap_err().to_string().contains("--min-rate"));
     }
-    assert!(Bar::new(0, 0.0).is_ok() && Bar::new(u64::MAX, 1.0).is_ok());
+    assert!(AgreementBar::new(0, 0.0).is_ok() && AgreementBar::new(u64::MAX, 1.0).is_ok());
 }
 
 proptest! {
@@ -213,7 +221,7 @@ proptest! {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss,
             reason = "between 0 and n")]
         let k = (n as f64 * part) as u64;
-        let Interval { low, high } = wilson(k, n);
+        let RateInterval { low, high } = wilson(k, n);
         let rate = wilson::as_f64(k) / wilson::as_f64(n);
         prop_assert!(0.0 <= low && low <= rate && rate <= high && high <= 1.0);
         let mirrored = wilson(n - k, n);

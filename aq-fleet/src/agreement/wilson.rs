@@ -7,7 +7,7 @@ const Z: f64 = 1.959_963_984_540_054;
 
 /// The bounds of a rate, in `0.0..=1.0`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Interval {
+pub struct RateInterval {
     /// The lower end.
     pub low: f64,
     /// The upper end.
@@ -17,9 +17,9 @@ pub struct Interval {
 /// Wilson's 95 % score interval for `successes` out of `trials`. Unlike the usual one it is right
 /// for few trials and for rates near 0 and 1. With no trial it is everything: nothing is known.
 /// `successes` above `trials` count as `trials`.
-pub fn wilson(successes: u64, trials: u64) -> Interval {
+pub fn wilson(successes: u64, trials: u64) -> RateInterval {
     if trials == 0 {
-        return Interval { low: 0.0, high: 1.0 };
+        return RateInterval { low: 0.0, high: 1.0 };
     }
     let n = as_f64(trials);
     let p = as_f64(successes.min(trials)) / n;
@@ -30,7 +30,7 @@ pub fn wilson(successes: u64, trials: u64) -> Interval {
     // Rounding must not show an end that the formula puts exactly at 0 or 1 as beside it.
     let low = if successes == 0 { 0.0 } else { ((centre - half) / scale).clamp(0.0, 1.0) };
     let high = if successes >= trials { 1.0 } else { ((centre + half) / scale).clamp(0.0, 1.0) };
-    Interval { low, high }
+    RateInterval { low, high }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a count of decisions is far below 2^53")]

@@ -8,27 +8,29 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::backoff::pause;
-use super::clock::Clock;
+use super::clock::ClientClock;
 use super::error::CallError;
-use super::token::Token;
-use super::transport::{MAX_ANSWER_BYTES, Method, Request, Response, Transport, TransportProblem};
-use crate::protocol::{Problem, ProblemKind};
+use super::token::FleetToken;
+use super::transport::{
+    CoordinatorTransport, HttpMethod, HttpRequest, HttpResponse, MAX_ANSWER_BYTES, TransportProblem,
+};
+use crate::protocol::{ProblemBody, ProblemKind};
 
 /// Maximum of a coordinator's text that is kept for people, in characters.
 const MAX_SHOWN: usize = 4096;
 
 /// Talks to one coordinator. Cheap to clone, and shared by threads.
 #[derive(Clone)]
-pub struct Client {
-    transport: Arc<dyn Transport>,
-    clock: Arc<dyn Clock>,
-    token: Token,
+pub struct CoordinatorClient {
+    transport: Arc<dyn CoordinatorTransport>,
+    clock: Arc<dyn ClientClock>,
+    token: FleetToken,
     deadline: Duration,
 }
 
 /// The answer of a call.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answer<T> {
+pub struct CallAnswer<T> {
     /// The answer's body.
     pub value: T,
     /// The HTTP status: 200, 201, 202.
@@ -38,8 +40,8 @@ pub struct Answer<T> {
 }
 
 /// A call before it is sent.
-pub(super) struct Call {
-    pub(super) method: Method,
+pub(super) struct PendingCall {
+    pub(super) method: HttpMethod,
     pub(super) path: String,
     pub(super) body: Option<Vec<u8>>,
     /// Time on top of the client's deadline, for an answer that is held back.
@@ -50,10 +52,10 @@ pub(super) struct Call {
     pub(super) from_first_try: bool,
 }
 
-impl Call {
+impl PendingCall {
     pub(super) fn get(path: String) -> Self {
         Self {
-            method: Method::Get,
+            method: HttpMethod::Get,
             path,
             body: None,
             extra: Duration::ZERO,
@@ -65,13 +67,13 @@ impl Call {
     pub(super) fn post(path: String, body: &impl Serialize) -> Result<Self, CallError> {
         let body = serde_json::to_vec(body);
         let body = body.map_err(|e| CallError::Garbled { what: format!("own request: {e}") })?;
-        Ok(Self { method: Method::Post, body: Some(body), ..Self::get(path) })
+        Ok(Self { method: HttpMethod::Post, body: Some(body), ..Self::get(path) })
     }
 }
 
 /// Result of one try.
-enum Try {
-    Answered(Response),
+enum CallResult {
+    Answered(HttpResponse),
     /// Not now; the coordinator may have said when.
     Later {
         what: String,
@@ -80,13 +82,13 @@ enum Try {
     },
 }
 
-impl Client {
+impl CoordinatorClient {
     /// A client whose calls take at most `deadline`, retries and pauses included;
     /// [`DEFAULT_TIMEOUT`](crate::protocol::DEFAULT_TIMEOUT) is the protocol's.
     pub fn new(
-        transport: Arc<dyn Transport>,
-        clock: Arc<dyn Clock>,
-        token: Token,
+        transport: Arc<dyn CoordinatorTransport>,
+        clock: Arc<dyn ClientClock>,
+        token: FleetToken,
         deadline: Duration,
     ) -> Self {
         Self { transport, clock, token, deadline }
@@ -98,24 +100,30 @@ impl Client {
         Self { deadline, ..self.clone() }
     }
 
-    /// The clock that [`Answer::sent_at`] is read from.
-    pub fn clock(&self) -> &Arc<dyn Clock> {
+    /// The clock that [`CallAnswer::sent_at`] is read from.
+    pub fn clock(&self) -> &Arc<dyn ClientClock> {
         &self.clock
     }
 
-    pub(super) fn call<T: DeserializeOwned>(&self, call: Call) -> Result<Answer<T>, CallError> {
+    pub(super) fn call<T: DeserializeOwned>(
+        &self,
+        call: PendingCall,
+    ) -> Result<CallAnswer<T>, CallError> {
         let (response, sent_at) = self.answered(call)?;
         // Where there is nothing to say, some servers and gateways say nothing.
         let body = if response.body.is_empty() { b"{}" } else { &response.body[..] };
         let value = serde_json::from_slice(body)
             .map_err(|e| self.garbled(&format!("status {}, {e}", response.status)))?;
-        Ok(Answer { value, status: response.status, sent_at })
+        Ok(CallAnswer { value, status: response.status, sent_at })
     }
 
     /// The first answer that is a success, and the moment that a lease in it counts from.
-    pub(super) fn answered(&self, call: Call) -> Result<(Response, Duration), CallError> {
-        let Call { method, path, body, extra, repeatable, from_first_try } = call;
-        let request = Request { method, path, body, token: self.token.clone() };
+    pub(super) fn answered(
+        &self,
+        call: PendingCall,
+    ) -> Result<(HttpResponse, Duration), CallError> {
+        let PendingCall { method, path, body, extra, repeatable, from_first_try } = call;
+        let request = HttpRequest { method, path, body, token: self.token.clone() };
         let begun = self.clock.now();
         let end = begun.saturating_add(self.deadline).saturating_add(extra);
         let mut tries = 0;
@@ -124,11 +132,13 @@ impl Client {
             tries += 1;
             let (what, asked, surely_not_done) =
                 match self.try_once(&request, end.saturating_sub(sent_at), tries)? {
-                    Try::Answered(response) => {
+                    CallResult::Answered(response) => {
                         let from = if from_first_try { begun } else { sent_at };
                         return self.success(response, tries).map(|response| (response, from));
                     }
-                    Try::Later { what, asked, surely_not_done } => (what, asked, surely_not_done),
+                    CallResult::Later { what, asked, surely_not_done } => {
+                        (what, asked, surely_not_done)
+                    }
                 };
             let pause = pause(tries, self.clock.jitter(), asked);
             let left = end.saturating_sub(self.clock.now());
@@ -139,7 +149,12 @@ impl Client {
         }
     }
 
-    fn try_once(&self, request: &Request, timeout: Duration, tries: u32) -> Result<Try, CallError> {
+    fn try_once(
+        &self,
+        request: &HttpRequest,
+        timeout: Duration,
+        tries: u32,
+    ) -> Result<CallResult, CallError> {
         let response = match self.transport.send(request, timeout) {
             Ok(response) => response,
             Err(error) => {
@@ -153,25 +168,25 @@ impl Client {
                     }
                     TransportProblem::TooLarge => return Err(self.garbled(&error.message)),
                 };
-                return Ok(Try::Later { what: error.message, asked: None, surely_not_done });
+                return Ok(CallResult::Later { what: error.message, asked: None, surely_not_done });
             }
         };
         if response.body.len() > MAX_ANSWER_BYTES {
             return Err(self.garbled(&format!("{} bytes are too many", response.body.len())));
         }
         Ok(match response.status {
-            status @ (429 | 502..=504) => Try::Later {
+            status @ (429 | 502..=504) => CallResult::Later {
                 what: format!("it answers {status}"),
                 asked: response.retry_after,
                 // A gateway may have lost the answer to something that was done.
                 surely_not_done: matches!(status, 429 | 503),
             },
-            _ => Try::Answered(response),
+            _ => CallResult::Answered(response),
         })
     }
 
     /// Tells a success from a refusal that is final.
-    fn success(&self, response: Response, tries: u32) -> Result<Response, CallError> {
+    fn success(&self, response: HttpResponse, tries: u32) -> Result<HttpResponse, CallError> {
         match response.status {
             200..=299 => Ok(response),
             // A mistake of the coordinator is nothing that the host did (docs/fleet.md: a job goes
@@ -187,13 +202,13 @@ impl Client {
         }
     }
 
-    fn refusal(&self, response: &Response) -> CallError {
-        let mut problem: Problem = serde_json::from_slice(&response.body).unwrap_or_default();
+    fn refusal(&self, response: &HttpResponse) -> CallError {
+        let mut problem: ProblemBody = serde_json::from_slice(&response.body).unwrap_or_default();
         problem.status = response.status;
         // What it is must not depend on what the token happens to be: told before that is taken
         // out.
         let kind = problem.kind();
-        let Problem { kind_uri, code, title, detail, path, cycle, .. } = &mut problem;
+        let ProblemBody { kind_uri, code, title, detail, path, cycle, .. } = &mut problem;
         for text in [kind_uri, code, title, detail].into_iter().chain(path).chain(cycle) {
             *text = self.shown(text);
         }
@@ -216,7 +231,7 @@ impl Client {
     }
 }
 
-impl fmt::Debug for Client {
+impl fmt::Debug for CoordinatorClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("deadline", &self.deadline).finish_non_exhaustive()
     }

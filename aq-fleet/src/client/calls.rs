@@ -3,34 +3,46 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::call::{Answer, Call, Client};
+use super::call::{CallAnswer, CoordinatorClient, PendingCall};
 use super::error::CallError;
-use super::transport::Method;
+use super::transport::HttpMethod;
 use crate::protocol::{
-    Claim, Claimed, Done, DrainOrder, EventPage, Events, FactoryId, FactoryPage, FeedQuery,
-    FleetJobId, Heartbeat, HeartbeatAnswer, JobPage, JobQuery, JobSummary, JobView,
-    MAX_MANIFEST_BYTES, PageQuery, Register, Registered, Release, Renew, Renewed, Report, Stats,
-    Submit, Submitted,
+    CallDone, ClaimRequest, ClaimResponse, DrainOrder, EventPage, EventsRequest, FactoryId,
+    FactoryPage, FeedQuery, FleetJobId, FleetStats, HeartbeatAnswer, HeartbeatRequest, JobPage,
+    JobQuery, JobSummary, JobView, MAX_MANIFEST_BYTES, PageQuery, RegisterRequest,
+    RegisterResponse, ReleaseRequest, RenewRequest, RenewResponse, ReportRequest, SubmitRequest,
+    SubmitResponse,
 };
 
-type Result<T> = std::result::Result<Answer<T>, CallError>;
+type Result<T> = std::result::Result<CallAnswer<T>, CallError>;
 
 /// Every method has the same errors: those of [`CallError`].
-impl Client {
+impl CoordinatorClient {
     /// `PUT /v1/factories/{factoryId}`.
-    pub fn register(&self, factory: &FactoryId, register: &Register) -> Result<Registered> {
-        let call = Call::post(format!("/v1/factories/{factory}"), register)?;
-        self.call(Call { method: Method::Put, ..call })
+    pub fn register(
+        &self,
+        factory: &FactoryId,
+        register: &RegisterRequest,
+    ) -> Result<RegisterResponse> {
+        let call = PendingCall::post(format!("/v1/factories/{factory}"), register)?;
+        self.call(PendingCall { method: HttpMethod::Put, ..call })
     }
 
     /// `POST /v1/factories/{factoryId}/heartbeat`. Leases in the answer count from `sent_at`.
-    pub fn heartbeat(&self, factory: &FactoryId, beat: &Heartbeat) -> Result<HeartbeatAnswer> {
-        self.call(Call::post(format!("/v1/factories/{factory}/heartbeat"), beat)?)
+    pub fn heartbeat(
+        &self,
+        factory: &FactoryId,
+        beat: &HeartbeatRequest,
+    ) -> Result<HeartbeatAnswer> {
+        self.call(PendingCall::post(format!("/v1/factories/{factory}/heartbeat"), beat)?)
     }
 
     /// `POST /v1/factories/{factoryId}/drain`: whether it is to take no more jobs.
-    pub fn drain(&self, factory: &FactoryId, drain: bool) -> Result<Done> {
-        self.call(Call::post(format!("/v1/factories/{factory}/drain"), &DrainOrder { drain })?)
+    pub fn drain(&self, factory: &FactoryId, drain: bool) -> Result<CallDone> {
+        self.call(PendingCall::post(
+            format!("/v1/factories/{factory}/drain"),
+            &DrainOrder { drain },
+        )?)
     }
 
     /// `POST /v1/claims`. Every try has the claim's `requestId`, and after an `Unreachable` the
@@ -39,10 +51,11 @@ impl Client {
     ///
     /// The answer to a dry run is passed on as it is, so that all leases in it can be released
     /// (docs/fleet.md).
-    pub fn claim(&self, claim: &Claim) -> Result<Claimed> {
-        let call = Call::post("/v1/claims".to_owned(), claim)?;
+    pub fn claim(&self, claim: &ClaimRequest) -> Result<ClaimResponse> {
+        let call = PendingCall::post("/v1/claims".to_owned(), claim)?;
         let extra = Duration::from_millis(claim.wait_ms);
-        let answer: Answer<Claimed> = self.call(Call { extra, from_first_try: true, ..call })?;
+        let answer: CallAnswer<ClaimResponse> =
+            self.call(PendingCall { extra, from_first_try: true, ..call })?;
         if claim.dry_run {
             return Ok(answer);
         }
@@ -62,40 +75,40 @@ impl Client {
     }
 
     /// `POST /v1/jobs/{jobId}/renew`. The lease counts from `sent_at`.
-    pub fn renew(&self, job: FleetJobId, renew: &Renew) -> Result<Renewed> {
-        self.call(Call::post(format!("/v1/jobs/{job}/renew"), renew)?)
+    pub fn renew(&self, job: FleetJobId, renew: &RenewRequest) -> Result<RenewResponse> {
+        self.call(PendingCall::post(format!("/v1/jobs/{job}/renew"), renew)?)
     }
 
     /// `POST /v1/jobs/{jobId}/reports`.
-    pub fn report(&self, job: FleetJobId, report: &Report) -> Result<Done> {
-        self.call(Call::post(format!("/v1/jobs/{job}/reports"), report)?)
+    pub fn report(&self, job: FleetJobId, report: &ReportRequest) -> Result<CallDone> {
+        self.call(PendingCall::post(format!("/v1/jobs/{job}/reports"), report)?)
     }
 
     /// `POST /v1/jobs/{jobId}/release`.
-    pub fn release(&self, job: FleetJobId, release: &Release) -> Result<Done> {
-        self.call(Call::post(format!("/v1/jobs/{job}/release"), release)?)
+    pub fn release(&self, job: FleetJobId, release: &ReleaseRequest) -> Result<CallDone> {
+        self.call(PendingCall::post(format!("/v1/jobs/{job}/release"), release)?)
     }
 
     /// `POST /v1/jobs/{jobId}/events`.
-    pub fn events(&self, job: FleetJobId, events: &Events) -> Result<Done> {
-        self.call(Call::post(format!("/v1/jobs/{job}/events"), events)?)
+    pub fn events(&self, job: FleetJobId, events: &EventsRequest) -> Result<CallDone> {
+        self.call(PendingCall::post(format!("/v1/jobs/{job}/events"), events)?)
     }
 
     /// `POST /v1/jobs`. The answer's status is 201 for a new job, 200 for one that was there.
     ///
     /// A file without an idempotency key would become two jobs if it were sent twice, so then
     /// a try whose answer was lost is not repeated.
-    pub fn submit(&self, submit: &Submit) -> Result<Submitted> {
-        let call = Call::post("/v1/jobs".to_owned(), submit)?;
+    pub fn submit(&self, submit: &SubmitRequest) -> Result<SubmitResponse> {
+        let call = PendingCall::post("/v1/jobs".to_owned(), submit)?;
         let key = aq_manifest::parse(&submit.manifest).manifest.idempotency_key;
-        self.call(Call { repeatable: key.is_some(), ..call })
+        self.call(PendingCall { repeatable: key.is_some(), ..call })
     }
 
     /// `GET /v1/jobs`: one page.
     pub fn jobs(&self, query: &JobQuery) -> Result<JobPage> {
         let stage = query.stage.map(|stage| stage.to_string());
         let limit = query.limit.map(|limit| limit.to_string());
-        self.call(Call::get(with_query(
+        self.call(PendingCall::get(with_query(
             "/v1/jobs",
             &[
                 ("stage", stage.as_deref()),
@@ -110,29 +123,29 @@ impl Client {
 
     /// `GET /v1/jobs/{jobId}`.
     pub fn job(&self, job: FleetJobId) -> Result<JobView> {
-        self.call(Call::get(format!("/v1/jobs/{job}")))
+        self.call(PendingCall::get(format!("/v1/jobs/{job}")))
     }
 
     /// `POST /v1/jobs/{jobId}/cancel`.
     pub fn cancel(&self, job: FleetJobId) -> Result<JobSummary> {
-        self.call(Call::post(format!("/v1/jobs/{job}/cancel"), &Done {})?)
+        self.call(PendingCall::post(format!("/v1/jobs/{job}/cancel"), &CallDone {})?)
     }
 
     /// `POST /v1/jobs/{jobId}/requeue`.
     pub fn requeue(&self, job: FleetJobId) -> Result<JobSummary> {
-        self.call(Call::post(format!("/v1/jobs/{job}/requeue"), &Done {})?)
+        self.call(PendingCall::post(format!("/v1/jobs/{job}/requeue"), &CallDone {})?)
     }
 
     /// `GET /v1/factories`: one page.
     pub fn factories(&self, query: &PageQuery) -> Result<FactoryPage> {
         let limit = query.limit.map(|limit| limit.to_string());
         let query = [("cursor", query.cursor.as_deref()), ("limit", limit.as_deref())];
-        self.call(Call::get(with_query("/v1/factories", &query)))
+        self.call(PendingCall::get(with_query("/v1/factories", &query)))
     }
 
     /// `GET /v1/stats`.
-    pub fn stats(&self) -> Result<Stats> {
-        self.call(Call::get("/v1/stats".to_owned()))
+    pub fn stats(&self) -> Result<FleetStats> {
+        self.call(PendingCall::get("/v1/stats".to_owned()))
     }
 
     /// `GET /v1/feed`: one page. A coordinator of version 0.1 does not know it: 404.
@@ -147,13 +160,13 @@ impl Client {
             ("waitMs", wait.as_deref()),
         ];
         let extra = Duration::from_millis(query.wait_ms.unwrap_or_default());
-        self.call(Call { extra, ..Call::get(with_query("/v1/feed", &query_of)) })
+        self.call(PendingCall { extra, ..PendingCall::get(with_query("/v1/feed", &query_of)) })
     }
 
     /// `GET /readyz`: whether the coordinator has its database. The body does not matter.
     pub fn ready(&self) -> Result<()> {
-        let (response, sent_at) = self.answered(Call::get("/readyz".to_owned()))?;
-        Ok(Answer { value: (), status: response.status, sent_at })
+        let (response, sent_at) = self.answered(PendingCall::get("/readyz".to_owned()))?;
+        Ok(CallAnswer { value: (), status: response.status, sent_at })
     }
 }
 

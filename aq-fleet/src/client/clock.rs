@@ -5,7 +5,7 @@ use std::time::Duration;
 use nix::time::{ClockId, clock_gettime};
 
 /// A clock that only goes forward, can wait, and has some randomness to spread retries.
-pub trait Clock: Send + Sync {
+pub trait ClientClock: Send + Sync {
     /// The time since some fixed moment. It goes on while the machine sleeps.
     fn now(&self) -> Duration;
 
@@ -26,7 +26,7 @@ const CLOCK: ClockId = ClockId::CLOCK_BOOTTIME;
 #[cfg(not(target_os = "linux"))]
 const CLOCK: ClockId = ClockId::CLOCK_MONOTONIC;
 
-impl Clock for SystemClock {
+impl ClientClock for SystemClock {
     fn now(&self) -> Duration {
         Duration::from(clock_gettime(CLOCK).expect("every system has this clock"))
     }

@@ -1,6 +1,6 @@
 //! Ends of a call that has no answer of its own kind.
 
-use crate::protocol::{Epoch, FactoryId, PROTOCOL_VERSION, Problem};
+use crate::protocol::{Epoch, FactoryId, PROTOCOL_VERSION, ProblemBody};
 
 /// Reason why a call did not do its work. No message holds the token; text from the coordinator is
 /// escaped in `Display`.
@@ -16,12 +16,12 @@ pub enum CallError {
     },
     /// The coordinator understood, and refused. The same call will be refused again.
     #[error("the coordinator refused: {0}")]
-    Refused(Box<Problem>),
+    Refused(Box<ProblemBody>),
     /// The coordinator no longer answers this version.
     #[error(
         "this aq is too old for the coordinator (it speaks protocol {PROTOCOL_VERSION}): update aq; {0}"
     )]
-    TooOld(Box<Problem>),
+    TooOld(Box<ProblemBody>),
     /// There was no answer, or one that says to come back later (5xx, 429), until the deadline.
     #[error("the coordinator cannot be reached ({tries} tries): {what}")]
     Unreachable {

@@ -11,7 +11,8 @@ use reqwest::header::RETRY_AFTER;
 use reqwest::redirect::Policy;
 
 use super::transport::{
-    MAX_ANSWER_BYTES, Request, Response, Transport, TransportError, TransportProblem,
+    CoordinatorTransport, HttpRequest, HttpResponse, MAX_ANSWER_BYTES, TransportError,
+    TransportProblem,
 };
 
 /// Time limit of a new connection. A shorter time limit of the call wins.
@@ -25,7 +26,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// are not followed, so the token goes to this address only.
 ///
 /// It owns a thread, and must neither be made nor dropped inside an async runtime.
-pub struct Http {
+pub struct HttpConnection {
     base: Url,
     client: Client,
 }
@@ -58,7 +59,7 @@ pub enum HttpError {
     SetUp(String),
 }
 
-impl Http {
+impl HttpConnection {
     /// A transport to the coordinator at `url`, which may have a path that calls go below.
     /// Nothing is sent yet.
     ///
@@ -68,11 +69,11 @@ impl Http {
         Self::open(url, None)
     }
 
-    /// As [`Http::new`], but the certificate of an `https://` address has to be signed by a CA of
-    /// this PEM file, whatever the system trusts. For `http://` the file is not looked at.
+    /// As [`HttpConnection::new`], but the certificate of an `https://` address has to be signed by
+    /// a CA of this PEM file, whatever the system trusts. For `http://` the file is not looked at.
     ///
     /// # Errors
-    /// As for [`Http::new`], and when the file has no certificates.
+    /// As for [`HttpConnection::new`], and when the file has no certificates.
     pub fn with_authority(url: &str, file: &Path) -> Result<Self, HttpError> {
         Self::open(url, Some(file))
     }
@@ -93,7 +94,11 @@ impl Http {
         Ok(Self { base, client })
     }
 
-    fn exchange(&self, request: &Request, timeout: Duration) -> Result<Response, TransportError> {
+    fn exchange(
+        &self,
+        request: &HttpRequest,
+        timeout: Duration,
+    ) -> Result<HttpResponse, TransportError> {
         let url = format!("{}{}", self.base.as_str().trim_end_matches('/'), request.path);
         let method = request.method.as_str().parse().unwrap_or(reqwest::Method::GET);
         let mut sent = self.client.request(method, url).timeout(timeout);
@@ -114,11 +119,11 @@ impl Http {
             let message = format!("the answer has more than {MAX_ANSWER_BYTES} bytes");
             return Err(TransportError { problem: TransportProblem::TooLarge, message });
         }
-        Ok(Response { status, retry_after, body })
+        Ok(HttpResponse { status, retry_after, body })
     }
 }
 
-impl Http {
+impl HttpConnection {
     fn failed(&self, error: reqwest::Error) -> TransportError {
         let error = error.without_url();
         let what = if error.is_timeout() { "no answer in time: " } else { "" };
@@ -170,13 +175,17 @@ fn is_untrusted(_: &reqwest::Error) -> bool {
     false
 }
 
-impl Transport for Http {
-    fn send(&self, request: &Request, timeout: Duration) -> Result<Response, TransportError> {
+impl CoordinatorTransport for HttpConnection {
+    fn send(
+        &self,
+        request: &HttpRequest,
+        timeout: Duration,
+    ) -> Result<HttpResponse, TransportError> {
         self.exchange(request, timeout)
     }
 }
 
-impl fmt::Debug for Http {
+impl fmt::Debug for HttpConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Http").field("base", &self.base.as_str()).finish_non_exhaustive()
     }

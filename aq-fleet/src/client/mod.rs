@@ -1,8 +1,8 @@
 //! The client: one method a call of the protocol, with retries, time limits and fencing.
 //!
 //! It is blocking, because a host's loop has no async runtime, and it knows nothing of HTTP: a
-//! [`Transport`] carries bytes and a [`Clock`] tells and passes time, so a simulation can be both.
-//! `Http` (with the feature `client`) is the real transport.
+//! [`CoordinatorTransport`] carries bytes and a [`ClientClock`] tells and passes time, so a
+//! simulation can be both. `HttpConnection` (with the feature `client`) is the real transport.
 
 mod backoff;
 mod call;
@@ -17,12 +17,13 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
-pub use call::{Answer, Client};
-pub use clock::{Clock, SystemClock};
+pub use call::{CallAnswer, CoordinatorClient};
+pub use clock::{ClientClock, SystemClock};
 pub use error::CallError;
 #[cfg(feature = "client")]
-pub use http::{Http, HttpError};
-pub use token::{Token, TokenError};
+pub use http::{HttpConnection, HttpError};
+pub use token::{FleetToken, FleetTokenError};
 pub use transport::{
-    MAX_ANSWER_BYTES, Method, Request, Response, Transport, TransportError, TransportProblem,
+    CoordinatorTransport, HttpMethod, HttpRequest, HttpResponse, MAX_ANSWER_BYTES, TransportError,
+    TransportProblem,
 };

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::protocol::{
-    Claim, DEFAULT_TIMEOUT, Epoch, FactoryId, FleetJobId, MAX_MANIFEST_BYTES, Problem, ProblemKind,
-    Renew, RequestId, Submit,
+    ClaimRequest, DEFAULT_TIMEOUT, Epoch, FactoryId, FleetJobId, MAX_MANIFEST_BYTES, ProblemBody,
+    ProblemKind, RenewRequest, RequestId, SubmitRequest,
 };
 
 const TOKEN: &str = "s3cret-t0ken";
@@ -19,13 +19,17 @@ const JOB: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 #[derive(Default)]
 struct Fake {
     now: Mutex<Duration>,
-    answers: Mutex<VecDeque<(Duration, Result<Response, TransportError>)>>,
-    seen: Mutex<Vec<(Request, Duration)>>,
+    answers: Mutex<VecDeque<(Duration, Result<HttpResponse, TransportError>)>>,
+    seen: Mutex<Vec<(HttpRequest, Duration)>>,
     pauses: Mutex<Vec<Duration>>,
 }
 
-impl Transport for Fake {
-    fn send(&self, request: &Request, timeout: Duration) -> Result<Response, TransportError> {
+impl CoordinatorTransport for Fake {
+    fn send(
+        &self,
+        request: &HttpRequest,
+        timeout: Duration,
+    ) -> Result<HttpResponse, TransportError> {
         self.seen.lock().unwrap().push((request.clone(), timeout));
         let (takes, answer) = self.answers.lock().unwrap().pop_front().expect("one call too many");
         *self.now.lock().unwrap() += takes;
@@ -33,7 +37,7 @@ impl Transport for Fake {
     }
 }
 
-impl Clock for Fake {
+impl ClientClock for Fake {
     fn now(&self) -> Duration {
         *self.now.lock().unwrap()
     }
@@ -49,16 +53,16 @@ impl Clock for Fake {
 }
 
 impl Fake {
-    fn then(self, takes_ms: u64, answer: Result<Response, TransportError>) -> Self {
+    fn then(self, takes_ms: u64, answer: Result<HttpResponse, TransportError>) -> Self {
         self.answers.lock().unwrap().push_back((Duration::from_millis(takes_ms), answer));
         self
     }
 
-    fn client(self) -> (Client, Arc<Self>) {
+    fn client(self) -> (CoordinatorClient, Arc<Self>) {
         *self.now.lock().unwrap() = Duration::from_secs(1_000);
         let fake = Arc::new(self);
         let token = TOKEN.parse().unwrap();
-        (Client::new(fake.clone(), fake.clone(), token, DEFAULT_TIMEOUT), fake)
+        (CoordinatorClient::new(fake.clone(), fake.clone(), token, DEFAULT_TIMEOUT), fake)
     }
 
     fn tries(&self) -> usize {
@@ -70,21 +74,23 @@ impl Fake {
     }
 }
 
-fn answer(status: u16, body: &Value) -> Result<Response, TransportError> {
-    Ok(Response { status, retry_after: None, body: body.to_string().into_bytes() })
+fn answer(status: u16, body: &Value) -> Result<HttpResponse, TransportError> {
+    Ok(HttpResponse { status, retry_after: None, body: body.to_string().into_bytes() })
 }
 
-fn no_answer(problem: TransportProblem) -> Result<Response, TransportError> {
+fn no_answer(problem: TransportProblem) -> Result<HttpResponse, TransportError> {
     Err(TransportError { problem, message: format!("no answer to {TOKEN}") })
 }
 
-fn busy(status: u16, retry_after: Option<u64>) -> Result<Response, TransportError> {
+fn busy(status: u16, retry_after: Option<u64>) -> Result<HttpResponse, TransportError> {
     let retry_after = retry_after.map(Duration::from_secs);
-    Ok(Response { status, retry_after, body: Vec::new() })
+    Ok(HttpResponse { status, retry_after, body: Vec::new() })
 }
 
-fn renew(client: &Client) -> Result<Answer<crate::protocol::Renewed>, CallError> {
-    let renew = Renew { factory_id: "a".parse().unwrap(), epoch: Epoch(3) };
+fn renew(
+    client: &CoordinatorClient,
+) -> Result<CallAnswer<crate::protocol::RenewResponse>, CallError> {
+    let renew = RenewRequest { factory_id: "a".parse().unwrap(), epoch: Epoch(3) };
     client.renew(job(), &renew)
 }
 
@@ -92,8 +98,8 @@ fn job() -> FleetJobId {
     JOB.parse().unwrap()
 }
 
-fn claim() -> Claim {
-    Claim {
+fn claim() -> ClaimRequest {
+    ClaimRequest {
         request_id: RequestId::random(),
         factory_id: "a".parse().unwrap(),
         capabilities: Vec::new(),
@@ -117,7 +123,7 @@ fn call_carries_token_and_body() {
     assert_eq!(got.sent_at, Duration::from_secs(1_000), "not when the answer came");
     let (request, timeout) = fake.seen.lock().unwrap()[0].clone();
     assert_eq!(request.path, format!("/v1/jobs/{JOB}/renew"));
-    assert_eq!((request.method, timeout), (Method::Post, DEFAULT_TIMEOUT));
+    assert_eq!((request.method, timeout), (HttpMethod::Post, DEFAULT_TIMEOUT));
     assert_eq!(request.body.as_deref(), Some(&br#"{"factoryId":"a","epoch":3}"#[..]));
     let headers = request.headers();
     assert!(headers.contains(&("authorization", format!("Bearer {TOKEN}"))));
@@ -193,10 +199,10 @@ fn other_refusals_are_not_retried() {
 
 #[test]
 fn fenced_is_told_apart_from_other_conflicts() {
-    let mut problem = Problem::new(ProblemKind::Fenced, "");
+    let mut problem = ProblemBody::new(ProblemKind::Fenced, "");
     problem.current_epoch = Some(Epoch(7));
     problem.holder = Some("b".parse().unwrap());
-    let fenced = |problem: &Problem, status| {
+    let fenced = |problem: &ProblemBody, status| {
         let body = serde_json::to_value(problem).unwrap();
         renew(&Fake::default().then(0, answer(status, &body)).client().0).unwrap_err()
     };
@@ -208,14 +214,14 @@ fn fenced_is_told_apart_from_other_conflicts() {
     problem.current_epoch = None;
     assert!(matches!(fenced(&problem, 409), CallError::Fenced { current_epoch: None, .. }));
     assert!(matches!(fenced(&problem, 422), CallError::Refused(_)));
-    let existing = Problem::new(ProblemKind::Existing, "");
+    let existing = ProblemBody::new(ProblemKind::Existing, "");
     assert!(matches!(fenced(&existing, 409), CallError::Refused(_)));
 }
 
 #[test]
 fn empty_success_needs_no_content() {
     let client = |status| Fake::default().then(0, busy(status, None)).client().0;
-    let events = crate::protocol::Events {
+    let events = crate::protocol::EventsRequest {
         factory_id: "a".parse().unwrap(),
         epoch: Epoch(3),
         events: Vec::new(),
@@ -235,7 +241,7 @@ fn an_answer_that_makes_no_sense_is_garbled() {
     assert!(matches!(renew(&client), Err(CallError::Garbled { .. })));
     assert_eq!(fake.tries(), 1);
     let body = vec![b' '; MAX_ANSWER_BYTES + 1];
-    let huge = Ok(Response { status: 200, retry_after: None, body });
+    let huge = Ok(HttpResponse { status: 200, retry_after: None, body });
     assert!(matches!(
         renew(&Fake::default().then(0, huge).client().0),
         Err(CallError::Garbled { .. })
@@ -259,7 +265,7 @@ fn claim_retries_are_identical() {
 #[test]
 fn held_claim_extends_its_timeout() {
     let (client, fake) = Fake::default().then(0, answer(200, &json!({ "jobs": [] }))).client();
-    client.claim(&Claim { wait_ms: 30_000, ..claim() }).unwrap();
+    client.claim(&ClaimRequest { wait_ms: 30_000, ..claim() }).unwrap();
     assert_eq!(fake.seen.lock().unwrap()[0].1, Duration::from_secs(40));
 }
 
@@ -267,7 +273,7 @@ fn held_claim_extends_its_timeout() {
 fn impossible_grants_are_garbled() {
     let claimed = |jobs: Value, dry_run| {
         let (client, _) = Fake::default().then(0, answer(200, &json!({ "jobs": jobs }))).client();
-        client.claim(&Claim { dry_run, ..claim() })
+        client.claim(&ClaimRequest { dry_run, ..claim() })
     };
     let garbled = |jobs| matches!(claimed(jobs, false), Err(CallError::Garbled { .. }));
     assert!(garbled(json!([granted(1), granted(2)])), "more than there are slots");
@@ -289,7 +295,7 @@ fn a_submission_without_a_key_is_not_sent_twice() {
     let submit = |manifest: &str, first| {
         let answered = answer(201, &json!({ "jobId": JOB, "key": "k" }));
         let (client, fake) = Fake::default().then(0, first).then(0, answered).client();
-        let submit = Submit {
+        let submit = SubmitRequest {
             manifest: manifest.to_owned(),
             name: "n".parse().unwrap(),
             shadow: false,
@@ -330,10 +336,10 @@ fn the_token_is_never_shown() {
         }
     }
     for bad in ["", " \n", "two words", "bad\u{7f}", "b\u{e4}d", &"x".repeat(5_000)] {
-        let error = bad.parse::<Token>().unwrap_err();
+        let error = bad.parse::<FleetToken>().unwrap_err();
         assert!(bad.trim().is_empty() || !error.to_string().contains(bad), "{error}");
     }
-    assert_eq!("abc\n".parse::<Token>().unwrap().header(), "Bearer abc");
+    assert_eq!("abc\n".parse::<FleetToken>().unwrap().header(), "Bearer abc");
 }
 
 #[test]

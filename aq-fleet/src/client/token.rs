@@ -10,11 +10,11 @@ const MAX_LEN: usize = 4096;
 /// The secret by which a coordinator knows its hosts. It comes from the environment or a file,
 /// never from argv (docs/fleet.md), and has no `Display`; `Debug` hides it.
 #[derive(Clone)]
-pub struct Token(Arc<str>);
+pub struct FleetToken(Arc<str>);
 
 /// The text is no token. The message does not repeat it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TokenError {
+pub enum FleetTokenError {
     /// Nothing but white space.
     #[error("the fleet token is empty: set AQ_FLEET_TOKEN to the coordinator's token")]
     Empty,
@@ -26,7 +26,7 @@ pub enum TokenError {
     BadCharacter,
 }
 
-impl Token {
+impl FleetToken {
     /// The text after `Authorization:`. Secret.
     pub(crate) fn header(&self) -> String {
         format!("Bearer {}", self.0)
@@ -38,25 +38,25 @@ impl Token {
     }
 }
 
-impl FromStr for Token {
-    type Err = TokenError;
+impl FromStr for FleetToken {
+    type Err = FleetTokenError;
 
     /// White space around it, such as the newline at the end of a file, is not part of it.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let token = text.trim();
         if token.is_empty() {
-            Err(TokenError::Empty)
+            Err(FleetTokenError::Empty)
         } else if token.len() > MAX_LEN {
-            Err(TokenError::TooLong)
+            Err(FleetTokenError::TooLong)
         } else if token.bytes().all(|b| b.is_ascii_graphic()) {
             Ok(Self(token.into()))
         } else {
-            Err(TokenError::BadCharacter)
+            Err(FleetTokenError::BadCharacter)
         }
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for FleetToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(***)")
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::token::Token;
+use super::token::FleetToken;
 use crate::protocol::{PROTOCOL_HEADER, PROTOCOL_VERSION};
 
 /// The largest answer that is read, in bytes. Four times the largest request.
@@ -10,7 +10,7 @@ pub const MAX_ANSWER_BYTES: usize = 8 << 20;
 
 /// The methods of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
+pub enum HttpMethod {
     /// Read.
     Get,
     /// Do.
@@ -19,7 +19,7 @@ pub enum Method {
     Put,
 }
 
-impl Method {
+impl HttpMethod {
     /// The word in HTTP.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -32,18 +32,18 @@ impl Method {
 
 /// One request.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct HttpRequest {
     /// Its method.
-    pub method: Method,
+    pub method: HttpMethod,
     /// Path and query, from `/v1` on.
     pub path: String,
     /// A JSON document.
     pub body: Option<Vec<u8>>,
     /// Whose request it is.
-    pub token: Token,
+    pub token: FleetToken,
 }
 
-impl Request {
+impl HttpRequest {
     /// Every header that goes with it, names in lower case. One is the token: not to be logged.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = vec![
@@ -60,7 +60,7 @@ impl Request {
 
 /// One answer, whatever its status.
 #[derive(Clone, Debug)]
-pub struct Response {
+pub struct HttpResponse {
     /// The HTTP status.
     pub status: u16,
     /// `Retry-After`, when it has a number of seconds. (It may have a date, which two clocks would
@@ -94,11 +94,15 @@ pub enum TransportProblem {
 }
 
 /// Carries requests to one coordinator.
-pub trait Transport: Send + Sync {
+pub trait CoordinatorTransport: Send + Sync {
     /// Sends a request and waits for the whole answer, for `timeout` at most. It does not retry and
     /// does not follow redirects.
     ///
     /// # Errors
     /// When there is no whole answer in time.
-    fn send(&self, request: &Request, timeout: Duration) -> Result<Response, TransportError>;
+    fn send(
+        &self,
+        request: &HttpRequest,
+        timeout: Duration,
+    ) -> Result<HttpResponse, TransportError>;
 }

@@ -3,28 +3,28 @@
 use std::fs;
 use std::path::Path;
 
-use super::error::{At, OutboxError};
-use super::file::{Locked, Wait};
-use super::line::Contents;
-use super::message::{Delivery, Message};
+use super::error::{OutboxError, OutboxIo};
+use super::file::{LockWait, LockedFile};
+use super::line::OutboxContents;
+use super::message::{DeliveryOutcome, OutboxMessage};
 use crate::client::CallError;
 
 /// A message that the coordinator refused, and that is no longer in the outbox.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Refused {
+pub struct RefusedMessage {
     /// The message.
-    pub message: Message,
+    pub message: OutboxMessage,
     /// The reason.
     pub reason: CallError,
 }
 
 /// Result of sending.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Drained {
+pub struct DrainReport {
     /// Number of messages that the coordinator took.
     pub sent: u64,
     /// Those that it refused, in order.
-    pub refused: Vec<Refused>,
+    pub refused: Vec<RefusedMessage>,
     /// The reason why it stopped before the end, when it did.
     pub later: Option<CallError>,
     /// Number of messages that still wait.
@@ -35,31 +35,33 @@ pub struct Drained {
     pub torn: usize,
 }
 
-impl Drained {
+impl DrainReport {
     /// Tests for an empty outbox of which nothing was refused or damaged.
     pub fn is_clean(&self) -> bool {
         self.waiting == 0 && self.refused.is_empty() && self.damaged.is_empty()
     }
 }
 
-/// Drains the file at `path`; the rest is in [`super::Outbox::drain`].
+/// Drains the file at `path`; the rest is in [`super::MessageOutbox::drain`].
 pub(super) fn drain(
     path: &Path,
-    mut send: impl FnMut(&Message) -> Delivery,
-) -> Result<Option<Drained>, OutboxError> {
+    mut send: impl FnMut(&OutboxMessage) -> DeliveryOutcome,
+) -> Result<Option<DrainReport>, OutboxError> {
     if !path.try_exists().at("look at", path)? {
-        return Ok(Some(Drained::default()));
+        return Ok(Some(DrainReport::default()));
     }
     let turn_path = path.with_extension("lock");
-    let Some(turn) = Locked::open(&turn_path, true, Wait::No)? else { return Ok(None) };
-    let mut drained = Drained::default();
+    let Some(turn) = LockedFile::open(&turn_path, true, LockWait::No)? else { return Ok(None) };
+    let mut drained = DrainReport::default();
     // Messages may be added while others are sent: look again until there are none.
     while let Some(contents) = look(path, &mut drained)? {
         for (n, message) in contents.waiting {
             match send(&message) {
-                Delivery::Done => drained.sent += 1,
-                Delivery::Refused(reason) => drained.refused.push(Refused { message, reason }),
-                Delivery::Later(error) => {
+                DeliveryOutcome::Done => drained.sent += 1,
+                DeliveryOutcome::Refused(reason) => {
+                    drained.refused.push(RefusedMessage { message, reason })
+                }
+                DeliveryOutcome::Later(error) => {
                     drained.later = Some(error);
                     drop(turn);
                     return Ok(Some(drained));
@@ -77,8 +79,8 @@ pub(super) fn drain(
 
 /// Reads the messages that are left to send. When there are none, the file goes, and there is
 /// `None`.
-fn look(path: &Path, drained: &mut Drained) -> Result<Option<Contents>, OutboxError> {
-    let Some(mut file) = Locked::open(path, false, Wait::Yes)? else { return Ok(None) };
+fn look(path: &Path, drained: &mut DrainReport) -> Result<Option<OutboxContents>, OutboxError> {
+    let Some(mut file) = LockedFile::open(path, false, LockWait::Yes)? else { return Ok(None) };
     let contents = file.read(path)?;
     drained.waiting = contents.waiting.len();
     drained.damaged.clone_from(&contents.damaged);
@@ -96,7 +98,7 @@ fn look(path: &Path, drained: &mut Drained) -> Result<Option<Contents>, OutboxEr
 
 /// Notes that a message was dealt with. Not synced: after a power loss it is sent again.
 fn done(path: &Path, n: u64) -> Result<(), OutboxError> {
-    let Some(mut file) = Locked::open(path, false, Wait::Yes)? else { return Ok(()) };
+    let Some(mut file) = LockedFile::open(path, false, LockWait::Yes)? else { return Ok(()) };
     file.add_done(path, n)
 }
 

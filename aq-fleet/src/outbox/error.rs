@@ -33,12 +33,12 @@ pub enum OutboxError {
 }
 
 /// Adds the action and the path to an I/O error.
-pub(super) trait At<T> {
+pub(super) trait OutboxIo<T> {
     /// `action` is an infinitive: "read", "rename".
     fn at(self, action: &'static str, path: &Path) -> Result<T, OutboxError>;
 }
 
-impl<T> At<T> for io::Result<T> {
+impl<T> OutboxIo<T> for io::Result<T> {
     fn at(self, action: &'static str, path: &Path) -> Result<T, OutboxError> {
         self.map_err(|source| OutboxError::Io { action, path: path.to_owned(), source })
     }

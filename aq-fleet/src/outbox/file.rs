@@ -5,30 +5,34 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use super::error::{At, OutboxError};
-use super::line::{Contents, Line};
-use super::message::Message;
+use super::error::{OutboxError, OutboxIo};
+use super::line::{OutboxContents, OutboxLine};
+use super::message::OutboxMessage;
 use super::{MAX_JOB_BYTES, MAX_MESSAGE_BYTES};
 
 /// An open file whose lock is held until it is dropped. Nobody else removes or writes it meanwhile.
 #[derive(Debug)]
-pub(super) struct Locked {
+pub(super) struct LockedFile {
     file: File,
 }
 
 /// The choice while another process holds the lock.
 #[derive(Clone, Copy)]
-pub(super) enum Wait {
+pub(super) enum LockWait {
     /// Wait. Only for locks that nobody holds for long.
     Yes,
     /// Give up.
     No,
 }
 
-impl Locked {
+impl LockedFile {
     /// Opens a file, making it when `create` says so, and takes its lock. `None` when it is not
     /// there, or somebody else holds the lock and `wait` is no.
-    pub(super) fn open(path: &Path, create: bool, wait: Wait) -> Result<Option<Self>, OutboxError> {
+    pub(super) fn open(
+        path: &Path,
+        create: bool,
+        wait: LockWait,
+    ) -> Result<Option<Self>, OutboxError> {
         // Whoever drains removes the file, perhaps between our open and our lock: then open again.
         loop {
             let mut options = OpenOptions::new();
@@ -39,8 +43,8 @@ impl Locked {
                 other => other.at("open", path)?,
             };
             match wait {
-                Wait::Yes => file.lock().at("lock", path)?,
-                Wait::No => match file.try_lock() {
+                LockWait::Yes => file.lock().at("lock", path)?,
+                LockWait::No => match file.try_lock() {
                     Ok(()) => {}
                     Err(TryLockError::WouldBlock) => return Ok(None),
                     Err(TryLockError::Error(e)) => return Err(e).at("lock", path),
@@ -53,7 +57,7 @@ impl Locked {
     }
 
     /// Reads the whole file.
-    pub(super) fn read(&mut self, path: &Path) -> Result<Contents, OutboxError> {
+    pub(super) fn read(&mut self, path: &Path) -> Result<OutboxContents, OutboxError> {
         if self.length(path)? > 2 * MAX_JOB_BYTES {
             let error = io::Error::other("it is larger than an outbox makes one; move it away");
             return Err(error).at("read", path);
@@ -61,7 +65,7 @@ impl Locked {
         let mut bytes = Vec::new();
         self.file.seek(SeekFrom::Start(0)).at("read", path)?;
         (&self.file).read_to_end(&mut bytes).at("read", path)?;
-        Ok(Contents::parse(&bytes))
+        Ok(OutboxContents::parse(&bytes))
     }
 
     fn length(&self, path: &Path) -> Result<u64, OutboxError> {
@@ -75,7 +79,7 @@ impl Locked {
         let is_whole =
             end == 0 || (self.file.read_exact_at(&mut last, end - 1).is_ok() && last == *b"\n");
         let torn = if is_whole { 0 } else { self.read(path)?.torn };
-        let line = Line::Done { done: n }.to_bytes().map_err(OutboxError::Unwritable)?;
+        let line = OutboxLine::Done { done: n }.to_bytes().map_err(OutboxError::Unwritable)?;
         self.add(path, &line, torn)
     }
 
@@ -101,14 +105,14 @@ impl Locked {
     }
 }
 
-/// Adds a message; the rest is in [`super::Outbox::append`].
-pub(super) fn append(path: &Path, message: &Message) -> Result<u64, OutboxError> {
-    let Some(mut file) = Locked::open(path, true, Wait::Yes)? else {
+/// Adds a message; the rest is in [`super::MessageOutbox::append`].
+pub(super) fn append(path: &Path, message: &OutboxMessage) -> Result<u64, OutboxError> {
+    let Some(mut file) = LockedFile::open(path, true, LockWait::Yes)? else {
         return Err(io::Error::from(io::ErrorKind::WouldBlock)).at("lock", path);
     };
     let contents = file.read(path)?;
     let n = contents.last + 1;
-    let line = Line::Message { n, message }.to_bytes().map_err(OutboxError::Unwritable)?;
+    let line = OutboxLine::Message { n, message }.to_bytes().map_err(OutboxError::Unwritable)?;
     if line.len() > MAX_MESSAGE_BYTES {
         return Err(OutboxError::TooLarge(line.len()));
     }

@@ -2,24 +2,24 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::client::{CallError, Client};
-use crate::protocol::{Epoch, Events, FleetJobId, Release, Report};
+use crate::client::{CallError, CoordinatorClient};
+use crate::protocol::{Epoch, EventsRequest, FleetJobId, ReleaseRequest, ReportRequest};
 
 /// A call about one job that may be made late, and more than once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "kind", content = "body")]
-pub enum Message {
+pub enum OutboxMessage {
     /// The progress of the job.
-    Report(Report),
+    Report(ReportRequest),
     /// The job is given back.
-    Release(Release),
+    Release(ReleaseRequest),
     /// Events, for people.
-    Events(Events),
+    Events(EventsRequest),
 }
 
 /// The fate of a message that was sent.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Delivery {
+pub enum DeliveryOutcome {
     /// The coordinator has it.
     Done,
     /// The coordinator will never take it: it is dropped.
@@ -28,7 +28,7 @@ pub enum Delivery {
     Later(CallError),
 }
 
-impl Message {
+impl OutboxMessage {
     /// The grant that it was written under.
     pub fn epoch(&self) -> Epoch {
         match self {
@@ -39,20 +39,20 @@ impl Message {
     }
 
     /// Makes the call, and says what is to become of the message.
-    pub fn send(&self, client: &Client, job: FleetJobId) -> Delivery {
+    pub fn send(&self, client: &CoordinatorClient, job: FleetJobId) -> DeliveryOutcome {
         let called = match self {
             Self::Report(report) => client.report(job, report),
             Self::Release(release) => client.release(job, release),
             Self::Events(events) => client.events(job, events),
         };
         match called {
-            Ok(_) => Delivery::Done,
-            Err(error) => Delivery::from(error),
+            Ok(_) => DeliveryOutcome::Done,
+            Err(error) => DeliveryOutcome::from(error),
         }
     }
 }
 
-impl From<CallError> for Delivery {
+impl From<CallError> for DeliveryOutcome {
     /// A message that is itself refused is dropped: it would be refused for ever, and hold back
     /// those after it. One that failed for another reason stays.
     fn from(error: CallError) -> Self {

@@ -9,15 +9,16 @@
 //! {"done":1}
 //! ```
 //!
-//! - [`Outbox::append`] answers when the line is on disk. A kill or power loss in the middle leaves
-//!   a torn last line, which was never acknowledged: readers ignore and report it, and the next
-//!   append cuts it off.
-//! - [`Outbox::drain`] sends the messages of one job, each after the one before it was dealt with.
-//!   A kill between the sending and its `done` line sends the message again: every call of the protocol that
-//!   goes through here may be repeated. When nothing is left, the file is removed.
+//! - [`MessageOutbox::append`] answers when the line is on disk. A kill or power loss in the middle
+//!   leaves a torn last line, which was never acknowledged: readers ignore and report it, and the
+//!   next append cuts it off.
+//! - [`MessageOutbox::drain`] sends the messages of one job, each after the one before it was dealt
+//!   with. A kill between the sending and its `done` line sends the message again: every call of
+//!   the protocol that goes through here may be repeated. When nothing is left, the file is
+//!   removed.
 //! - The worker and the loop do both at once. A short lock on the file itself guards each write, so
-//!   nobody waits for the network; a long one on `<fleet job id>.lock` makes one process at a time the
-//!   one that sends. Both end with their holder.
+//!   nobody waits for the network; a long one on `<fleet job id>.lock` makes one process at a time
+//!   the one that sends. Both end with their holder.
 //! - A whole line that is no message (a damaged disk, a person) is skipped and reported, and the
 //!   file is kept as `<fleet job id>.damaged` when the rest of it has been sent.
 
@@ -29,16 +30,16 @@ mod message;
 #[cfg(test)]
 mod tests;
 
-pub use drain::{Drained, Refused};
+pub use drain::{DrainReport, RefusedMessage};
 pub use error::OutboxError;
-pub use message::{Delivery, Message};
+pub use message::{DeliveryOutcome, OutboxMessage};
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use crate::protocol::FleetJobId;
-use error::At;
+use error::OutboxIo;
 
 /// The largest message, in bytes as JSON.
 pub const MAX_MESSAGE_BYTES: usize = 256 << 10;
@@ -51,11 +52,11 @@ const SUFFIX: &str = "jsonl";
 
 /// An outbox in a directory of its own.
 #[derive(Clone, Debug)]
-pub struct Outbox {
+pub struct MessageOutbox {
     dir: PathBuf,
 }
 
-impl Outbox {
+impl MessageOutbox {
     /// The outbox in `dir`, which is made, private to the user, when it is not there.
     ///
     /// # Errors
@@ -70,7 +71,7 @@ impl Outbox {
     ///
     /// # Errors
     /// When the message or all that wait for the job would be too large, or the disk refuses.
-    pub fn append(&self, job: FleetJobId, message: &Message) -> Result<u64, OutboxError> {
+    pub fn append(&self, job: FleetJobId, message: &OutboxMessage) -> Result<u64, OutboxError> {
         file::append(&self.messages(job), message)
     }
 
@@ -92,15 +93,15 @@ impl Outbox {
     }
 
     /// Sends what waits for a job, in order, until nothing is left or `send` says
-    /// [`Delivery::Later`]. `None` when another process is sending for this job now.
+    /// [`DeliveryOutcome::Later`]. `None` when another process is sending for this job now.
     ///
     /// # Errors
     /// When the disk refuses. What was sent by then may be sent again.
     pub fn drain(
         &self,
         job: FleetJobId,
-        send: impl FnMut(&Message) -> Delivery,
-    ) -> Result<Option<Drained>, OutboxError> {
+        send: impl FnMut(&OutboxMessage) -> DeliveryOutcome,
+    ) -> Result<Option<DrainReport>, OutboxError> {
         drain::drain(&self.messages(job), send)
     }
 

@@ -8,19 +8,23 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::line::Contents;
+use super::line::OutboxContents;
 use super::*;
-use crate::client::{CallError, Client, Request, Response, SystemClock, Transport, TransportError};
+use crate::client::{
+    CallError, CoordinatorClient, CoordinatorTransport, HttpRequest, HttpResponse, SystemClock,
+    TransportError,
+};
 use crate::protocol::{
-    Epoch, Event, Events, Problem, ProblemKind, Release, ReleaseOutcome, Report, Word,
+    Epoch, EventsRequest, Identifier, JobEvent, ProblemBody, ProblemKind, ReleaseOutcome,
+    ReleaseRequest, ReportRequest,
 };
 
 fn job(n: u128) -> FleetJobId {
     uuid::Uuid::from_u128(n).into()
 }
 
-fn report(seq: u64) -> Message {
-    Message::Report(Report {
+fn report(seq: u64) -> OutboxMessage {
+    OutboxMessage::Report(ReportRequest {
         factory_id: "a".parse().unwrap(),
         epoch: Epoch(1),
         seq,
@@ -32,8 +36,8 @@ fn report(seq: u64) -> Message {
     })
 }
 
-fn release() -> Message {
-    Message::Release(Release {
+fn release() -> OutboxMessage {
+    OutboxMessage::Release(ReleaseRequest {
         factory_id: "a".parse().unwrap(),
         epoch: Epoch(1),
         outcome: ReleaseOutcome::Failed,
@@ -42,38 +46,38 @@ fn release() -> Message {
     })
 }
 
-fn seq(message: &Message) -> u64 {
+fn seq(message: &OutboxMessage) -> u64 {
     match message {
-        Message::Report(report) => report.seq,
+        OutboxMessage::Report(report) => report.seq,
         other => panic!("{other:?} is no report"),
     }
 }
 
-fn later() -> Delivery {
-    Delivery::Later(CallError::Unreachable { what: "away".to_owned(), tries: 1 })
+fn later() -> DeliveryOutcome {
+    DeliveryOutcome::Later(CallError::Unreachable { what: "away".to_owned(), tries: 1 })
 }
 
 fn fenced() -> CallError {
     CallError::Fenced { current_epoch: Some(Epoch(2)), holder: None }
 }
 
-fn outbox() -> (TempDir, Outbox) {
+fn outbox() -> (TempDir, MessageOutbox) {
     let dir = tempfile::tempdir().unwrap();
-    let outbox = Outbox::open(&dir.path().join("outbox")).unwrap();
+    let outbox = MessageOutbox::open(&dir.path().join("outbox")).unwrap();
     (dir, outbox)
 }
 
 /// Drains with a coordinator that takes everything, and gives the reports' numbers.
-fn take_all(outbox: &Outbox, job: FleetJobId) -> (Vec<u64>, Drained) {
+fn take_all(outbox: &MessageOutbox, job: FleetJobId) -> (Vec<u64>, DrainReport) {
     let mut taken = Vec::new();
     let drained = outbox.drain(job, |message| {
         taken.push(seq(message));
-        Delivery::Done
+        DeliveryOutcome::Done
     });
     (taken, drained.unwrap().expect("nobody else drains"))
 }
 
-fn names(outbox: &Outbox) -> Vec<String> {
+fn names(outbox: &MessageOutbox) -> Vec<String> {
     let entries = outbox.dir.read_dir().unwrap();
     let mut names: Vec<_> =
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -93,20 +97,20 @@ fn messages_go_out_in_order_and_leave_nothing() {
     assert_eq!(outbox.pending().unwrap(), [job(2)]);
     assert_eq!(take_all(&outbox, job(2)).0, [7]);
     assert_eq!(names(&outbox), [""; 0]);
-    assert_eq!(take_all(&outbox, job(1)), (vec![], Drained::default()));
+    assert_eq!(take_all(&outbox, job(1)), (vec![], DrainReport::default()));
 }
 
 #[test]
 fn every_kind_of_message_survives_the_file() {
     let (_dir, outbox) = outbox();
-    let events = Message::Events(Events {
+    let events = OutboxMessage::Events(EventsRequest {
         factory_id: "a".parse().unwrap(),
         epoch: Epoch(1),
-        events: vec![Event {
+        events: vec![JobEvent {
             seq: 1,
             at: "2026-01-02T03:04:05Z".parse().unwrap(),
-            kind: Word::lossy("stage"),
-            fields: [(Word::lossy("n"), crate::protocol::EventValue::Count(1))].into(),
+            kind: Identifier::lossy("stage"),
+            fields: [(Identifier::lossy("n"), crate::protocol::EventValue::Count(1))].into(),
         }],
     });
     let all = [report(1), events, release()];
@@ -114,9 +118,9 @@ fn every_kind_of_message_survives_the_file() {
         outbox.append(job(1), message).unwrap();
     }
     let mut taken = Vec::new();
-    let send = |message: &Message| {
+    let send = |message: &OutboxMessage| {
         taken.push(message.clone());
-        Delivery::Done
+        DeliveryOutcome::Done
     };
     outbox.drain(job(1), send).unwrap();
     assert_eq!(taken, all);
@@ -128,7 +132,8 @@ fn unsent_message_holds_later_ones() {
     for n in 1..=3 {
         outbox.append(job(1), &report(n)).unwrap();
     }
-    let second_fails = |message: &Message| if seq(message) == 2 { later() } else { Delivery::Done };
+    let second_fails =
+        |message: &OutboxMessage| if seq(message) == 2 { later() } else { DeliveryOutcome::Done };
     let drained = outbox.drain(job(1), second_fails).unwrap().unwrap();
     assert_eq!((drained.sent, drained.waiting), (1, 2));
     assert!(matches!(drained.later, Some(CallError::Unreachable { .. })));
@@ -143,13 +148,13 @@ fn what_is_refused_is_dropped_with_its_reason() {
     for n in 1..=3 {
         outbox.append(job(1), &report(n)).unwrap();
     }
-    let second_is_refused = |message: &Message| match seq(message) {
-        2 => Delivery::Refused(fenced()),
-        _ => Delivery::Done,
+    let second_is_refused = |message: &OutboxMessage| match seq(message) {
+        2 => DeliveryOutcome::Refused(fenced()),
+        _ => DeliveryOutcome::Done,
     };
     let drained = outbox.drain(job(1), second_is_refused).unwrap().unwrap();
     assert_eq!((drained.sent, drained.waiting, drained.is_clean()), (2, 0, false));
-    assert_eq!(drained.refused, [Refused { message: report(2), reason: fenced() }]);
+    assert_eq!(drained.refused, [RefusedMessage { message: report(2), reason: fenced() }]);
     assert_eq!(names(&outbox), [""; 0]);
 }
 
@@ -158,13 +163,13 @@ fn late_message_is_sent_too() {
     let (_dir, outbox) = outbox();
     outbox.append(job(1), &report(1)).unwrap();
     let mut taken = Vec::new();
-    let send = |message: &Message| {
+    let send = |message: &OutboxMessage| {
         if seq(message) == 1 {
             outbox.append(job(1), &report(2)).unwrap();
             assert_eq!(outbox.drain(job(1), |_| panic!("not its turn")).unwrap(), None);
         }
         taken.push(seq(message));
-        Delivery::Done
+        DeliveryOutcome::Done
     };
     assert_eq!(outbox.drain(job(1), send).unwrap().unwrap().sent, 2);
     assert_eq!((taken, names(&outbox)), (vec![1, 2], vec![]));
@@ -179,7 +184,7 @@ fn every_cut_of_a_file_leaves_whole_messages() {
         outbox.append(job(1), &report(n)).unwrap();
     }
     let path = outbox.messages(job(1));
-    let mut first_is_sent = vec![Delivery::Done, later()].into_iter();
+    let mut first_is_sent = vec![DeliveryOutcome::Done, later()].into_iter();
     outbox.drain(job(1), |_| first_is_sent.next().unwrap()).unwrap();
     let whole = fs::read(&path).unwrap();
     let ends: Vec<usize> = (0..whole.len()).filter(|&at| whole[at] == b'\n').collect();
@@ -191,7 +196,7 @@ fn every_cut_of_a_file_leaves_whole_messages() {
         let lines = ends.iter().filter(|&&end| end < cut).count();
         let mut expected = [vec![], vec![1], vec![1, 2], vec![2]][lines].clone();
         if cut % 2 == 0 {
-            let torn = Contents::parse(&whole[..cut]).torn;
+            let torn = OutboxContents::parse(&whole[..cut]).torn;
             assert_eq!(torn, cut - lines.checked_sub(1).map_or(0, |last| ends[last] + 1));
             outbox.append(job(1), &report(9)).unwrap();
             expected.push(9);
@@ -236,14 +241,14 @@ fn damaged_lines_are_skipped_reported_and_kept() {
 #[test]
 fn sizes_are_bounded() {
     let (_dir, outbox) = outbox();
-    let Message::Report(mut large) = report(1) else { panic!() };
-    large.checkpoint = Some(crate::protocol::Checkpoint {
+    let OutboxMessage::Report(mut large) = report(1) else { panic!() };
+    large.checkpoint = Some(crate::protocol::PushedCheckpoint {
         branch: "aq/wip/a".parse().unwrap(),
         commit: "0".repeat(40).parse().unwrap(),
         remote: "x".repeat(MAX_MESSAGE_BYTES),
         failure: None,
     });
-    let error = outbox.append(job(1), &Message::Report(large)).unwrap_err();
+    let error = outbox.append(job(1), &OutboxMessage::Report(large)).unwrap_err();
     assert!(matches!(error, OutboxError::TooLarge(_)), "{error}");
     let path = outbox.messages(job(2));
     let one_line = vec![b'x'; usize::try_from(MAX_JOB_BYTES).unwrap() - 10];
@@ -252,7 +257,7 @@ fn sizes_are_bounded() {
     assert!(matches!(error, OutboxError::Full(_)), "{error}");
     fs::File::options().write(true).open(&path).unwrap().set_len(1 << 40).unwrap();
     assert!(matches!(outbox.append(job(2), &report(1)), Err(OutboxError::Io { .. })));
-    assert!(outbox.drain(job(2), |_| Delivery::Done).is_err());
+    assert!(outbox.drain(job(2), |_| DeliveryOutcome::Done).is_err());
 }
 
 #[test]
@@ -281,9 +286,9 @@ fn concurrent_sending_keeps_the_order() {
                 scope.spawn(|| {
                     while !finished.load(Ordering::SeqCst) || !outbox.pending().unwrap().is_empty()
                     {
-                        let send = |message: &Message| {
+                        let send = |message: &OutboxMessage| {
                             taken.lock().unwrap().push(seq(message));
-                            Delivery::Done
+                            DeliveryOutcome::Done
                         };
                         outbox.drain(job(1), send).unwrap();
                     }
@@ -318,26 +323,30 @@ fn concurrent_sending_keeps_the_order() {
 /// A coordinator that always answers the same.
 struct Always(u16, Vec<u8>);
 
-impl Transport for Always {
-    fn send(&self, _: &Request, _: Duration) -> Result<Response, TransportError> {
-        Ok(Response { status: self.0, retry_after: None, body: self.1.clone() })
+impl CoordinatorTransport for Always {
+    fn send(&self, _: &HttpRequest, _: Duration) -> Result<HttpResponse, TransportError> {
+        Ok(HttpResponse { status: self.0, retry_after: None, body: self.1.clone() })
     }
 }
 
 #[test]
 fn an_answer_decides_whether_a_message_stays() {
-    let fenced = serde_json::to_vec(&Problem::new(ProblemKind::Fenced, "")).unwrap();
-    let delivered = |status, body: &[u8], message: &Message| {
+    let fenced = serde_json::to_vec(&ProblemBody::new(ProblemKind::Fenced, "")).unwrap();
+    let delivered = |status, body: &[u8], message: &OutboxMessage| {
         let transport = Arc::new(Always(status, body.to_vec()));
         let token = "t".parse().unwrap();
         // No time for a second try.
-        let client = Client::new(transport, Arc::new(SystemClock), token, Duration::ZERO);
+        let client =
+            CoordinatorClient::new(transport, Arc::new(SystemClock), token, Duration::ZERO);
         message.send(&client, job(1))
     };
     for message in [report(1), release()] {
-        assert_eq!(delivered(200, b"{}", &message), Delivery::Done);
+        assert_eq!(delivered(200, b"{}", &message), DeliveryOutcome::Done);
         let refused = delivered(409, &fenced, &message);
-        assert!(matches!(refused, Delivery::Refused(CallError::Fenced { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, DeliveryOutcome::Refused(CallError::Fenced { .. })),
+            "{refused:?}"
+        );
         for (status, stays) in [
             (404, false),
             (422, false),
@@ -348,8 +357,12 @@ fn an_answer_decides_whether_a_message_stays() {
             (200, true),
         ] {
             let delivery = delivered(status, b"<html>", &message);
-            assert_eq!(matches!(delivery, Delivery::Later(_)), stays, "{status}: {delivery:?}");
-            assert_ne!(delivery, Delivery::Done);
+            assert_eq!(
+                matches!(delivery, DeliveryOutcome::Later(_)),
+                stays,
+                "{status}: {delivery:?}"
+            );
+            assert_ne!(delivery, DeliveryOutcome::Done);
         }
     }
 }
@@ -357,7 +370,7 @@ fn an_answer_decides_whether_a_message_stays() {
 proptest! {
     #[test]
     fn no_file_panics(lines in proptest::collection::vec("\\PC{0,20}|\\{\"n\":[0-9]{1,20}\\}|\\{\"done\":-?[0-9]{1,25}\\}|\\x00*", 0..8)) {
-        let contents = Contents::parse(lines.join("\n").as_bytes());
+        let contents = OutboxContents::parse(lines.join("\n").as_bytes());
         prop_assert!(contents.waiting.is_empty());
         prop_assert!(contents.damaged.len() <= lines.len());
     }

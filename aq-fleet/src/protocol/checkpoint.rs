@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::text;
-use super::word::Word;
+use super::word::Identifier;
 
 /// The beginning of the branch of every job (docs/work-in-progress.md).
 const BRANCH_PREFIX: &str = "aq/wip/";
@@ -18,7 +18,7 @@ const MAX_BRANCH: usize = 200;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Checkpoint {
+pub struct PushedCheckpoint {
     /// The job's branch.
     pub branch: BranchName,
     /// Its tip.
@@ -38,7 +38,7 @@ pub struct Checkpoint {
 #[serde(rename_all = "camelCase")]
 pub struct LastFailure {
     /// Its class, as `retry` names it.
-    pub class: Word,
+    pub class: Identifier,
     /// Attempts on that host until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u32>,

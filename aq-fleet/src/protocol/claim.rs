@@ -1,10 +1,10 @@
 //! `POST /v1/claims`: a factory asks for jobs.
 
-use aq_caps::Token;
+use aq_caps::CapabilityToken;
 use aq_manifest::JobId;
 use serde::{Deserialize, Serialize};
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::PushedCheckpoint;
 use super::ids::{Epoch, FactoryId, FleetJobId, RequestId};
 use super::text;
 
@@ -12,7 +12,7 @@ use super::text;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Claim {
+pub struct ClaimRequest {
     /// The same again when the answer was lost: it gives the same grants while they are current.
     pub request_id: RequestId,
     /// The host that asks.
@@ -20,7 +20,7 @@ pub struct Claim {
     /// The capabilities that the host advertises now.
     #[serde(with = "text::list")]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
-    pub capabilities: Vec<Token>,
+    pub capabilities: Vec<CapabilityToken>,
     /// Number of jobs that it can take now.
     pub free: u32,
     /// Lock keys that jobs of its own hold there, which the coordinator knows nothing of.
@@ -39,16 +39,16 @@ pub struct Claim {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Claimed {
+pub struct ClaimResponse {
     /// The grants, in the order in which the scheduler chose them.
-    pub jobs: Vec<Grant>,
+    pub jobs: Vec<LeaseGrant>,
 }
 
 /// A job that a factory got.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Grant {
+pub struct LeaseGrant {
     /// The job.
     pub job_id: FleetJobId,
     /// Its idempotency key; the job's id when it was submitted without one.
@@ -65,5 +65,5 @@ pub struct Grant {
     pub manifest: String,
     /// Where an earlier holder left its work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub checkpoint: Option<Checkpoint>,
+    pub checkpoint: Option<PushedCheckpoint>,
 }

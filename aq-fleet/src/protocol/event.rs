@@ -8,36 +8,36 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{Epoch, FactoryId, FleetJobId};
 use super::text;
-use super::word::Word;
+use super::word::Identifier;
 
 /// The content of an event: names with numbers and words, never prompt text.
-pub type Fields = BTreeMap<Word, EventValue>;
+pub type Fields = BTreeMap<Identifier, EventValue>;
 
 /// Echo for trackers and dashboards.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Events {
+pub struct EventsRequest {
     /// The host that has the job.
     pub factory_id: FactoryId,
     /// By which grant.
     pub epoch: Epoch,
     /// At most [`MAX_EVENTS`](super::MAX_EVENTS).
-    pub events: Vec<Event>,
+    pub events: Vec<JobEvent>,
 }
 
 /// Something that happened to a job on its host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Event {
+pub struct JobEvent {
     /// The place among this grant's events, from 1. A repeated one changes nothing.
     pub seq: u64,
     /// The host's time, for people to read; nothing is decided by it.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub at: Timestamp,
     /// The kind of the event, in a word.
-    pub kind: Word,
+    pub kind: Identifier,
     /// The particulars.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, EventValue>))]
@@ -56,7 +56,7 @@ pub enum EventValue {
     /// Another number; finite, for JSON has no others.
     Number(f64),
     /// A word.
-    Word(Word),
+    Word(Identifier),
 }
 
 /// One message of the stream. Its `id` is the `id:` of the server-sent event too, to resume from.
@@ -67,7 +67,7 @@ pub struct FeedEvent {
     /// Grows with every message.
     pub id: u64,
     /// The kind of the event, in a word.
-    pub kind: Word,
+    pub kind: Identifier,
     /// To which job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_id: Option<FleetJobId>,
@@ -103,7 +103,7 @@ impl FeedEvent {
     pub fn gap(last: u64) -> Self {
         Self {
             id: last,
-            kind: Word::lossy(Self::GAP),
+            kind: Identifier::lossy(Self::GAP),
             job_id: None,
             factory_id: None,
             epoch: None,

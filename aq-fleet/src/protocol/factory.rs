@@ -1,6 +1,6 @@
 //! A factory's life: `PUT /v1/factories/{factoryId}` and its heartbeat.
 
-use aq_caps::Token;
+use aq_caps::CapabilityToken;
 use serde::{Deserialize, Serialize};
 
 use super::holder::ReleaseOutcome;
@@ -11,14 +11,14 @@ use super::text;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Register {
+pub struct RegisterRequest {
     /// The host's name, for people.
     pub host: String,
     /// The capabilities of the host, as `aq caps` prints them, and `profile:<name>` for each
     /// profile.
     #[serde(with = "text::list")]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
-    pub capabilities: Vec<Token>,
+    pub capabilities: Vec<CapabilityToken>,
     /// Maximum of jobs that it runs at the same time.
     pub capacity: u32,
     /// The version of aq there.
@@ -30,14 +30,14 @@ pub struct Register {
     /// names, at most [`MAX_ENDED`](super::MAX_ENDED): the database may have forgotten it with the
     /// restore of a backup.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ended: Vec<Ended>,
+    pub ended: Vec<EndedFleetJob>,
 }
 
 /// A job that a host has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Ended {
+pub struct EndedFleetJob {
     /// Its place among all that the host has ended, larger than that of the one before.
     pub n: u64,
     /// The job.
@@ -54,7 +54,7 @@ pub struct Ended {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Registered {
+pub struct RegisterResponse {
     /// Interval of heartbeats, in milliseconds.
     pub heartbeat_ms: u64,
     /// Duration of a lease without one, in milliseconds.
@@ -73,7 +73,7 @@ pub struct Registered {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Heartbeat {
+pub struct HeartbeatRequest {
     /// This life of the loop.
     pub instance_id: InstanceId,
     /// Free slots.
@@ -102,7 +102,7 @@ pub struct HeartbeatAnswer {
     pub leases: Vec<LeaseAnswer>,
     /// Orders to the host.
     #[serde(default)]
-    pub directives: Vec<Directive>,
+    pub directives: Vec<HostDirective>,
     /// The database does not know the host, which is to register again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub register: bool,
@@ -149,7 +149,7 @@ pub enum LeaseState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase", rename_all_fields = "camelCase", tag = "kind")]
-pub enum Directive {
+pub enum HostDirective {
     /// Stop this job and release it.
     Cancel {
         /// The job.

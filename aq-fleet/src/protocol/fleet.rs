@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aq_caps::Token;
+use aq_caps::CapabilityToken;
 use aq_manifest::{Priority, Stage};
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +38,7 @@ pub struct FactoryView {
     /// Its capabilities.
     #[serde(with = "text::list")]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
-    pub capabilities: Vec<Token>,
+    pub capabilities: Vec<CapabilityToken>,
     /// Maximum of jobs that it runs.
     pub capacity: u32,
     /// Free slots at its last heartbeat.
@@ -58,13 +58,13 @@ pub struct FactoryView {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Stats {
+pub struct FleetStats {
     /// Factories that were heard of within one lease time.
     pub factories_alive: u32,
     /// Factories that ever registered.
     pub factories_known: u32,
     /// Jobs by stage and priority; what has none is left out. Shadow jobs do not count.
-    pub queue: Vec<Depth>,
+    pub queue: Vec<QueueDepth>,
     /// Jobs that somebody holds.
     pub held: u64,
     /// Age of the oldest waiting job, in milliseconds.
@@ -78,7 +78,7 @@ pub struct Stats {
     pub in_doubt: u64,
     /// The reports of shadows, when there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agreement: Option<Agreement>,
+    pub agreement: Option<ShadowAgreement>,
     /// The slots of factories that are alive. Version 0.1 counts none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slots: Option<SlotCount>,
@@ -120,7 +120,7 @@ pub struct SpentSum {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Depth {
+pub struct QueueDepth {
     /// The stage.
     #[serde(with = "text")]
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
@@ -137,7 +137,7 @@ pub struct Depth {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Agreement {
+pub struct ShadowAgreement {
     /// Both picked the same.
     pub agree: u64,
     /// Each picked another job.

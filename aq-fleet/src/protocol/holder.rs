@@ -3,17 +3,17 @@
 use aq_manifest::{Outcome, Stage};
 use serde::{Deserialize, Serialize};
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::PushedCheckpoint;
 use super::ids::{Epoch, FactoryId};
-use super::metrics::Metrics;
+use super::metrics::RunMetrics;
 use super::text;
-use super::verdict::Verdict;
+use super::verdict::ShadowVerdict;
 
 /// `POST /v1/jobs/{jobId}/renew`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Renew {
+pub struct RenewRequest {
     /// The host that has the job.
     pub factory_id: FactoryId,
     /// By which grant.
@@ -24,7 +24,7 @@ pub struct Renew {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Renewed {
+pub struct RenewResponse {
     /// Time that is left of the lease, in milliseconds.
     pub expires_in_ms: u64,
 }
@@ -33,7 +33,7 @@ pub struct Renewed {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Report {
+pub struct ReportRequest {
     /// The host that has the job.
     pub factory_id: FactoryId,
     /// By which grant.
@@ -46,16 +46,16 @@ pub struct Report {
     pub stage: Stage,
     /// Where its work can be fetched from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub checkpoint: Option<Checkpoint>,
+    pub checkpoint: Option<PushedCheckpoint>,
     /// Its numbers so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metrics: Option<Metrics>,
+    pub metrics: Option<RunMetrics>,
     /// About a shadow job: it touches nothing else, and its answer is not acted on.
     #[serde(default)]
     pub shadow: bool,
     /// With `shadow`: whether the coordinator's pick agreed with the host's, for the statistics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub verdict: Option<Verdict>,
+    pub verdict: Option<ShadowVerdict>,
 }
 
 /// `POST /v1/jobs/{jobId}/release`: the holder gives the job back. Idempotent for the same epoch
@@ -63,7 +63,7 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Release {
+pub struct ReleaseRequest {
     /// The host that has the job.
     pub factory_id: FactoryId,
     /// By which grant.
@@ -76,7 +76,7 @@ pub struct Release {
     pub result: Option<Outcome>,
     /// Its numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metrics: Option<Metrics>,
+    pub metrics: Option<RunMetrics>,
 }
 
 /// The outcome of a release.
@@ -109,4 +109,4 @@ impl ReleaseOutcome {
 /// The answer of a call that has nothing to say but that it was done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Done {}
+pub struct CallDone {}

@@ -4,10 +4,10 @@ use aq_manifest::{JobId, Outcome, Priority, Stage};
 use aq_reasons::WaitReason;
 use serde::{Deserialize, Serialize};
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::PushedCheckpoint;
 use super::holder::ReleaseOutcome;
 use super::ids::{Epoch, FactoryId, FleetJobId, InstanceId};
-use super::metrics::Metrics;
+use super::metrics::RunMetrics;
 use super::text;
 
 /// Which jobs to list.
@@ -138,7 +138,7 @@ pub struct JobView {
     pub deps: Vec<String>,
     /// Where its holder left its work last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub checkpoint: Option<Checkpoint>,
+    pub checkpoint: Option<PushedCheckpoint>,
     /// Its grants, the oldest first.
     pub grants: Vec<GrantView>,
     /// Its reports, the oldest first.
@@ -187,8 +187,8 @@ pub struct ReportView {
     pub ms_ago: u64,
     /// Where its work could be fetched from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub checkpoint: Option<Checkpoint>,
+    pub checkpoint: Option<PushedCheckpoint>,
     /// Its numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metrics: Option<Metrics>,
+    pub metrics: Option<RunMetrics>,
 }

@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::word::Word;
+use super::word::Identifier;
 
 /// The last run in a job's record. Numbers, and the names of engine and model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Metrics {
+pub struct RunMetrics {
     /// Duration of the run, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_s: Option<f64>,
@@ -44,8 +44,8 @@ pub struct Metrics {
     pub usage_estimated: Option<bool>,
     /// The engine that ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub engine: Option<Word>,
+    pub engine: Option<Identifier>,
     /// Its model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model: Option<Word>,
+    pub model: Option<Identifier>,
 }

@@ -2,10 +2,10 @@
 //!
 //! Names are camelCase. Unknown fields are ignored. Only durations cross the wire, in whole
 //! milliseconds, never times that two clocks would have to agree on; the one exception, the `at`
-//! of an [`Event`], is for people to read. What is text here comes from another machine and is
+//! of a [`JobEvent`], is for people to read. What is text here comes from another machine and is
 //! hostile until its type says otherwise: ids, names, branches and words can hold nothing bad,
-//! [`Grant::manifest`], [`Checkpoint::remote`], [`Problem::detail`] and what a [`GivenReason`]
-//! holds can.
+//! [`LeaseGrant::manifest`], [`PushedCheckpoint::remote`], [`ProblemBody::detail`] and what a
+//! [`GivenReason`] holds can.
 
 mod checkpoint;
 mod claim;
@@ -29,15 +29,19 @@ mod word;
 mod tests;
 
 pub use aq_reasons::{GivenReason, WaitCode, WaitReason};
-pub use checkpoint::{BranchName, Checkpoint, CheckpointError, CommitId, LastFailure};
-pub use claim::{Claim, Claimed, Grant};
-pub use event::{Event, EventPage, EventValue, Events, FeedEvent, FeedQuery, Fields};
+pub use checkpoint::{BranchName, CheckpointError, CommitId, LastFailure, PushedCheckpoint};
+pub use claim::{ClaimRequest, ClaimResponse, LeaseGrant};
+pub use event::{EventPage, EventValue, EventsRequest, FeedEvent, FeedQuery, Fields, JobEvent};
 pub use factory::{
-    Directive, DrainOrder, Ended, Heartbeat, HeartbeatAnswer, LeaseAnswer, LeaseRef, LeaseState,
-    Register, Registered,
+    DrainOrder, EndedFleetJob, HeartbeatAnswer, HeartbeatRequest, HostDirective, LeaseAnswer,
+    LeaseRef, LeaseState, RegisterRequest, RegisterResponse,
 };
-pub use fleet::{Agreement, Depth, FactoryPage, FactoryView, SlotCount, SpentSum, Stats};
-pub use holder::{Done, Release, ReleaseOutcome, Renew, Renewed, Report};
+pub use fleet::{
+    FactoryPage, FactoryView, FleetStats, QueueDepth, ShadowAgreement, SlotCount, SpentSum,
+};
+pub use holder::{
+    CallDone, ReleaseOutcome, ReleaseRequest, RenewRequest, RenewResponse, ReportRequest,
+};
 pub use ids::{
     DatabaseId, Epoch, FactoryId, FleetJobId, FleetJobIdError, InstanceId, RequestId, ShadowIdError,
 };
@@ -46,8 +50,8 @@ pub use limits::{
     DEFAULT_PAGE, DEFAULT_TIMEOUT, MAX_BODY_BYTES, MAX_ENDED, MAX_EVENTS, MAX_LEASES,
     MAX_MANIFEST_BYTES, MAX_PAGE, MAX_WAIT_MS, OLDEST_PROTOCOL, PROTOCOL_HEADER, PROTOCOL_VERSION,
 };
-pub use metrics::Metrics;
-pub use problem::{PROBLEM_MEDIA_TYPE, Problem, ProblemKind};
-pub use submit::{Submit, Submitted};
-pub use verdict::Verdict;
-pub use word::{Word, WordError};
+pub use metrics::RunMetrics;
+pub use problem::{PROBLEM_MEDIA_TYPE, ProblemBody, ProblemKind};
+pub use submit::{SubmitRequest, SubmitResponse};
+pub use verdict::ShadowVerdict;
+pub use word::{Identifier, WordError};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::{Epoch, FactoryId, FleetJobId};
 use super::text;
 
-/// The media type of a [`Problem`].
+/// The media type of a [`ProblemBody`].
 pub const PROBLEM_MEDIA_TYPE: &str = "application/problem+json";
 
 /// The beginning of a problem's `type`: a reference relative to the coordinator's address.
@@ -18,8 +18,8 @@ const PREFIX: &str = "/problems/";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Problem {
-    /// `…/fenced` and the like; [`Problem::kind`] reads it.
+pub struct ProblemBody {
+    /// `…/fenced` and the like; [`ProblemBody::kind`] reads it.
     #[serde(rename = "type", default)]
     pub kind_uri: String,
     /// The last part of the `type`: what a program compares. Version 0.1 gives none.
@@ -176,7 +176,7 @@ impl ProblemKind {
     }
 }
 
-impl Problem {
+impl ProblemBody {
     /// A problem of a kind, with what is wrong here and the mend.
     pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         Self {
@@ -200,7 +200,7 @@ impl Problem {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ProblemBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { status, title, detail, .. } = self;
         write!(f, "{status} {}", title.escape_debug())?;

@@ -10,7 +10,7 @@ use super::text;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Submit {
+pub struct SubmitRequest {
     /// The file, byte for byte; less than [`MAX_MANIFEST_BYTES`](super::MAX_MANIFEST_BYTES).
     pub manifest: String,
     /// Its name: a valid job id. Jobs of the fleet may share one.
@@ -29,7 +29,7 @@ pub struct Submit {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Submitted {
+pub struct SubmitResponse {
     /// The job.
     pub job_id: FleetJobId,
     /// Its idempotency key; the job's id when the file has none.

@@ -35,22 +35,22 @@ fn every_body_is_as_the_protocol_writes_it() {
         "linesDeleted": 5, "inputTokens": 6, "cachedTokens": 7, "outputTokens": 8,
         "costUsd": 0.25, "usageEstimated": true, "engine": "claude", "model": "m-1",
     });
-    kept::<Register>(&json!({
+    kept::<RegisterRequest>(&json!({
         "host": "h", "capabilities": ["os:linux", "node:20.1"], "capacity": 2, "version": "0.1.0",
         "instanceId": "i-1",
     }));
-    kept::<Register>(&json!({
+    kept::<RegisterRequest>(&json!({
         "host": "h", "capabilities": [], "capacity": 2, "version": "0.1.0", "instanceId": "i-1",
         "ended": [{ "n": 4, "jobId": JOB, "key": "nightly", "epoch": 7, "outcome": "shipped" }],
     }));
-    kept::<Registered>(&json!({
+    kept::<RegisterResponse>(&json!({
         "heartbeatMs": 15_000, "leaseMs": 60_000, "protocol": 1, "database": JOB, "ended": 4,
     }));
     // That of a coordinator of version 0.1.
     let old = json!({ "heartbeatMs": 15_000, "leaseMs": 60_000, "protocol": 1 });
-    let old: Registered = serde_json::from_value(old).unwrap();
+    let old: RegisterResponse = serde_json::from_value(old).unwrap();
     assert_eq!((old.database, old.ended), (None, 0));
-    kept::<Heartbeat>(&json!({
+    kept::<HeartbeatRequest>(&json!({
         "instanceId": "i-1", "free": 1, "leases": [{ "jobId": JOB, "epoch": 3 }],
     }));
     kept::<HeartbeatAnswer>(&json!({
@@ -60,64 +60,70 @@ fn every_body_is_as_the_protocol_writes_it() {
         ],
         "directives": [{ "jobId": JOB, "kind": "cancel" }, { "kind": "drain" }],
     }));
-    kept::<Claim>(&json!({
+    kept::<ClaimRequest>(&json!({
         "requestId": "r-1", "factoryId": "a-shadow", "capabilities": ["gpu"], "free": 1,
         "heldLocks": ["db"], "dryRun": true, "waitMs": 30_000,
     }));
-    kept::<Claimed>(&json!({ "jobs": [{
+    kept::<ClaimResponse>(&json!({ "jobs": [{
         "jobId": JOB, "key": "k", "epoch": 1, "leaseMs": 60_000, "manifest": "hello",
         "checkpoint": checkpoint, "name": "n",
     }] }));
-    kept::<Renew>(&json!({ "factoryId": "a", "epoch": 1 }));
-    kept::<Renewed>(&json!({ "expiresInMs": 1 }));
-    kept::<Report>(&json!({
+    kept::<RenewRequest>(&json!({ "factoryId": "a", "epoch": 1 }));
+    kept::<RenewResponse>(&json!({ "expiresInMs": 1 }));
+    kept::<ReportRequest>(&json!({
         "factoryId": "a", "epoch": 1, "seq": 2, "stage": "building", "checkpoint": checkpoint,
         "metrics": metrics, "shadow": true, "verdict": "COORD_EMPTY",
     }));
-    kept::<Release>(&json!({
+    kept::<ReleaseRequest>(&json!({
         "factoryId": "a", "epoch": 1, "outcome": "requeue", "result": "verify_failed",
         "metrics": metrics,
     }));
-    kept::<Events>(&json!({ "factoryId": "a", "epoch": 1, "events": [{
+    kept::<EventsRequest>(&json!({ "factoryId": "a", "epoch": 1, "events": [{
         "seq": 1, "at": "2026-01-02T03:04:05Z", "kind": "stage",
         "fields": { "attempt": 1, "cost": 0.5, "ok": true, "to": "review" },
     }] }));
-    kept::<Submit>(&json!({ "manifest": "x", "name": "n", "shadow": true, "factoryId": "a" }));
-    kept::<Submitted>(&json!({ "jobId": JOB, "key": "k" }));
+    kept::<SubmitRequest>(
+        &json!({ "manifest": "x", "name": "n", "shadow": true, "factoryId": "a" }),
+    );
+    kept::<SubmitResponse>(&json!({ "jobId": JOB, "key": "k" }));
 }
 
 #[test]
 fn unknown_fields_are_ignored() {
-    let claim: Claim = serde_json::from_value(json!({
+    let claim: ClaimRequest = serde_json::from_value(json!({
         "requestId": "r", "factoryId": "a", "capabilities": [], "free": 1, "later": {"x": [1]},
     }))
     .unwrap();
     assert_eq!((claim.dry_run, claim.wait_ms, claim.held_locks.len()), (false, 0, 0));
     assert_eq!(
-        again::<Report>(&json!({ "factoryId": "a", "epoch": 1, "seq": 2, "stage": "review" })),
+        again::<ReportRequest>(
+            &json!({ "factoryId": "a", "epoch": 1, "seq": 2, "stage": "review" })
+        ),
         json!({ "factoryId": "a", "epoch": 1, "seq": 2, "stage": "review", "shadow": false })
     );
     let answer: HeartbeatAnswer =
         serde_json::from_value(json!({ "leases": [], "directives": [{ "kind": "dance" }] }))
             .unwrap();
-    assert_eq!(answer.directives, [Directive::Unknown]);
+    assert_eq!(answer.directives, [HostDirective::Unknown]);
 }
 
 #[test]
 fn bad_fields_are_named() {
-    assert!(error::<Renew>(json!({ "epoch": 1 })).contains("factoryId"));
-    assert!(error::<Renew>(json!({ "factoryId": "../a", "epoch": 1 })).contains("starts with"));
-    assert!(error::<Renew>(json!({ "factoryId": "a", "epoch": -1 })).contains("u64"));
+    assert!(error::<RenewRequest>(json!({ "epoch": 1 })).contains("factoryId"));
+    assert!(
+        error::<RenewRequest>(json!({ "factoryId": "../a", "epoch": 1 })).contains("starts with")
+    );
+    assert!(error::<RenewRequest>(json!({ "factoryId": "a", "epoch": -1 })).contains("u64"));
     let report = |stage| json!({ "factoryId": "a", "epoch": 1, "seq": 2, "stage": stage });
-    assert!(error::<Report>(report("done")).contains("\"done\" is no stage"));
+    assert!(error::<ReportRequest>(report("done")).contains("\"done\" is no stage"));
     let release =
         |result| json!({ "factoryId": "a", "epoch": 1, "outcome": "failed", "result": result });
-    assert!(error::<Release>(release("bad luck")).contains("result"));
-    assert!(error::<Submit>(json!({ "manifest": "x", "name": "a/b" })).contains("'/'"));
+    assert!(error::<ReleaseRequest>(release("bad luck")).contains("result"));
+    assert!(error::<SubmitRequest>(json!({ "manifest": "x", "name": "a/b" })).contains("'/'"));
     let register = json!({
         "host": "h", "capabilities": ["a b"], "capacity": 2, "version": "0", "instanceId": "i",
     });
-    assert!(error::<Register>(register).contains("capability"));
+    assert!(error::<RegisterRequest>(register).contains("capability"));
 }
 
 #[test]
@@ -176,20 +182,20 @@ fn checkpoints_hold_nothing_that_git_could_misread() {
 
 #[test]
 fn an_event_cannot_carry_a_sentence() {
-    assert!("two words".parse::<Word>().is_err());
-    assert!("".parse::<Word>().is_err() && "é".parse::<Word>().is_err());
-    assert_eq!(Word::lossy("claude é\n").as_str(), "claude___");
-    assert_eq!(Word::lossy("").as_str(), "_");
-    assert_eq!(Word::lossy(&"x".repeat(500)).as_str().len(), 128);
+    assert!("two words".parse::<Identifier>().is_err());
+    assert!("".parse::<Identifier>().is_err() && "é".parse::<Identifier>().is_err());
+    assert_eq!(Identifier::lossy("claude é\n").as_str(), "claude___");
+    assert_eq!(Identifier::lossy("").as_str(), "_");
+    assert_eq!(Identifier::lossy(&"x".repeat(500)).as_str().len(), 128);
     let event = |field: Value| json!({ "seq": 1, "at": "2026-01-02T03:04:05Z", "kind": "k", "fields": { "f": field } });
     for bad in [json!("Fix the login."), json!(["a"]), json!({"a": 1}), json!(null)] {
-        error::<Event>(event(bad));
+        error::<JobEvent>(event(bad));
     }
 }
 
 #[test]
 fn a_problem_says_its_kind_whoever_serves_it() {
-    let mut problem = Problem::new(ProblemKind::Fenced, "job x is at epoch 4");
+    let mut problem = ProblemBody::new(ProblemKind::Fenced, "job x is at epoch 4");
     problem.current_epoch = Some(Epoch(4));
     problem.holder = Some("b".parse().unwrap());
     assert_eq!(
@@ -200,14 +206,15 @@ fn a_problem_says_its_kind_whoever_serves_it() {
         })
     );
     for kind in ProblemKind::ALL {
-        assert_eq!(Problem::new(kind, "").kind(), Some(kind));
+        assert_eq!(ProblemBody::new(kind, "").kind(), Some(kind));
     }
-    let of_type = |uri: &str| Problem { kind_uri: uri.to_owned(), ..Problem::default() }.kind();
+    let of_type =
+        |uri: &str| ProblemBody { kind_uri: uri.to_owned(), ..ProblemBody::default() }.kind();
     assert_eq!(of_type("https://example.org/p/fenced"), Some(ProblemKind::Fenced));
     assert_eq!((of_type("about:blank"), of_type("")), (None, None));
-    let coded = Problem { code: "fenced".to_owned(), ..Problem::default() };
+    let coded = ProblemBody { code: "fenced".to_owned(), ..ProblemBody::default() };
     assert_eq!(coded.kind(), Some(ProblemKind::Fenced));
-    let hostile = Problem::new(ProblemKind::Invalid, "a\u{1b}[2J\nb");
+    let hostile = ProblemBody::new(ProblemKind::Invalid, "a\u{1b}[2J\nb");
     assert!(!hostile.to_string().contains(['\n', '\u{1b}']), "{hostile}");
 }
 
@@ -247,8 +254,8 @@ fn limits_are_the_protocols() {
 proptest! {
     #[test]
     fn control_characters_are_refused(text in "\\PC*|[\\x00-\\x7f]{0,200}") {
-        let word = Word::lossy(&text);
-        prop_assert_eq!(word.as_str().parse::<Word>(), Ok(word.clone()));
+        let word = Identifier::lossy(&text);
+        prop_assert_eq!(word.as_str().parse::<Identifier>(), Ok(word.clone()));
         let branch = format!("aq/wip/{text}");
         if let Ok(branch) = branch.parse::<BranchName>() {
             let plain = |b: u8| b.is_ascii_graphic() && !b"~^:?*[\\ ".contains(&b);

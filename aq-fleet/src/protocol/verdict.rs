@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Verdict {
+pub enum ShadowVerdict {
     /// Both picked the same job, or both none.
     Agree,
     /// Each picked another job.
@@ -19,7 +19,7 @@ pub enum Verdict {
     Error,
 }
 
-impl Verdict {
+impl ShadowVerdict {
     /// Its word, on the wire and in the log.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -15,7 +15,7 @@ const MAX_LEN: usize = 128;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(value_type = String))]
-pub struct Word(Box<str>);
+pub struct Identifier(Box<str>);
 
 /// The text is no word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +31,7 @@ pub enum WordError {
     BadCharacter(char),
 }
 
-impl Word {
+impl Identifier {
     /// The nearest word to any text: other characters become `_`, and the rest is cut off.
     pub fn lossy(text: &str) -> Self {
         let keep = |c: char| if c.is_ascii_graphic() { c } else { '_' };
@@ -45,7 +45,7 @@ impl Word {
     }
 }
 
-impl FromStr for Word {
+impl FromStr for Identifier {
     type Err = WordError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -62,19 +62,19 @@ impl FromStr for Word {
     }
 }
 
-impl fmt::Display for Word {
+impl fmt::Display for Identifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
     }
 }
 
-impl Serialize for Word {
+impl Serialize for Identifier {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         text::serialize(self, to)
     }
 }
 
-impl<'de> Deserialize<'de> for Word {
+impl<'de> Deserialize<'de> for Identifier {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         text::deserialize(from)
     }

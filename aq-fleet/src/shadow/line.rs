@@ -5,10 +5,10 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 
-use super::compare::Comparison;
-use super::reason::Reason;
+use super::compare::ShadowComparison;
+use super::reason::ShadowReason;
 use super::snapshot::SnapshotId;
-use crate::protocol::Verdict;
+use crate::protocol::ShadowVerdict;
 
 /// The longest line that is read, in bytes without its newline. None that is written is longer.
 pub const MAX_LINE_BYTES: usize = 4096;
@@ -25,17 +25,17 @@ const NO_KEY: &str = "-";
 /// that is not there is `-`. In keys everything but ASCII letters, digits and `. _ / : @ + -` is
 /// written as `%` and two hexadecimal digits a byte, and so is the first character of the key `-`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct ComparisonLine {
     /// When the host decided, by its clock.
     pub ts: Timestamp,
     /// Agreement, or its opposite.
-    pub verdict: Verdict,
+    pub verdict: ShadowVerdict,
     /// The key of the host's pick. Text from outside: escape it before it is shown.
     pub local: Option<String>,
     /// The key of the coordinator's. Text from outside: escape it before it is shown.
     pub coord: Option<String>,
     /// The cause of the difference.
-    pub reason: Option<Reason>,
+    pub reason: Option<ShadowReason>,
     /// Time that the coordinator took to answer, in milliseconds.
     pub latency_ms: u64,
     /// The snapshot from which the host chose.
@@ -56,36 +56,36 @@ pub enum LineError {
     Field(&'static str),
 }
 
-impl Line {
+impl ComparisonLine {
     /// The line of a comparison.
     pub fn new(
         ts: Timestamp,
-        comparison: Comparison,
+        comparison: ShadowComparison,
         latency_ms: u64,
         snapshot: SnapshotId,
     ) -> Self {
-        let Comparison { verdict, local, coord, reason } = comparison;
+        let ShadowComparison { verdict, local, coord, reason } = comparison;
         Self { ts, verdict, local, coord, reason, latency_ms, snapshot }
     }
 }
 
-impl fmt::Display for Line {
+impl fmt::Display for ComparisonLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
             "ts={} verdict={} local={} coord={} reason={} latency_ms={} snapshot={}",
             self.ts,
             self.verdict.as_str(),
-            Key(self.local.as_deref()),
-            Key(self.coord.as_deref()),
-            self.reason.map_or(NO_KEY, Reason::as_str),
+            LineKey(self.local.as_deref()),
+            LineKey(self.coord.as_deref()),
+            self.reason.map_or(NO_KEY, ShadowReason::as_str),
             self.latency_ms,
             self.snapshot,
         )
     }
 }
 
-impl FromStr for Line {
+impl FromStr for ComparisonLine {
     type Err = LineError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -107,7 +107,7 @@ impl FromStr for Line {
         let reason = match raw("reason")? {
             NO_KEY => None,
             // A later version may know more of them.
-            other => Some(other.parse().unwrap_or(Reason::Unknown)),
+            other => Some(other.parse().unwrap_or(ShadowReason::Unknown)),
         };
         Ok(Self {
             ts: parsed("ts", raw("ts")?)?,
@@ -125,17 +125,17 @@ fn parsed<T: FromStr>(name: &'static str, value: &str) -> Result<T, LineError> {
     value.parse().map_err(|_| LineError::Field(name))
 }
 
-fn verdict(text: &str) -> Option<Verdict> {
-    use Verdict::{Agree, CoordEmpty, Diverge, Error, LocalEmpty};
+fn verdict(text: &str) -> Option<ShadowVerdict> {
+    use ShadowVerdict::{Agree, CoordEmpty, Diverge, Error, LocalEmpty};
     [Agree, Diverge, CoordEmpty, LocalEmpty, Error]
         .into_iter()
         .find(|verdict| verdict.as_str() == text)
 }
 
 /// A key as it is written.
-struct Key<'a>(Option<&'a str>);
+struct LineKey<'a>(Option<&'a str>);
 
-impl fmt::Display for Key<'_> {
+impl fmt::Display for LineKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(key) = self.0 else { return f.write_str(NO_KEY) };
         let mut chars = key.chars();
@@ -182,13 +182,13 @@ mod tests {
 
     use super::*;
 
-    fn line(local: Option<&str>, coord: Option<&str>) -> Line {
-        Line {
+    fn line(local: Option<&str>, coord: Option<&str>) -> ComparisonLine {
+        ComparisonLine {
             ts: "2026-01-02T03:04:05.678Z".parse().unwrap(),
-            verdict: Verdict::Diverge,
+            verdict: ShadowVerdict::Diverge,
             local: local.map(str::to_owned),
             coord: coord.map(str::to_owned),
-            reason: Some(Reason::Lock),
+            reason: Some(ShadowReason::Lock),
             latency_ms: 12,
             snapshot: "e3b0c44298fc1c14".parse().unwrap(),
         }
@@ -201,8 +201,11 @@ mod tests {
             "ts=2026-01-02T03:04:05.678Z verdict=DIVERGE local=tracker-12 coord=- reason=lock \
              latency_ms=12 snapshot=e3b0c44298fc1c14"
         );
-        let agree =
-            Line { verdict: Verdict::Agree, reason: None, ..line(Some("-"), Some("a b\n=%")) };
+        let agree = ComparisonLine {
+            verdict: ShadowVerdict::Agree,
+            reason: None,
+            ..line(Some("-"), Some("a b\n=%"))
+        };
         let text = agree.to_string();
         assert!(text.contains(" local=%2D coord=a%20b%0A%3D%25 reason=- "), "{text}");
         assert_eq!(text.parse(), Ok(agree));
@@ -211,10 +214,10 @@ mod tests {
     #[test]
     fn words_of_the_log_are_those_of_the_wire() {
         for word in ["AGREE", "DIVERGE", "COORD_EMPTY", "LOCAL_EMPTY", "ERROR"] {
-            let on_the_wire: Verdict = serde_json::from_str(&format!("\"{word}\"")).unwrap();
+            let on_the_wire: ShadowVerdict = serde_json::from_str(&format!("\"{word}\"")).unwrap();
             assert_eq!(verdict(word), Some(on_the_wire));
         }
-        for reason in Reason::ALL {
+        for reason in ShadowReason::ALL {
             assert_eq!(reason.as_str().parse(), Ok(reason));
         }
     }
@@ -223,7 +226,7 @@ mod tests {
     fn lines_take_unknown_fields_only() {
         let good = line(Some("a"), Some("b")).to_string();
         let later = good.replace("reason=lock", "reason=moon") + " more=1";
-        assert_eq!(later.parse::<Line>().unwrap().reason, Some(Reason::Unknown));
+        assert_eq!(later.parse::<ComparisonLine>().unwrap().reason, Some(ShadowReason::Unknown));
         for (from, to, error) in [
             ("ts=2026", "ts=yesterday", LineError::Field("ts")),
             ("DIVERGE", "diverge", LineError::Field("verdict")),
@@ -236,17 +239,21 @@ mod tests {
             ("coord=b", "coord=b local=c", LineError::Malformed),
             ("coord=b", "coord=b  ", LineError::Malformed),
         ] {
-            assert_eq!(good.replace(from, to).parse::<Line>(), Err(error), "{from} to {to}");
+            assert_eq!(
+                good.replace(from, to).parse::<ComparisonLine>(),
+                Err(error),
+                "{from} to {to}"
+            );
         }
         let long = format!("{good} x={}", "y".repeat(MAX_LINE_BYTES));
-        assert_eq!(long.parse::<Line>(), Err(LineError::TooLong));
+        assert_eq!(long.parse::<ComparisonLine>(), Err(LineError::TooLong));
     }
 
     #[test]
     fn long_key_is_cut() {
         let long = line(Some(&"é".repeat(5_000)), Some(&"\u{10ffff}".repeat(300)));
         let text = long.to_string();
-        let back: Line = text.parse().unwrap();
+        let back: ComparisonLine = text.parse().unwrap();
         assert_eq!(back.local.unwrap(), "é".repeat(128) + "…");
         assert!(text.len() <= MAX_LINE_BYTES - 100, "{}", text.len());
     }
@@ -262,7 +269,7 @@ mod tests {
 
         #[test]
         fn no_text_panics(text in "\\PC*|(ts|verdict|local|=|%| |-|[0-9a-f]){0,40}") {
-            let _ = text.parse::<Line>();
+            let _ = text.parse::<ComparisonLine>();
         }
     }
 }

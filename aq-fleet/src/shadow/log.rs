@@ -1,19 +1,19 @@
 //! The whole of `fleet-shadow.log`.
 
-use super::line::Line;
+use super::line::ComparisonLine;
 
 /// The content of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Log {
+pub struct ComparisonLog {
     /// Its lines, the oldest first.
-    pub lines: Vec<Line>,
+    pub lines: Vec<ComparisonLine>,
     /// Number of lines that were passed over: torn, damaged, or written by somebody else.
     pub bad: u64,
 }
 
 /// Reads a log. A last line without a newline is torn, and not counted at all.
-pub fn read_log(bytes: &[u8]) -> Log {
-    let mut log = Log::default();
+pub fn read_log(bytes: &[u8]) -> ComparisonLog {
+    let mut log = ComparisonLog::default();
     let whole = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
     for line in bytes[..whole].split(|&b| b == b'\n').filter(|line| !line.is_empty()) {
         match std::str::from_utf8(line).ok().and_then(|line| line.parse().ok()) {
@@ -41,8 +41,8 @@ mod tests {
         bytes.extend(&GOOD.as_bytes()[..40]);
         let log = read_log(&bytes);
         assert_eq!((log.lines.len(), log.bad), (2, 5));
-        assert_eq!(read_log(GOOD.as_bytes()), Log::default());
-        assert_eq!(read_log(b""), Log::default());
+        assert_eq!(read_log(GOOD.as_bytes()), ComparisonLog::default());
+        assert_eq!(read_log(b""), ComparisonLog::default());
     }
 
     proptest! {

@@ -7,7 +7,7 @@ use aq_reasons::{WaitCode, WaitReason};
 
 /// The cause of a verdict that is not `AGREE`; also the reason why a job waits on its host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reason {
+pub enum ShadowReason {
     /// The jobs have different priorities.
     Priority,
     /// The same priority, but one is older.
@@ -43,7 +43,7 @@ pub enum Reason {
 #[error("not a reason of a shadow line")]
 pub struct UnknownReason;
 
-impl Reason {
+impl ShadowReason {
     /// Every reason.
     pub const ALL: [Self; 14] = [
         Self::Priority,
@@ -100,13 +100,13 @@ impl Reason {
     }
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for ShadowReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
 }
 
-impl FromStr for Reason {
+impl FromStr for ShadowReason {
     type Err = UnknownReason;
 
     fn from_str(word: &str) -> Result<Self, Self::Err> {

@@ -6,26 +6,26 @@ use std::str::FromStr;
 use aq_manifest::Priority;
 use sha2::{Digest, Sha256};
 
-use super::reason::Reason;
+use super::reason::ShadowReason;
 
 /// A waiting job on the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
+pub struct ShadowCandidate {
     /// Its name at the coordinator: its idempotency key, or `job:<id>` when it has none.
     pub key: String,
     /// Its priority.
     pub priority: Priority,
     /// The reason why it cannot start now; `None` for one that can, or could with a slot.
-    pub waits: Option<Reason>,
+    pub waits: Option<ShadowReason>,
     /// The coordinator has it too, as a shadow job.
     pub mirrored: bool,
 }
 
 /// The inbox at the moment of a decision, in the order in which the host would run it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Snapshot {
+pub struct InboxSnapshot {
     /// The waiting jobs.
-    pub jobs: Vec<Candidate>,
+    pub jobs: Vec<ShadowCandidate>,
 }
 
 /// Names a snapshot: the same jobs in the same order and state have the same id, on every host and
@@ -38,9 +38,9 @@ pub struct SnapshotId(u64);
 #[error("a snapshot is named by 16 lower-case hexadecimal digits")]
 pub struct SnapshotIdError;
 
-impl Snapshot {
+impl InboxSnapshot {
     /// The waiting job with a key.
-    pub fn get(&self, key: &str) -> Option<&Candidate> {
+    pub fn get(&self, key: &str) -> Option<&ShadowCandidate> {
         self.jobs.iter().find(|job| job.key == key)
     }
 
@@ -51,7 +51,7 @@ impl Snapshot {
             // The length keeps two keys from being taken for other two.
             hash.update((job.key.len() as u64).to_le_bytes());
             hash.update(job.key.as_bytes());
-            for word in [job.priority.as_str(), job.waits.map_or("-", Reason::as_str)] {
+            for word in [job.priority.as_str(), job.waits.map_or("-", ShadowReason::as_str)] {
                 hash.update(word.as_bytes());
                 hash.update([0]);
             }
@@ -83,12 +83,17 @@ impl FromStr for SnapshotId {
 mod tests {
     use super::*;
 
-    fn job(key: &str) -> Candidate {
-        Candidate { key: key.to_owned(), priority: Priority::Medium, waits: None, mirrored: true }
+    fn job(key: &str) -> ShadowCandidate {
+        ShadowCandidate {
+            key: key.to_owned(),
+            priority: Priority::Medium,
+            waits: None,
+            mirrored: true,
+        }
     }
 
-    fn id(jobs: &[Candidate]) -> String {
-        Snapshot { jobs: jobs.to_vec() }.id().to_string()
+    fn id(jobs: &[ShadowCandidate]) -> String {
+        InboxSnapshot { jobs: jobs.to_vec() }.id().to_string()
     }
 
     #[test]
@@ -105,18 +110,18 @@ mod tests {
             id(&[job("a"), job("b")]),
             id(&[job("b"), job("a")]),
             id(&[job("ab")]),
-            id(&[Candidate { priority: Priority::High, ..job("a") }]),
-            id(&[Candidate { waits: Some(Reason::Lock), ..job("a") }]),
-            id(&[Candidate { waits: Some(Reason::Deps), ..job("a") }]),
+            id(&[ShadowCandidate { priority: Priority::High, ..job("a") }]),
+            id(&[ShadowCandidate { waits: Some(ShadowReason::Lock), ..job("a") }]),
+            id(&[ShadowCandidate { waits: Some(ShadowReason::Deps), ..job("a") }]),
         ];
         let distinct: std::collections::BTreeSet<&String> = all.iter().collect();
         assert_eq!(distinct.len(), all.len());
-        assert_eq!(id(&[Candidate { mirrored: false, ..job("a") }]), id(&[job("a")]));
+        assert_eq!(id(&[ShadowCandidate { mirrored: false, ..job("a") }]), id(&[job("a")]));
     }
 
     #[test]
     fn an_id_is_read_back() {
-        let id = Snapshot::default().id();
+        let id = InboxSnapshot::default().id();
         assert_eq!(id.to_string().parse(), Ok(id));
         for bad in ["", "E3B0C44298FC1C14", "e3b0c44298fc1c1", "+3b0c44298fc1c14"] {
             assert_eq!(bad.parse::<SnapshotId>(), Err(SnapshotIdError), "{bad}");

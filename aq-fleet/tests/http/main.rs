@@ -8,10 +8,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use aq_fleet::client::{
-    CallError, Client, Http, MAX_ANSWER_BYTES, Method, Request, SystemClock, Transport,
-    TransportProblem,
+    CallError, CoordinatorClient, CoordinatorTransport, HttpConnection, HttpMethod, HttpRequest,
+    MAX_ANSWER_BYTES, SystemClock, TransportProblem,
 };
-use aq_fleet::protocol::{Epoch, Renew};
+use aq_fleet::protocol::{Epoch, RenewRequest};
 
 const TOKEN: &str = "s3cret-t0ken";
 const LONG: Duration = Duration::from_secs(20);
@@ -66,22 +66,22 @@ fn say(stream: &mut TcpStream, status: &str, headers: &str, body: &str) {
     );
 }
 
-fn request() -> Request {
-    Request {
-        method: Method::Put,
+fn request() -> HttpRequest {
+    HttpRequest {
+        method: HttpMethod::Put,
         path: "/v1/x?a=%20".to_owned(),
         body: Some(b"{}".to_vec()),
         token: TOKEN.parse().unwrap(),
     }
 }
 
-fn client(url: &str, deadline: Duration) -> Client {
-    let http = Arc::new(Http::new(url).unwrap());
-    Client::new(http, Arc::new(SystemClock), TOKEN.parse().unwrap(), deadline)
+fn client(url: &str, deadline: Duration) -> CoordinatorClient {
+    let http = Arc::new(HttpConnection::new(url).unwrap());
+    CoordinatorClient::new(http, Arc::new(SystemClock), TOKEN.parse().unwrap(), deadline)
 }
 
-fn renew() -> Renew {
-    Renew { factory_id: "a".parse().unwrap(), epoch: Epoch(1) }
+fn renew() -> RenewRequest {
+    RenewRequest { factory_id: "a".parse().unwrap(), epoch: Epoch(1) }
 }
 
 fn job() -> aq_fleet::protocol::FleetJobId {
@@ -92,7 +92,7 @@ fn job() -> aq_fleet::protocol::FleetJobId {
 fn a_request_arrives_whole_and_so_does_its_answer() {
     let (address, seen) = serve(|_, stream| say(stream, "418 T", "retry-after: 7\r\n", "tea"));
     for base in [address.clone(), format!("{address}/"), format!(" {address}/below/ ")] {
-        let http = Http::new(&base).unwrap();
+        let http = HttpConnection::new(&base).unwrap();
         let got = http.send(&request(), LONG).unwrap();
         assert_eq!((got.status, got.retry_after), (418, Some(Duration::from_secs(7))));
         assert_eq!(got.body, b"tea");
@@ -111,7 +111,10 @@ fn nonsense_retry_after_is_none() {
     for value in ["Wed, 21 Oct 2026 07:28:00 GMT", "-1", "1.5", "99999999999999999999999"] {
         let header = format!("retry-after: {value}\r\n");
         let (address, _seen) = serve(move |_, stream| say(stream, "503 X", &header, ""));
-        assert_eq!(Http::new(&address).unwrap().send(&request(), LONG).unwrap().retry_after, None);
+        assert_eq!(
+            HttpConnection::new(&address).unwrap().send(&request(), LONG).unwrap().retry_after,
+            None
+        );
     }
 }
 
@@ -143,7 +146,7 @@ fn plain_http_to_another_machine_is_warned_of() {
         ("http://[::1]:7332", false),
         ("nothing", false),
     ] {
-        assert_eq!(Http::warning(url).is_some(), warned, "{url}");
+        assert_eq!(HttpConnection::warning(url).is_some(), warned, "{url}");
     }
 }
 
@@ -152,7 +155,7 @@ fn where_nobody_listens_nothing_was_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let error = Http::new(&address).unwrap().send(&request(), LONG).unwrap_err();
+    let error = HttpConnection::new(&address).unwrap().send(&request(), LONG).unwrap_err();
     assert_eq!(error.problem, TransportProblem::NotSent, "{error}");
     let text = format!("{error} {error:?}");
     assert!(!text.contains(TOKEN) && !text.contains("127.0.0.1"), "{text}");
@@ -173,7 +176,7 @@ fn broken_answer_leaves_doubt() {
         "\0\0\0\0",
     ] {
         let (address, _seen) = serve(move |_, stream| stream.write_all(answer.as_bytes()).unwrap());
-        let error = Http::new(&address).unwrap().send(&request(), LONG).unwrap_err();
+        let error = HttpConnection::new(&address).unwrap().send(&request(), LONG).unwrap_err();
         assert_eq!(error.problem, TransportProblem::Lost, "{answer:?}: {error}");
     }
 }
@@ -186,7 +189,7 @@ fn an_answer_without_end_is_given_up() {
         let _ = stream.write_all(head.as_bytes());
         while stream.write_all(chunk.as_bytes()).is_ok() {}
     });
-    let error = Http::new(&address).unwrap().send(&request(), LONG).unwrap_err();
+    let error = HttpConnection::new(&address).unwrap().send(&request(), LONG).unwrap_err();
     assert_eq!(error.problem, TransportProblem::TooLarge, "{error}");
     assert!(error.message.contains(&MAX_ANSWER_BYTES.to_string()));
 }
@@ -202,7 +205,7 @@ fn dripping_answer_meets_its_limit() {
         });
         let begun = Instant::now();
         let timeout = Duration::from_millis(300);
-        let error = Http::new(&address).unwrap().send(&request(), timeout).unwrap_err();
+        let error = HttpConnection::new(&address).unwrap().send(&request(), timeout).unwrap_err();
         assert_eq!(error.problem, TransportProblem::Lost, "{error}");
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     }
@@ -227,7 +230,7 @@ fn a_call_succeeds_after_a_bad_moment() {
 #[test]
 fn plain_text_for_tls_fails() {
     let (address, _seen) = serve(|_, stream| say(stream, "200 OK", "", "{}"));
-    match Http::new(&address.replace("http", "https")) {
+    match HttpConnection::new(&address.replace("http", "https")) {
         Ok(http) => {
             let error = http.send(&request(), Duration::from_millis(500)).unwrap_err();
             assert!(!format!("{error:?}").contains(TOKEN));
@@ -251,7 +254,7 @@ fn addresses_that_cannot_be_are_refused_without_repeating_them() {
         ("http://h/?token=hunter2", extra),
         ("http://h/#x", extra),
     ] {
-        let error = Http::new(url).unwrap_err().to_string();
+        let error = HttpConnection::new(url).unwrap_err().to_string();
         assert!(error.contains(says), "{url}: {error}");
         assert!(!error.contains("hunter2"), "{error}");
     }

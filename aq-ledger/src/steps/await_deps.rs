@@ -3,7 +3,7 @@
 use aq_manifest::Stage;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{JobStep, RecordCheck, Refusal, Step, StepName};
+use super::{JobStep, RecordCheck, StepName, StepRefusal, StepWrites};
 use crate::{JobRow, RecordKey, RecordUpdate, WORKER_KEYS};
 
 /// The pause before such a job is tried again, however often its branches move.
@@ -28,7 +28,7 @@ impl JobStep for AwaitDeps<'_> {
     const FROM: &'static [Stage] = &[Stage::Building];
     const CHECK: RecordCheck = RecordCheck::Nothing;
 
-    fn write(&self, _: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, _: JobRow<'_>, now: Timestamp) -> Result<StepWrites, StepRefusal> {
         let next = now.saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
         let update = RecordUpdate::new()
             .set(RecordKey::EndedAt, now)
@@ -38,7 +38,7 @@ impl JobStep for AwaitDeps<'_> {
             .set(RecordKey::DepsConflictDep, self.dep)
             .set(RecordKey::DepsSeen, self.seen)
             .clear(WORKER_KEYS);
-        Ok(Step::to(Stage::Inbox, update))
+        Ok(StepWrites::to(Stage::Inbox, update))
     }
 }
 

@@ -4,7 +4,7 @@ use aq_manifest::Stage;
 use jiff::Timestamp;
 
 use super::attempt_end::counted_end;
-use super::{JobStep, RecordCheck, Refusal, Step, StepName, StopReason};
+use super::{JobStep, RecordCheck, StepName, StepRefusal, StepWrites, StopReason};
 use crate::JobRow;
 
 /// Ends a job that its worker was at work on.
@@ -19,7 +19,7 @@ impl JobStep for EndUnwanted {
     const FROM: &'static [Stage] = &[Stage::Building, Stage::Review, Stage::Testing];
     const CHECK: RecordCheck = RecordCheck::Nothing;
 
-    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<StepWrites, StepRefusal> {
         row.expect_no_landing(Self::NAME)?;
         Ok(self.reason.end(counted_end(row, now)))
     }

@@ -1,25 +1,25 @@
 //! Attempts that fail, in a way that a job may retry.
 
-use aq_manifest::{FailureClass, Outcome, Retry, Stage};
+use aq_manifest::{FailureClass, Outcome, RetryPolicy, Stage};
 use aq_scheduler::{AfterFailure, after_failure};
 use jiff::Timestamp;
 
 use super::attempt_end::counted_end;
-use super::{JobStep, RecordCheck, Refusal, Step, StepName};
+use super::{JobStep, RecordCheck, StepName, StepRefusal, StepWrites};
 use crate::{JobRow, RecordKey};
 
 /// Ends an attempt that failed: the job waits for the next one, or ends in `failed/`.
 #[derive(Clone, Copy, Debug)]
-pub struct Fail<'a> {
+pub struct FailAttempt<'a> {
     /// The class of the failure.
     pub class: FailureClass,
     /// The reason, for people.
     pub message: &'a str,
     /// The job's retry.
-    pub retry: Option<&'a Retry>,
+    pub retry: Option<&'a RetryPolicy>,
 }
 
-impl Fail<'_> {
+impl FailAttempt<'_> {
     /// The consequence of the failure.
     pub fn consequence(&self, row: JobRow<'_>, now: Timestamp) -> AfterFailure {
         // What the train sends back is counted apart.
@@ -28,24 +28,24 @@ impl Fail<'_> {
     }
 }
 
-impl JobStep for Fail<'_> {
+impl JobStep for FailAttempt<'_> {
     const NAME: StepName = StepName::Fail;
     const FROM: &'static [Stage] = &[Stage::Building, Stage::Review];
     const CHECK: RecordCheck = RecordCheck::Nothing;
 
-    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<StepWrites, StepRefusal> {
         let update = counted_end(row, now)
             .set(RecordKey::FailureClass, self.class)
             .set(RecordKey::Message, self.message);
         let outcome = match self.consequence(row, now) {
             AfterFailure::Requeue { not_before } => {
                 let update = update.set(RecordKey::NextEligible, not_before);
-                return Ok(Step::to(Stage::Inbox, update));
+                return Ok(StepWrites::to(Stage::Inbox, update));
             }
             AfterFailure::Exhausted => Outcome::RetriesExhausted,
             AfterFailure::NotRetried => Outcome::from(self.class),
         };
-        Ok(Step::to(Stage::Failed, update.set(RecordKey::Result, outcome)))
+        Ok(StepWrites::to(Stage::Failed, update.set(RecordKey::Result, outcome)))
     }
 }
 
@@ -53,7 +53,7 @@ impl JobStep for Fail<'_> {
 mod tests {
     use std::time::Duration;
 
-    use aq_manifest::Backoff;
+    use aq_manifest::RetryBackoff;
 
     use super::super::lab::{AT_WORK, stages_of, written};
     use super::*;
@@ -61,9 +61,9 @@ mod tests {
     #[test]
     fn retries_end_with_their_number() {
         let seconds = Duration::from_secs;
-        let backoff = Backoff { initial: seconds(10), factor: 1.0, max: seconds(10) };
-        let retry = Retry { max: 4, backoff, on: vec![FailureClass::Crash] };
-        let fail = Fail { class: FailureClass::Crash, message: "m", retry: Some(&retry) };
+        let backoff = RetryBackoff { initial: seconds(10), factor: 1.0, max: seconds(10) };
+        let retry = RetryPolicy { max: 4, backoff, on: vec![FailureClass::Crash] };
+        let fail = FailAttempt { class: FailureClass::Crash, message: "m", retry: Some(&retry) };
         let text = "ended_at=1970-01-01T00:01:40Z\nattempts=3\nrecoveries=0\npid=\npidstart=\n\
                     boot=\nstep=\nfailure_class=crash\nmessage=m\n";
         let again = format!("{text}next_eligible=1970-01-01T00:01:50Z\nmoved_to=inbox\n");
@@ -83,7 +83,7 @@ mod tests {
         let after_train = format!("{last}train_tries=1\n");
         let again = written(&fail, Stage::Building, &after_train).map(|(to, _)| to);
         assert_eq!(again, Ok(Some(Stage::Inbox)));
-        let once = Fail { retry: None, ..fail };
+        let once = FailAttempt { retry: None, ..fail };
         let ended = format!("{text}result=crash\nmoved_to=failed\n");
         assert_eq!(written(&once, Stage::Building, AT_WORK), Ok((Some(Stage::Failed), ended)));
         assert_eq!(stages_of(&once), [Stage::Building, Stage::Review]);

@@ -4,7 +4,7 @@ use aq_manifest::{Outcome, Stage};
 use jiff::Timestamp;
 
 use super::attempt_end::counted_end;
-use super::{JobStep, RecordCheck, Refusal, Step, StepName};
+use super::{JobStep, RecordCheck, StepName, StepRefusal, StepWrites};
 use crate::{JobRow, RecordKey};
 
 /// Ends a job that no further attempt can help.
@@ -21,11 +21,11 @@ impl JobStep for FailFinally<'_> {
     const FROM: &'static [Stage] = &[Stage::Building, Stage::Review];
     const CHECK: RecordCheck = RecordCheck::Nothing;
 
-    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<StepWrites, StepRefusal> {
         let update = counted_end(row, now)
             .set(RecordKey::Result, self.outcome)
             .set(RecordKey::Message, self.message);
-        Ok(Step::to(Stage::Failed, update))
+        Ok(StepWrites::to(Stage::Failed, update))
     }
 }
 

@@ -3,7 +3,7 @@
 use aq_manifest::Stage;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{JobStep, RecordCheck, Refusal, Step, StepName};
+use super::{JobStep, RecordCheck, StepName, StepRefusal, StepWrites};
 use crate::{JobRow, RecordKey, RecordUpdate, WORKER_KEYS};
 
 /// The pause before such a job is tried again.
@@ -22,7 +22,7 @@ impl JobStep for GiveBack<'_> {
     const FROM: &'static [Stage] = &[Stage::Building, Stage::Review, Stage::Testing];
     const CHECK: RecordCheck = RecordCheck::Nothing;
 
-    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<StepWrites, StepRefusal> {
         let next = now.saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
         let update = RecordUpdate::new()
             .set(RecordKey::EndedAt, now)
@@ -30,8 +30,8 @@ impl JobStep for GiveBack<'_> {
             .set(RecordKey::Message, self.message)
             .clear(WORKER_KEYS);
         Ok(match row.stage {
-            Stage::Review | Stage::Testing => Step::note(update),
-            _ => Step::to(Stage::Inbox, update),
+            Stage::Review | Stage::Testing => StepWrites::note(update),
+            _ => StepWrites::to(Stage::Inbox, update),
         })
     }
 }

@@ -3,7 +3,7 @@
 use aq_manifest::Stage;
 use jiff::Timestamp;
 
-use super::{JobStep, RecordCheck, Refusal, Step, StepName};
+use super::{JobStep, RecordCheck, StepName, StepRefusal, StepWrites};
 use crate::{JobRow, RecordKey, RecordUpdate};
 
 /// Keeps a waiting job from its start.
@@ -19,8 +19,8 @@ impl JobStep for HoldJob {
     const FROM: &'static [Stage] = &[Stage::Inbox];
     const CHECK: RecordCheck = RecordCheck::KnownFormat;
 
-    fn write(&self, _: JobRow<'_>, _: Timestamp) -> Result<Step, Refusal> {
-        Ok(Step::note(RecordUpdate::new().set(RecordKey::Held, "1")).synced())
+    fn write(&self, _: JobRow<'_>, _: Timestamp) -> Result<StepWrites, StepRefusal> {
+        Ok(StepWrites::note(RecordUpdate::new().set(RecordKey::Held, "1")).synced())
     }
 }
 
@@ -29,8 +29,8 @@ impl JobStep for ReleaseJob {
     const FROM: &'static [Stage] = &[Stage::Inbox];
     const CHECK: RecordCheck = RecordCheck::KnownFormat;
 
-    fn write(&self, _: JobRow<'_>, _: Timestamp) -> Result<Step, Refusal> {
-        Ok(Step::note(RecordUpdate::new().clear(&[RecordKey::Held])).synced())
+    fn write(&self, _: JobRow<'_>, _: Timestamp) -> Result<StepWrites, StepRefusal> {
+        Ok(StepWrites::note(RecordUpdate::new().clear(&[RecordKey::Held])).synced())
     }
 }
 

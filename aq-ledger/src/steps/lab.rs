@@ -3,7 +3,7 @@
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
-use super::{Durability, JobStep, Refusal};
+use super::{Durability, JobStep, StepRefusal};
 use crate::{JobRow, RecordContent};
 
 /// Makes a step on a record at second 100. Returns its folder, and the lines that change something.
@@ -11,7 +11,7 @@ pub(super) fn written<S: JobStep>(
     step: &S,
     stage: Stage,
     record: &str,
-) -> Result<(Option<Stage>, String), Refusal> {
+) -> Result<(Option<Stage>, String), StepRefusal> {
     let content = RecordContent::parse(record);
     let id = "a".parse().expect("a name");
     let now = Timestamp::from_second(100).expect("a time");
@@ -62,7 +62,7 @@ pub(super) fn decide(
 }
 
 /// The refusal of a step.
-pub(super) fn refusal(step: &impl JobStep, stage: Stage, text: &str) -> Refusal {
+pub(super) fn refusal(step: &impl JobStep, stage: Stage, text: &str) -> StepRefusal {
     let content = RecordContent::parse(text);
     step.decide(row(stage, &content), NOW.parse().expect("a time")).expect_err("not allowed")
 }

@@ -3,7 +3,7 @@
 use aq_manifest::Stage;
 use jiff::Timestamp;
 
-use super::{JobStep, RecordCheck, Refusal, Step, StepName};
+use super::{JobStep, RecordCheck, StepName, StepRefusal, StepWrites};
 use crate::{JobRow, LandingIntent, RecordKey, RecordUpdate};
 
 /// Notes that the target of a job is about to move to a commit with its work. Whoever finds this
@@ -25,8 +25,8 @@ impl JobRow<'_> {
     }
 
     /// Refuses a step while the target may have moved.
-    pub(super) fn expect_no_landing(self, step: StepName) -> Result<(), Refusal> {
-        if self.has_open_landing() { Err(Refusal::LandingOpen { step }) } else { Ok(()) }
+    pub(super) fn expect_no_landing(self, step: StepName) -> Result<(), StepRefusal> {
+        if self.has_open_landing() { Err(StepRefusal::LandingOpen { step }) } else { Ok(()) }
     }
 }
 
@@ -35,15 +35,15 @@ impl JobStep for NoteLanding<'_> {
     const FROM: &'static [Stage] = &[Stage::Testing];
     const CHECK: RecordCheck = RecordCheck::Sound;
 
-    fn write(&self, row: JobRow<'_>, _: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, row: JobRow<'_>, _: Timestamp) -> Result<StepWrites, StepRefusal> {
         row.expect_no_landing(Self::NAME)?;
         if row.has_lease() {
             // The coordinator decides whether it ships.
-            return Err(Refusal::LeaseGivenBack { step: Self::NAME });
+            return Err(StepRefusal::LeaseGivenBack { step: Self::NAME });
         }
         let update = RecordUpdate::new().set(RecordKey::Landing, self.landing);
         // Its folder is on record from here on: after a power cut no earlier one counts.
-        Ok(Step::to(Stage::Testing, update).synced())
+        Ok(StepWrites::to(Stage::Testing, update).synced())
     }
 }
 
@@ -52,15 +52,15 @@ impl JobStep for ForgetLanding {
     const FROM: &'static [Stage] = &[Stage::Testing];
     const CHECK: RecordCheck = RecordCheck::Nothing;
 
-    fn write(&self, _: JobRow<'_>, _: Timestamp) -> Result<Step, Refusal> {
-        Ok(Step::note(RecordUpdate::new().clear(&[RecordKey::Landing])))
+    fn write(&self, _: JobRow<'_>, _: Timestamp) -> Result<StepWrites, StepRefusal> {
+        Ok(StepWrites::note(RecordUpdate::new().clear(&[RecordKey::Landing])))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::lab::{LEASE, decide, refusal, stages_of, written};
-    use super::super::{MergedWork, Reject, Ship};
+    use super::super::{MergedWork, RejectWork, ShipWork};
     use super::*;
     use crate::CommitName;
 
@@ -79,8 +79,8 @@ mod tests {
         assert_eq!(text, format!("refs/heads/main - {NEW}"));
         let open = format!("landing={text}\n");
         let name = StepName::NoteLanding;
-        assert_eq!(refusal(&note, Stage::Testing, &open), Refusal::LandingOpen { step: name });
-        let leased = Refusal::LeaseGivenBack { step: name };
+        assert_eq!(refusal(&note, Stage::Testing, &open), StepRefusal::LandingOpen { step: name });
+        let leased = StepRefusal::LeaseGivenBack { step: name };
         assert_eq!(refusal(&note, Stage::Testing, LEASE), leased);
         assert_eq!(stages_of(&note), [Stage::Testing]);
         let forgotten = written(&ForgetLanding, Stage::Testing, &open);
@@ -90,12 +90,12 @@ mod tests {
     #[test]
     fn moved_targets_lead_to_shipped() {
         let open = format!("landing=refs/heads/main {NEW} {NEW}\npid=7\n");
-        let reject = Refusal::LandingOpen { step: StepName::Reject };
-        assert_eq!(refusal(&Reject { reason: None }, Stage::Testing, &open), reject);
-        let ship = Refusal::LandingOpen { step: StepName::Ship };
-        assert_eq!(refusal(&Ship { merged: None }, Stage::Testing, &open), ship);
+        let reject = StepRefusal::LandingOpen { step: StepName::Reject };
+        assert_eq!(refusal(&RejectWork { reason: None }, Stage::Testing, &open), reject);
+        let ship = StepRefusal::LandingOpen { step: StepName::Ship };
+        assert_eq!(refusal(&ShipWork { merged: None }, Stage::Testing, &open), ship);
         let merged = MergedWork { into: "main", commit: NEW };
-        let (to, record) = decide(&Ship { merged: Some(merged) }, Stage::Testing, &open);
+        let (to, record) = decide(&ShipWork { merged: Some(merged) }, Stage::Testing, &open);
         assert_eq!((to, record.get(RecordKey::MergedCommit)), (Some(Stage::Shipped), Some(NEW)));
         assert!(!record.has(RecordKey::Pid));
     }

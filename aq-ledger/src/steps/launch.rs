@@ -3,7 +3,7 @@
 use aq_manifest::Stage;
 use jiff::Timestamp;
 
-use super::{JobStep, RecordCheck, Refusal, Step, StepName};
+use super::{JobStep, RecordCheck, StepName, StepRefusal, StepWrites};
 use crate::{DEPS_CONFLICT_KEYS, HOST_LACK_KEYS, JobRow, RecordKey, RecordUpdate, WORKER_KEYS};
 
 /// Results of the last attempt, which are none of the next one.
@@ -18,19 +18,19 @@ const LAST_RESULTS: &[RecordKey] = &[
 /// Takes a slot for a waiting job, before its worker exists. A launch whose worker never began is
 /// written again with the same attempt.
 #[derive(Clone, Copy, Debug)]
-pub struct Launch<'a> {
+pub struct LaunchJob<'a> {
     /// The engine that the plan has chosen.
     pub engine: &'a str,
 }
 
-impl JobStep for Launch<'_> {
+impl JobStep for LaunchJob<'_> {
     const NAME: StepName = StepName::Launch;
     const FROM: &'static [Stage] = &[Stage::Inbox];
     const CHECK: RecordCheck = RecordCheck::Sound;
 
-    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<StepWrites, StepRefusal> {
         if row.is_held() {
-            return Err(Refusal::Held { step: Self::NAME });
+            return Err(StepRefusal::Held { step: Self::NAME });
         }
         let attempt = row.attempts().unwrap_or(0).saturating_add(1);
         let update = RecordUpdate::new()
@@ -41,7 +41,7 @@ impl JobStep for Launch<'_> {
             .set(RecordKey::Attempt, attempt)
             .set(RecordKey::Engine, self.engine)
             .set(RecordKey::LaunchedAt, now);
-        Ok(Step::to(Stage::Building, update))
+        Ok(StepWrites::to(Stage::Building, update))
     }
 }
 
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_launch_begins_the_next_attempt() {
-        let launch = Launch { engine: "shell" };
+        let launch = LaunchJob { engine: "shell" };
         let (stage, record) = decide(&launch, Stage::Inbox, "attempts=2\nattempt=2\nexit=1\n");
         assert_eq!((stage, record.count(RecordKey::Attempt)), (Some(Stage::Building), 3));
         assert_eq!((record.count(RecordKey::Attempts), record.has(RecordKey::Exit)), (2, false));
@@ -69,7 +69,7 @@ mod tests {
         let text = "pid=\npidstart=\nboot=\nstep=\nresult=\nexit=\nmessage=\nended_at=\n\
                     next_eligible=\nhost_lacks=\nhost_lacks_detail=\nattempt=3\nengine=shell\n\
                     launched_at=1970-01-01T00:01:40Z\nmoved_to=building\n";
-        let launch = Launch { engine: "shell" };
+        let launch = LaunchJob { engine: "shell" };
         let done = written(&launch, Stage::Inbox, &format!("{AT_WORK}{last}"));
         assert_eq!(done, Ok((Some(Stage::Building), text.to_owned())));
         assert_eq!(stages_of(&launch), [Stage::Inbox]);
@@ -77,8 +77,8 @@ mod tests {
 
     #[test]
     fn held_jobs_are_not_launched() {
-        let launch = Launch { engine: "shell" };
-        let held = Refusal::Held { step: StepName::Launch };
+        let launch = LaunchJob { engine: "shell" };
+        let held = StepRefusal::Held { step: StepName::Launch };
         assert_eq!(refusal(&launch, Stage::Inbox, "held=1\n"), held);
         assert_eq!(decide(&launch, Stage::Inbox, "held=1\nheld=\n").0, Some(Stage::Building));
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use aq_manifest::{Isolation, Stage};
 use jiff::Timestamp;
 
-use super::{JobStep, RecordCheck, Refusal, Step, StepName};
+use super::{JobStep, RecordCheck, StepName, StepRefusal, StepWrites};
 use crate::{JobRow, RecordKey, RecordUpdate};
 
 /// Notes the job's branch, and forgets what was said of the checkout before.
@@ -36,7 +36,7 @@ impl JobStep for NoteCheckout<'_> {
     const FROM: &'static [Stage] = &[Stage::Building, Stage::Review];
     const CHECK: RecordCheck = RecordCheck::Nothing;
 
-    fn write(&self, row: JobRow<'_>, _: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, row: JobRow<'_>, _: Timestamp) -> Result<StepWrites, StepRefusal> {
         let update = RecordUpdate::new()
             .set(RecordKey::WipBranch, self.branch)
             .set(RecordKey::WipBase, self.base)
@@ -46,7 +46,7 @@ impl JobStep for NoteCheckout<'_> {
             .set_some(RecordKey::Checkout, self.checkout.map(Path::display))
             .clear(&[RecordKey::CheckpointError]);
         let update = if self.is_fresh { update.clear(&[RecordKey::SetupDone]) } else { update };
-        Ok(Step::note(match row.stage {
+        Ok(StepWrites::note(match row.stage {
             Stage::Building => update.clear(WORK_KEYS),
             // Only `verify` is still to come: these are of the attempt that it judges.
             _ => update,

@@ -3,7 +3,7 @@
 use aq_manifest::Stage;
 use jiff::Timestamp;
 
-use super::{JobStep, RecordCheck, Refusal, Step, StepName};
+use super::{JobStep, RecordCheck, StepName, StepRefusal, StepWrites};
 use crate::{JobRow, RecordKey, RecordUpdate};
 
 /// Notes the result of a push. The last push that went well stays on record.
@@ -32,9 +32,9 @@ impl JobStep for NotePush<'_> {
     const FROM: &'static [Stage] = &[Stage::Building, Stage::Review];
     const CHECK: RecordCheck = RecordCheck::Nothing;
 
-    fn write(&self, _: JobRow<'_>, _: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, _: JobRow<'_>, _: Timestamp) -> Result<StepWrites, StepRefusal> {
         let error = &[RecordKey::PushError];
-        Ok(Step::note(match *self {
+        Ok(StepWrites::note(match *self {
             Self::Pushed { branch, commit, remote } => RecordUpdate::new()
                 .set(RecordKey::PushedBranch, branch)
                 .set(RecordKey::PushedCommit, commit)

@@ -3,7 +3,7 @@
 use aq_manifest::Stage;
 use jiff::Timestamp;
 
-use super::{JobStep, RecordCheck, Refusal, Step, StepName};
+use super::{JobStep, RecordCheck, StepName, StepRefusal, StepWrites};
 use crate::{JobRow, RecordKey, RecordUpdate};
 
 /// Notes the session at once, so that a killed run can be resumed.
@@ -22,12 +22,12 @@ impl JobStep for NoteSession<'_> {
     const FROM: &'static [Stage] = &[Stage::Building];
     const CHECK: RecordCheck = RecordCheck::Nothing;
 
-    fn write(&self, _: JobRow<'_>, _: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, _: JobRow<'_>, _: Timestamp) -> Result<StepWrites, StepRefusal> {
         let update = RecordUpdate::new()
             .set(RecordKey::SessionId, self.session)
             .set(RecordKey::SessionEngine, self.engine)
             .set_some(RecordKey::SessionFeedback, self.feedback);
-        Ok(Step::note(update))
+        Ok(StepWrites::note(update))
     }
 }
 

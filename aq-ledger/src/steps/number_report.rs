@@ -3,7 +3,7 @@
 use aq_manifest::Stage;
 use jiff::Timestamp;
 
-use super::{JobStep, RecordCheck, Refusal, Step, StepName};
+use super::{JobStep, RecordCheck, StepName, StepRefusal, StepWrites};
 use crate::{JobRow, RecordKey, RecordUpdate};
 
 /// Takes the next number for a report, before it is sent: one with a number that was used before
@@ -16,9 +16,9 @@ impl JobStep for NumberReport {
     const FROM: &'static [Stage] = &[Stage::Building, Stage::Review, Stage::Testing];
     const CHECK: RecordCheck = RecordCheck::Nothing;
 
-    fn write(&self, row: JobRow<'_>, _: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, row: JobRow<'_>, _: Timestamp) -> Result<StepWrites, StepRefusal> {
         let number = row.fleet_reports().unwrap_or(0).saturating_add(1);
-        Ok(Step::note(RecordUpdate::new().set(RecordKey::FleetReports, number)))
+        Ok(StepWrites::note(RecordUpdate::new().set(RecordKey::FleetReports, number)))
     }
 }
 

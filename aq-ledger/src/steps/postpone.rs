@@ -3,27 +3,27 @@
 use aq_manifest::Stage;
 use jiff::Timestamp;
 
-use super::{JobStep, RecordCheck, Refusal, Step, StepName};
+use super::{JobStep, RecordCheck, StepName, StepRefusal, StepWrites};
 use crate::{JobRow, RecordKey, RecordUpdate, WORKER_KEYS};
 
 /// Puts a job back at once, for another engine or for later. The attempt does not count.
 #[derive(Clone, Copy, Debug)]
-pub struct Postpone<'a> {
+pub struct PostponeJob<'a> {
     /// The reason, for people.
     pub message: &'a str,
 }
 
-impl JobStep for Postpone<'_> {
+impl JobStep for PostponeJob<'_> {
     const NAME: StepName = StepName::Postpone;
     const FROM: &'static [Stage] = &[Stage::Building];
     const CHECK: RecordCheck = RecordCheck::Nothing;
 
-    fn write(&self, _: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, _: JobRow<'_>, now: Timestamp) -> Result<StepWrites, StepRefusal> {
         let update = RecordUpdate::new()
             .set(RecordKey::EndedAt, now)
             .set(RecordKey::Message, self.message)
             .clear(WORKER_KEYS);
-        Ok(Step::to(Stage::Inbox, update))
+        Ok(StepWrites::to(Stage::Inbox, update))
     }
 }
 
@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn limits_do_not_count() {
-        let step = Postpone { message: "m" };
+        let step = PostponeJob { message: "m" };
         let text = "ended_at=1970-01-01T00:01:40Z\nmessage=m\npid=\npidstart=\nboot=\nstep=\n\
                     moved_to=inbox\n";
         let done = written(&step, Stage::Building, AT_WORK);

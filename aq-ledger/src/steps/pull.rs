@@ -7,7 +7,7 @@
 use aq_manifest::Stage;
 use jiff::Timestamp;
 
-use super::{JobStep, RecordCheck, Refusal, Step, StepName};
+use super::{JobStep, RecordCheck, StepName, StepRefusal, StepWrites};
 use crate::{JobRow, RecordKey, RecordUpdate, TRAIN_WAIT_KEYS};
 
 /// Keys about the pull request as it was before.
@@ -49,8 +49,8 @@ impl JobRow<'_> {
         self.stage == Stage::Testing && self.content().has(RecordKey::PullRequestCommit)
     }
 
-    fn expect_pull_request(self, step: StepName) -> Result<(), Refusal> {
-        if self.has_pull_request() { Ok(()) } else { Err(Refusal::NoPullRequest { step }) }
+    fn expect_pull_request(self, step: StepName) -> Result<(), StepRefusal> {
+        if self.has_pull_request() { Ok(()) } else { Err(StepRefusal::NoPullRequest { step }) }
     }
 }
 
@@ -59,11 +59,11 @@ impl JobStep for BeginPull<'_> {
     const FROM: &'static [Stage] = &[Stage::Review, Stage::Testing];
     const CHECK: RecordCheck = RecordCheck::Sound;
 
-    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<StepWrites, StepRefusal> {
         row.expect_no_landing(Self::NAME)?;
         if row.has_lease() {
             // The coordinator decides whether it ships, and when.
-            return Err(Refusal::LeaseGivenBack { step: Self::NAME });
+            return Err(StepRefusal::LeaseGivenBack { step: Self::NAME });
         }
         // Cut short, it leaves no request that is taken for this commit's.
         let update = RecordUpdate::new()
@@ -71,11 +71,11 @@ impl JobStep for BeginPull<'_> {
             .clear(TRAIN_WAIT_KEYS)
             .set(RecordKey::PullRequestCommit, self.commit);
         if row.stage == Stage::Testing {
-            return Ok(Step::note(update).synced());
+            return Ok(StepWrites::note(update).synced());
         }
         // A person takes it without its `verify`.
         let update = update.set(RecordKey::Verified, 0).set(RecordKey::VerifiedAt, now);
-        Ok(Step::to(Stage::Testing, update).synced())
+        Ok(StepWrites::to(Stage::Testing, update).synced())
     }
 }
 
@@ -84,14 +84,14 @@ impl JobStep for NotePull<'_> {
     const FROM: &'static [Stage] = &[Stage::Testing];
     const CHECK: RecordCheck = RecordCheck::Sound;
 
-    fn write(&self, row: JobRow<'_>, _: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, row: JobRow<'_>, _: Timestamp) -> Result<StepWrites, StepRefusal> {
         row.expect_pull_request(Self::NAME)?;
         let update = RecordUpdate::new()
             .set(RecordKey::PullRequest, self.url)
             .set(RecordKey::PullRequestName, self.name)
             .set(RecordKey::PullRequestOpen, 1)
             .clear(PULL_KEYS.split_at(1).1);
-        Ok(Step::note(update).synced())
+        Ok(StepWrites::note(update).synced())
     }
 }
 
@@ -100,9 +100,9 @@ impl JobStep for NotePullError<'_> {
     const FROM: &'static [Stage] = &[Stage::Testing];
     const CHECK: RecordCheck = RecordCheck::Nothing;
 
-    fn write(&self, _: JobRow<'_>, _: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, _: JobRow<'_>, _: Timestamp) -> Result<StepWrites, StepRefusal> {
         let error = RecordKey::PullRequestError;
-        Ok(Step::note(match self.why {
+        Ok(StepWrites::note(match self.why {
             "" => RecordUpdate::new().clear(&[error]),
             why => RecordUpdate::new().set(error, why),
         }))
@@ -114,10 +114,10 @@ impl JobStep for ShipPull<'_> {
     const FROM: &'static [Stage] = &[Stage::Testing];
     const CHECK: RecordCheck = RecordCheck::Sound;
 
-    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<StepWrites, StepRefusal> {
         row.expect_no_landing(Self::NAME)?;
         if !row.content().has(RecordKey::PullRequestOpen) {
-            return Err(Refusal::NoPullRequest { step: Self::NAME });
+            return Err(StepRefusal::NoPullRequest { step: Self::NAME });
         }
         row.expect_no_landing(Self::NAME)?;
         let update = RecordUpdate::new()
@@ -125,7 +125,7 @@ impl JobStep for ShipPull<'_> {
             .set(RecordKey::ShippedAt, now)
             .set(RecordKey::MergedInto, self.into)
             .clear(&[RecordKey::Message, RecordKey::CheckpointError, RecordKey::PullRequestError]);
-        Ok(Step::to(Stage::Shipped, update).synced())
+        Ok(StepWrites::to(Stage::Shipped, update).synced())
     }
 }
 
@@ -145,7 +145,7 @@ mod tests {
         let again = format!("pull_request_open=\npull_request_error=\n{intent}");
         assert_eq!(written(&begin, Stage::Testing, &before), Ok((None, again)));
         let note = NotePull { url: "https://x/7", name: "github:o/r#7" };
-        let no_request = Refusal::NoPullRequest { step: StepName::NotePull };
+        let no_request = StepRefusal::NoPullRequest { step: StepName::NotePull };
         assert_eq!(refusal(&note, Stage::Testing, ""), no_request);
         let text =
             "pull_request=https://x/7\npull_request_name=github:o/r#7\npull_request_open=1\n";
@@ -164,14 +164,14 @@ mod tests {
     #[test]
     fn leases_are_the_coordinators() {
         let refused = refusal(&BeginPull { commit: COMMIT }, Stage::Testing, LEASE);
-        assert_eq!(refused, Refusal::LeaseGivenBack { step: StepName::BeginPull });
+        assert_eq!(refused, StepRefusal::LeaseGivenBack { step: StepName::BeginPull });
     }
 
     #[test]
     fn merged_requests_ship() {
         let ship = ShipPull { into: "main" };
         let begun = format!("pull_request_commit={COMMIT}\n");
-        let no_request = Refusal::NoPullRequest { step: StepName::ShipPull };
+        let no_request = StepRefusal::NoPullRequest { step: StepName::ShipPull };
         assert_eq!(refusal(&ship, Stage::Testing, &begun), no_request);
         let open = format!("{begun}pull_request_open=1\npull_request_error=x\n");
         let (to, text) = written(&ship, Stage::Testing, &open).unwrap();

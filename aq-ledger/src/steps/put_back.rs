@@ -4,7 +4,7 @@ use aq_manifest::Stage;
 use aq_scheduler::{HostLack, HostResource};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{JobStep, RecordCheck, Refusal, Step, StepName};
+use super::{JobStep, RecordCheck, StepName, StepRefusal, StepWrites};
 use crate::{JobRow, RecordContent, RecordKey, RecordUpdate, WORKER_KEYS};
 
 /// The code of an engine that went away between the plan and the start.
@@ -39,7 +39,7 @@ impl JobStep for PutBack<'_> {
     const FROM: &'static [Stage] = &[Stage::Inbox, Stage::Building, Stage::Review, Stage::Testing];
     const CHECK: RecordCheck = RecordCheck::Nothing;
 
-    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<StepWrites, StepRefusal> {
         let (code, detail) = match self.lack {
             HostLack::Program { program } => (PROGRAM_LACK, program.clone()),
             HostLack::Resource { resource, refusal } => (resource.as_str(), refusal.clone()),
@@ -57,8 +57,8 @@ impl JobStep for PutBack<'_> {
             .set(RecordKey::HostTries, tries)
             .clear(WORKER_KEYS);
         Ok(match row.stage {
-            Stage::Building => Step::to(Stage::Inbox, update),
-            _ => Step::note(update),
+            Stage::Building => StepWrites::to(Stage::Inbox, update),
+            _ => StepWrites::note(update),
         })
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aq_manifest::Stage;
 use jiff::Timestamp;
 
-use super::{JobStep, RecordCheck, Refusal, Step, StepName};
+use super::{JobStep, RecordCheck, StepName, StepRefusal, StepWrites};
 use crate::{JobRow, RecordKey, RecordUpdate};
 
 /// The use of one run; `None` is a number that is not known.
@@ -65,7 +65,7 @@ impl JobStep for RecordRun<'_> {
     const FROM: &'static [Stage] = &[Stage::Building];
     const CHECK: RecordCheck = RecordCheck::Nothing;
 
-    fn write(&self, row: JobRow<'_>, _: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, row: JobRow<'_>, _: Timestamp) -> Result<StepWrites, StepRefusal> {
         let seconds = self.duration.as_secs_f64();
         let session = self.session;
         let update = RecordUpdate::new()
@@ -81,7 +81,7 @@ impl JobStep for RecordRun<'_> {
             .set(RecordKey::EngineError, self.engine_error.unwrap_or_default())
             .set_some(RecordKey::Model, self.model);
         let update = update.followed_by(self.run_numbers()).followed_by(self.totals(row));
-        Ok(Step::note(update))
+        Ok(StepWrites::note(update))
     }
 }
 

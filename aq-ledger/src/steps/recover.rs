@@ -3,7 +3,7 @@
 use aq_manifest::{Outcome, Stage};
 use jiff::Timestamp;
 
-use super::{JobStep, RecordCheck, Refusal, Step, StepName, StopReason};
+use super::{JobStep, RecordCheck, StepName, StepRefusal, StepWrites, StopReason};
 use crate::{JobRow, RecordContent, RecordKey, RecordUpdate, WORKER_KEYS};
 
 /// Deaths in a row after which a job is held for what kills its workers.
@@ -14,7 +14,7 @@ pub const MAX_RECOVERIES: u32 = 10;
 /// Two recoveries of one death write what one writes, because attempts are counted from the number
 /// of the attempt.
 #[derive(Clone, Debug, Default)]
-pub struct Recover {
+pub struct RecoverJob {
     /// The wish that the job end, if there is one.
     pub stop: Option<StopReason>,
     /// The record of what was saved of the dead worker's changes.
@@ -83,7 +83,7 @@ pub fn folder_of(content: &RecordContent, folders: &[Stage]) -> Stage {
     told.or(folders.iter().min().copied()).expect("a job is somewhere")
 }
 
-impl Recover {
+impl RecoverJob {
     /// Decides what becomes of the job.
     ///
     /// A landing on record comes first: until it is known how far that came, nothing else is.
@@ -109,21 +109,21 @@ fn recoveries(row: JobRow<'_>) -> u32 {
     row.recoveries().unwrap_or(0).saturating_add(1)
 }
 
-impl JobStep for Recover {
+impl JobStep for RecoverJob {
     const NAME: StepName = StepName::Recover;
     const FROM: &'static [Stage] = &[Stage::Building, Stage::Review, Stage::Testing];
     const CHECK: RecordCheck = RecordCheck::Sound;
 
-    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<StepWrites, StepRefusal> {
         let Some(end) = self.end(row) else {
-            return Err(Refusal::NoDeadWorker { step: Self::NAME });
+            return Err(StepRefusal::NoDeadWorker { step: Self::NAME });
         };
         let mut update = RecordUpdate::new();
         if !matches!(end, RecoveryEnd::VerifyAgain | RecoveryEnd::MergeAgain) {
             update = update.set(RecordKey::EndedAt, now);
         }
         if end == RecoveryEnd::NotCounted {
-            return Ok(Step::to(Stage::Inbox, update.clear(WORKER_KEYS)));
+            return Ok(StepWrites::to(Stage::Inbox, update.clear(WORKER_KEYS)));
         }
         if DeadWorker::of(row) == DeadWorker::AtWork {
             // From the number of the attempt, not one more than was counted.
@@ -137,9 +137,9 @@ impl JobStep for Recover {
         update = update.followed_by(self.saved.clone()).clear(WORKER_KEYS);
         Ok(match end {
             RecoveryEnd::NotCounted | RecoveryEnd::Counted => {
-                Step::to(Stage::Inbox, update.set(RecordKey::Message, "its worker died"))
+                StepWrites::to(Stage::Inbox, update.set(RecordKey::Message, "its worker died"))
             }
-            RecoveryEnd::VerifyAgain | RecoveryEnd::MergeAgain => Step::note(update),
+            RecoveryEnd::VerifyAgain | RecoveryEnd::MergeAgain => StepWrites::note(update),
             RecoveryEnd::Stopped(reason) => {
                 let words = format!("{}; its worker was already dead", reason.message());
                 let step = reason.end(update);
@@ -153,7 +153,7 @@ impl JobStep for Recover {
                 let update = update
                     .set(RecordKey::Result, Outcome::Crash)
                     .set(RecordKey::FailureClass, Outcome::Crash);
-                Step::to(Stage::Failed, update.set(RecordKey::Message, message))
+                StepWrites::to(Stage::Failed, update.set(RecordKey::Message, message))
             }
         })
     }
@@ -187,13 +187,13 @@ mod tests {
 
     #[test]
     fn attempts_are_counted_by_their_number() {
-        let (stage, record) = decide(&Recover::default(), Stage::Building, AT_WORK);
+        let (stage, record) = decide(&RecoverJob::default(), Stage::Building, AT_WORK);
         assert_eq!((stage, record.count(RecordKey::Attempts)), (Some(Stage::Inbox), 3));
         assert_eq!((record.count(RecordKey::Recoveries), record.has(RecordKey::Pid)), (1, false));
-        let (_, record) = decide(&Recover::default(), Stage::Building, "attempts=4\npid=7\n");
+        let (_, record) = decide(&RecoverJob::default(), Stage::Building, "attempts=4\npid=7\n");
         assert_eq!((record.count(RecordKey::Attempt), record.count(RecordKey::Attempts)), (5, 5));
         let (_, record) =
-            decide(&Recover::default(), Stage::Building, "attempt=1\nmoved_to=building\n");
+            decide(&RecoverJob::default(), Stage::Building, "attempt=1\nmoved_to=building\n");
         assert_eq!(record.count(RecordKey::Attempts), 0, "it had not begun");
     }
 
@@ -203,8 +203,8 @@ mod tests {
             [(Stage::Building, Some(Stage::Inbox)), (Stage::Review, None), (Stage::Testing, None)]
         {
             let text = |deaths: u32| format!("{AT_WORK}recoveries={deaths}\n");
-            assert_eq!(decide(&Recover::default(), stage, &text(8)).0, again);
-            let (end, record) = decide(&Recover::default(), stage, &text(9));
+            assert_eq!(decide(&RecoverJob::default(), stage, &text(8)).0, again);
+            let (end, record) = decide(&RecoverJob::default(), stage, &text(9));
             assert_eq!((end, record.get(RecordKey::Result)), (Some(Stage::Failed), Some("crash")));
             assert_eq!(record.get(RecordKey::FailureClass), Some("crash"));
             assert!(record.has(RecordKey::EndedAt));
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn wishes_come_first() {
         let text = format!("{AT_WORK}recoveries=20\n");
-        let stop = |reason| Recover { stop: Some(reason), ..Recover::default() };
+        let stop = |reason| RecoverJob { stop: Some(reason), ..RecoverJob::default() };
         for (reason, end, result) in [
             (StopReason::Person, Stage::Failed, "stopped"),
             (StopReason::Fenced, Stage::Quarantine, "fenced"),
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn workers_are_forgotten_after_the_count() {
         let saved = RecordUpdate::new().set(RecordKey::CheckpointError, "e");
-        let recover = Recover { saved, ..Recover::default() };
+        let recover = RecoverJob { saved, ..RecoverJob::default() };
         let worker = "pid=\npidstart=\nboot=\nstep=\n";
         let before = format!("{AT_WORK}pidstart=8\nboot=b\nstep=git\nrecoveries=1\n");
         let ended = "ended_at=1970-01-01T00:01:40Z\n";
@@ -268,8 +268,8 @@ mod tests {
 
     #[test]
     fn without_a_dead_worker_nothing_is_written() {
-        let none = Refusal::NoDeadWorker { step: StepName::Recover };
-        assert_eq!(refusal(&Recover::default(), Stage::Review, ""), none);
-        assert_eq!(refusal(&Recover::default(), Stage::Building, "moved_to=inbox\n"), none);
+        let none = StepRefusal::NoDeadWorker { step: StepName::Recover };
+        assert_eq!(refusal(&RecoverJob::default(), Stage::Review, ""), none);
+        assert_eq!(refusal(&RecoverJob::default(), Stage::Building, "moved_to=inbox\n"), none);
     }
 }

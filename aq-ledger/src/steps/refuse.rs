@@ -1,15 +1,15 @@
 //! Waiting jobs that fail without an attempt.
 
-use aq_caps::Requirement;
+use aq_caps::HostRequirement;
 use aq_manifest::{Outcome, Stage};
 use jiff::Timestamp;
 
-use super::{JobStep, RecordCheck, Refusal, Step, StepName};
+use super::{JobStep, RecordCheck, StepName, StepRefusal, StepWrites};
 use crate::{JobRow, RecordKey, RecordUpdate};
 
 /// Ends a waiting job that this host will never run.
 #[derive(Clone, Copy, Debug)]
-pub struct Refuse<'a> {
+pub struct RefuseJob<'a> {
     /// The cause.
     pub cause: RefusalCause<'a>,
     /// The cause for people.
@@ -22,17 +22,17 @@ pub enum RefusalCause<'a> {
     /// Its file, or its profile, cannot be used.
     InvalidManifest,
     /// The host lacks these.
-    MissingCapabilities(&'a [Requirement]),
+    MissingCapabilities(&'a [HostRequirement]),
     /// None of its engines is installed.
     NoEngine,
 }
 
-impl JobStep for Refuse<'_> {
+impl JobStep for RefuseJob<'_> {
     const NAME: StepName = StepName::Refuse;
     const FROM: &'static [Stage] = &[Stage::Inbox];
     const CHECK: RecordCheck = RecordCheck::Nothing;
 
-    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<StepWrites, StepRefusal> {
         let outcome = match self.cause {
             RefusalCause::InvalidManifest => Outcome::InvalidManifest,
             RefusalCause::MissingCapabilities(_) => Outcome::CapabilityMismatch,
@@ -49,7 +49,7 @@ impl JobStep for Refuse<'_> {
         if !row.content().has(RecordKey::AddedAt) {
             update = update.set(RecordKey::AddedAt, now);
         }
-        Ok(Step::to(Stage::Failed, update))
+        Ok(StepWrites::to(Stage::Failed, update))
     }
 }
 
@@ -62,13 +62,13 @@ mod tests {
     fn refused_jobs_say_what_is_missing() {
         let missing = ["gpu>=2".parse().unwrap()];
         let cause = RefusalCause::MissingCapabilities(&missing);
-        let refuse = Refuse { cause, message: "this host lacks gpu>=2" };
+        let refuse = RefuseJob { cause, message: "this host lacks gpu>=2" };
         let (stage, record) = decide(&refuse, Stage::Inbox, "");
         assert_eq!((stage, record.get(RecordKey::AddedAt)), (Some(Stage::Failed), Some(NOW)));
         assert_eq!(record.list(RecordKey::Missing), ["gpu>=2"]);
         assert_eq!(record.get(RecordKey::Result), Some("capability_mismatch"));
         let added = "added_at=2026-01-01T00:00:00Z\n";
-        let invalid = Refuse { cause: RefusalCause::InvalidManifest, message: "x" };
+        let invalid = RefuseJob { cause: RefusalCause::InvalidManifest, message: "x" };
         let (_, record) = decide(&invalid, Stage::Inbox, added);
         assert_eq!(record.get(RecordKey::AddedAt), Some("2026-01-01T00:00:00Z"));
         assert!(!record.has(RecordKey::Missing));
@@ -80,7 +80,7 @@ mod tests {
             (RefusalCause::InvalidManifest, "invalid_manifest"),
             (RefusalCause::NoEngine, "no_engine"),
         ] {
-            let refuse = Refuse { cause, message: "m" };
+            let refuse = RefuseJob { cause, message: "m" };
             let text = format!(
                 "result={result}\nended_at=1970-01-01T00:01:40Z\nmessage=m\n\
                  added_at=1970-01-01T00:01:40Z\nmoved_to=failed\n"

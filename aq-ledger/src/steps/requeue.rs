@@ -3,28 +3,28 @@
 use aq_manifest::Stage;
 use jiff::Timestamp;
 
-use super::{JobStep, RecordCheck, Refusal, Step, StepName};
+use super::{JobStep, RecordCheck, StepName, StepRefusal, StepWrites};
 use crate::{FLEET_KEYS, JobRow, RUN_KEYS, RecordKey, RecordUpdate};
 
 /// Puts an ended job back as if it had never run. One of the fleet is this host's own from then on:
 /// there it has ended, or has passed to another host.
 #[derive(Clone, Copy, Debug)]
-pub struct Requeue {
+pub struct RequeueJob {
     /// Takes jobs out of `quarantine/`, too.
     pub force: bool,
 }
 
-impl JobStep for Requeue {
+impl JobStep for RequeueJob {
     const NAME: StepName = StepName::Requeue;
     const FROM: &'static [Stage] = &[Stage::Failed, Stage::Quarantine];
     const CHECK: RecordCheck = RecordCheck::KnownFormat;
 
-    fn write(&self, row: JobRow<'_>, _: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, row: JobRow<'_>, _: Timestamp) -> Result<StepWrites, StepRefusal> {
         if row.stage == Stage::Quarantine && !self.force {
-            return Err(Refusal::Quarantined { step: Self::NAME });
+            return Err(StepRefusal::Quarantined { step: Self::NAME });
         }
         let update = RecordUpdate::new().clear(RUN_KEYS).clear(FLEET_KEYS);
-        Ok(Step::to(Stage::Inbox, update.clear(&[RecordKey::Held])).synced())
+        Ok(StepWrites::to(Stage::Inbox, update.clear(&[RecordKey::Held])).synced())
     }
 }
 
@@ -44,16 +44,16 @@ mod tests {
         for (force, stage) in
             [(false, Stage::Failed), (true, Stage::Failed), (true, Stage::Quarantine)]
         {
-            let done = written(&Requeue { force }, stage, &before);
+            let done = written(&RequeueJob { force }, stage, &before);
             assert_eq!(done, Ok((Some(Stage::Inbox), text.to_owned())));
         }
-        assert!(is_synced(&Requeue { force: false }, Stage::Failed));
+        assert!(is_synced(&RequeueJob { force: false }, Stage::Failed));
     }
 
     #[test]
     fn quarantine_is_left_by_force() {
-        assert_eq!(stages_of(&Requeue { force: true }), [Stage::Failed, Stage::Quarantine]);
-        let quarantined = Refusal::Quarantined { step: StepName::Requeue };
-        assert_eq!(refusal(&Requeue { force: false }, Stage::Quarantine, ""), quarantined);
+        assert_eq!(stages_of(&RequeueJob { force: true }), [Stage::Failed, Stage::Quarantine]);
+        let quarantined = StepRefusal::Quarantined { step: StepName::Requeue };
+        assert_eq!(refusal(&RequeueJob { force: false }, Stage::Quarantine, ""), quarantined);
     }
 }

@@ -3,7 +3,7 @@
 use aq_manifest::Stage;
 use jiff::Timestamp;
 
-use super::{JobStep, RecordCheck, Refusal, Step, StepName};
+use super::{JobStep, RecordCheck, StepName, StepRefusal, StepWrites};
 use crate::{JobRow, RecordKey, RecordUpdate};
 
 /// Begins the record of a file that was found under another job's name, and is in `quarantine/` now
@@ -19,9 +19,9 @@ impl JobStep for SetAside<'_> {
     const FROM: &'static [Stage] = &[Stage::Quarantine];
     const CHECK: RecordCheck = RecordCheck::Nothing;
 
-    fn write(&self, _: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, _: JobRow<'_>, now: Timestamp) -> Result<StepWrites, StepRefusal> {
         let update = RecordUpdate::new().set(RecordKey::AddedAt, now);
-        Ok(Step::to(Stage::Quarantine, update.set(RecordKey::Message, self.message)))
+        Ok(StepWrites::to(Stage::Quarantine, update.set(RecordKey::Message, self.message)))
     }
 }
 

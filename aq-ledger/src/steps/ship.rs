@@ -3,12 +3,12 @@
 use aq_manifest::{Outcome, Stage};
 use jiff::Timestamp;
 
-use super::{JobStep, RecordCheck, Refusal, Step, StepName};
+use super::{JobStep, RecordCheck, StepName, StepRefusal, StepWrites};
 use crate::{HOST_LACK_KEYS, JobRow, RecordKey, RecordUpdate, TRAIN_WAIT_KEYS, WORKER_KEYS};
 
 /// Accepts a job's work. Whether the fleet and the branch allow it is asked before.
 #[derive(Clone, Copy, Debug)]
-pub struct Ship<'a> {
+pub struct ShipWork<'a> {
     /// The branch that has its work now; `None` when it was accepted without a merge.
     pub merged: Option<MergedWork<'a>>,
 }
@@ -22,12 +22,12 @@ pub struct MergedWork<'a> {
     pub commit: &'a str,
 }
 
-impl JobStep for Ship<'_> {
+impl JobStep for ShipWork<'_> {
     const NAME: StepName = StepName::Ship;
     const FROM: &'static [Stage] = &[Stage::Review, Stage::Testing];
     const CHECK: RecordCheck = RecordCheck::Sound;
 
-    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<StepWrites, StepRefusal> {
         if self.merged.is_none() {
             row.expect_no_landing(Self::NAME)?;
         }
@@ -45,7 +45,7 @@ impl JobStep for Ship<'_> {
                 .clear(&[RecordKey::HostTries])
                 .clear(WORKER_KEYS);
         }
-        Ok(Step::to(Stage::Shipped, update).synced())
+        Ok(StepWrites::to(Stage::Shipped, update).synced())
     }
 }
 
@@ -58,7 +58,7 @@ mod tests {
     fn merged_work_is_no_problem_any_more() {
         let before = "message=m\ncheckpoint_error=x\npid=7\ntrain_waits=y\n";
         let shipped = "result=shipped\nshipped_at=1970-01-01T00:01:40Z\nmessage=\n";
-        let ship = |merged| written(&Ship { merged }, Stage::Testing, before);
+        let ship = |merged| written(&ShipWork { merged }, Stage::Testing, before);
         let alone = format!("{shipped}moved_to=shipped\n");
         assert_eq!(ship(None), Ok((Some(Stage::Shipped), alone)));
         let merged = format!(
@@ -67,7 +67,7 @@ mod tests {
         );
         let work = MergedWork { into: "main", commit: "c" };
         assert_eq!(ship(Some(work)), Ok((Some(Stage::Shipped), merged)));
-        let ship = Ship { merged: None };
+        let ship = ShipWork { merged: None };
         assert_eq!(stages_of(&ship), [Stage::Review, Stage::Testing]);
         assert!(is_synced(&ship, Stage::Testing));
     }

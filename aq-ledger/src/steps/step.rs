@@ -23,29 +23,29 @@ pub trait JobStep {
     /// # Errors
     /// When the row does not allow it. A row outside [`Self::FROM`] is refused by
     /// [`decide`](Self::decide), and never comes here.
-    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal>;
+    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<StepWrites, StepRefusal>;
 
     /// Decides whether the step may be made, and what it writes.
     ///
     /// # Errors
     /// When the job is in another folder, or the row does not allow the step.
-    fn decide(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+    fn decide(&self, row: JobRow<'_>, now: Timestamp) -> Result<StepWrites, StepRefusal> {
         if Self::FROM.contains(&row.stage) {
             return self.write(row, now);
         }
-        Err(Refusal::WrongStage { step: Self::NAME, at: row.stage, from: Self::FROM })
+        Err(StepRefusal::WrongStage { step: Self::NAME, at: row.stage, from: Self::FROM })
     }
 }
 
 /// The writes of a step.
 #[derive(Clone, Debug)]
-pub struct Step {
+pub struct StepWrites {
     to: Option<Stage>,
     update: RecordUpdate,
     durability: Durability,
 }
 
-impl Step {
+impl StepWrites {
     /// A step to another folder, or to the same one.
     pub fn to(stage: Stage, update: RecordUpdate) -> Self {
         Self { to: Some(stage), update, durability: Durability::Deferred }
@@ -111,7 +111,7 @@ pub enum RecordCheck {
 
 /// The reason why a step is not made. Nothing is written then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum StepRefusal {
     /// The job is in another folder than the step needs.
     #[error("a job in {at}/ has no step `{step}`")]
     WrongStage {
@@ -160,7 +160,7 @@ pub enum Refusal {
     },
 }
 
-impl Refusal {
+impl StepRefusal {
     /// The step that is not made.
     pub fn step(&self) -> StepName {
         match *self {
@@ -287,9 +287,9 @@ mod tests {
             ($($step:ident)*) => { [$(($step::NAME, $step::CHECK)),*] };
         }
         let checks = checks![
-            Fence HoldJob Launch Recover Refuse Reject ReleaseJob Requeue Resume SetAside Ship
-            BeginPull NotePull NotePullError ShipPull StopWaiting Begin Accept Verify Fail FailFinally Interrupt EndUnwanted GiveBack
-            AwaitDeps PutBack Postpone NoteSession RecordRun NoteCheckout NumberReport NotePush
+            FenceJob HoldJob LaunchJob RecoverJob RefuseJob RejectWork ReleaseJob RequeueJob ResumeJob SetAside ShipWork
+            BeginPull NotePull NotePullError ShipPull StopWaiting BeginAttempt AcceptWork VerifyWork FailAttempt FailFinally InterruptAttempt EndUnwanted GiveBack
+            AwaitDeps PutBack PostponeJob NoteSession RecordRun NoteCheckout NumberReport NotePush
             NoteLanding ForgetLanding NoteTrainWait SendBack
         ];
         assert_eq!(checks.map(|(name, _)| name), StepName::ALL);
@@ -314,14 +314,14 @@ mod tests {
         let wrong = refusal(&HoldJob, Stage::Failed, "");
         let from = HoldJob::FROM;
         let step = StepName::Hold;
-        assert_eq!(wrong, Refusal::WrongStage { step, at: Stage::Failed, from });
+        assert_eq!(wrong, StepRefusal::WrongStage { step, at: Stage::Failed, from });
         for step in [StepName::Hold, StepName::Ship] {
             for refusal in [
-                Refusal::WrongStage { step, at: Stage::Failed, from },
-                Refusal::Quarantined { step },
-                Refusal::Held { step },
-                Refusal::LeaseGivenBack { step },
-                Refusal::NoDeadWorker { step },
+                StepRefusal::WrongStage { step, at: Stage::Failed, from },
+                StepRefusal::Quarantined { step },
+                StepRefusal::Held { step },
+                StepRefusal::LeaseGivenBack { step },
+                StepRefusal::NoDeadWorker { step },
             ] {
                 assert_eq!(refusal.step(), step);
             }
@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn notes_move_nothing() {
-        let note = Step::note(RecordUpdate::new().set(RecordKey::Held, "1"));
+        let note = StepWrites::note(RecordUpdate::new().set(RecordKey::Held, "1"));
         assert_eq!((note.stage(), note.durability()), (None, Durability::Deferred));
         assert_eq!(note.update().to_text(), "held=1\n");
         assert_eq!(written(&HoldJob, Stage::Inbox, ""), Ok((None, "held=1\n".to_owned())));

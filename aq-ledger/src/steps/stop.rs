@@ -3,7 +3,7 @@
 use aq_manifest::{Outcome, Stage};
 use jiff::Timestamp;
 
-use super::{JobStep, RecordCheck, Refusal, Step, StepName, StopReason};
+use super::{JobStep, RecordCheck, StepName, StepRefusal, StepWrites, StopReason};
 use crate::{JobRow, RecordKey, RecordUpdate};
 
 /// Ends a waiting job for a person.
@@ -15,25 +15,25 @@ impl JobStep for StopWaiting {
     const FROM: &'static [Stage] = &[Stage::Inbox];
     const CHECK: RecordCheck = RecordCheck::KnownFormat;
 
-    fn write(&self, _: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, _: JobRow<'_>, now: Timestamp) -> Result<StepWrites, StepRefusal> {
         let update = RecordUpdate::new()
             .set(RecordKey::Result, Outcome::Stopped)
             .set(RecordKey::EndedAt, now)
             .set(RecordKey::Message, "stopped by a person before it started");
-        Ok(Step::to(Stage::Failed, update).synced())
+        Ok(StepWrites::to(Stage::Failed, update).synced())
     }
 }
 
 /// Sets a job aside whose lease has passed to another host, and which no worker has.
 #[derive(Clone, Copy, Debug)]
-pub struct Fence;
+pub struct FenceJob;
 
-impl JobStep for Fence {
+impl JobStep for FenceJob {
     const NAME: StepName = StepName::Fence;
     const FROM: &'static [Stage] = &[Stage::Inbox, Stage::Review, Stage::Testing];
     const CHECK: RecordCheck = RecordCheck::Nothing;
 
-    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<StepWrites, StepRefusal> {
         row.expect_no_landing(Self::NAME)?;
         let update = RecordUpdate::new().set(RecordKey::EndedAt, now);
         Ok(StopReason::Fenced.end(RecordUpdate::new()).with(update))
@@ -59,9 +59,9 @@ mod tests {
     fn fences_take_what_nobody_has() {
         let text = "result=fenced\nmessage=its fleet lease has passed to another host\n\
                     ended_at=1970-01-01T00:01:40Z\nmoved_to=quarantine\n";
-        let done = written(&Fence, Stage::Testing, "");
+        let done = written(&FenceJob, Stage::Testing, "");
         assert_eq!(done, Ok((Some(Stage::Quarantine), text.to_owned())));
-        assert_eq!(stages_of(&Fence), [Stage::Inbox, Stage::Review, Stage::Testing]);
-        assert!(is_synced(&Fence, Stage::Inbox));
+        assert_eq!(stages_of(&FenceJob), [Stage::Inbox, Stage::Review, Stage::Testing]);
+        assert!(is_synced(&FenceJob, Stage::Inbox));
     }
 }

@@ -2,7 +2,7 @@
 
 use aq_manifest::{Outcome, Stage};
 
-use super::{Durability, Step};
+use super::{Durability, StepWrites};
 use crate::{RecordKey, RecordUpdate};
 
 /// The reason to end a job before it is done.
@@ -40,10 +40,10 @@ impl StopReason {
     }
 
     /// The end of such a job, after the lines of `update`.
-    pub(super) fn end(self, update: RecordUpdate) -> Step {
+    pub(super) fn end(self, update: RecordUpdate) -> StepWrites {
         let update =
             update.set(RecordKey::Result, self.outcome()).set(RecordKey::Message, self.message());
-        let step = Step::to(self.stage(), update);
+        let step = StepWrites::to(self.stage(), update);
         match self.durability() {
             Durability::Synced => step.synced(),
             Durability::Deferred => step,

@@ -4,7 +4,7 @@ use aq_manifest::{FailureClass, Outcome, Stage};
 use jiff::{SignedDuration, Timestamp};
 
 use super::attempt_end::counted_end;
-use super::{JobStep, RecordCheck, Refusal, Step, StepName};
+use super::{JobStep, RecordCheck, StepName, StepRefusal, StepWrites};
 use crate::{HOST_LACK_KEYS, JobRow, RecordKey, RecordUpdate, TRAIN_WAIT_KEYS, WORKER_KEYS};
 
 /// The pause before a merge is tried again that needs a person, who may have acted.
@@ -43,7 +43,7 @@ impl JobStep for NoteTrainWait<'_> {
     const FROM: &'static [Stage] = &[Stage::Testing];
     const CHECK: RecordCheck = RecordCheck::Nothing;
 
-    fn write(&self, _: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, _: JobRow<'_>, now: Timestamp) -> Result<StepWrites, StepRefusal> {
         let next = now.saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
         let update = RecordUpdate::new()
             .set(RecordKey::TrainWaits, self.refusal)
@@ -52,7 +52,7 @@ impl JobStep for NoteTrainWait<'_> {
             .clear(HOST_LACK_KEYS)
             .clear(&[RecordKey::HostTries])
             .clear(WORKER_KEYS);
-        Ok(Step::note(update))
+        Ok(StepWrites::note(update))
     }
 }
 
@@ -61,7 +61,7 @@ impl JobStep for SendBack<'_> {
     const FROM: &'static [Stage] = &[Stage::Building, Stage::Testing];
     const CHECK: RecordCheck = RecordCheck::Nothing;
 
-    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<StepWrites, StepRefusal> {
         row.expect_no_landing(Self::NAME)?;
         let update = counted_end(row, now)
             .set(RecordKey::FailureClass, self.class)
@@ -69,7 +69,7 @@ impl JobStep for SendBack<'_> {
             .clear(TRAIN_WAIT_KEYS);
         if !self.has_try_left(row) {
             let update = update.set(RecordKey::Result, Outcome::RetriesExhausted);
-            return Ok(Step::to(Stage::Failed, update));
+            return Ok(StepWrites::to(Stage::Failed, update));
         }
         let tries = row.train_tries().unwrap_or(0).saturating_add(1);
         let update = update
@@ -77,7 +77,7 @@ impl JobStep for SendBack<'_> {
             .clear(&[RecordKey::NextEligible])
             .set(RecordKey::Rebase, 1)
             .set(RecordKey::TrainTries, tries);
-        Ok(Step::to(Stage::Inbox, update))
+        Ok(StepWrites::to(Stage::Inbox, update))
     }
 }
 
@@ -128,6 +128,6 @@ mod tests {
         let commit = "0123456789abcdef0123456789abcdef01234567";
         let open = format!("landing=refs/heads/main - {commit}\n");
         let step = StepName::SendBack;
-        assert_eq!(refusal(&back, Stage::Testing, &open), Refusal::LandingOpen { step });
+        assert_eq!(refusal(&back, Stage::Testing, &open), StepRefusal::LandingOpen { step });
     }
 }

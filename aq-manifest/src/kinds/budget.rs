@@ -2,18 +2,18 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Kind, Whole};
-use crate::Budget;
-use crate::reader::Reader;
-use crate::yaml::Node;
+use super::{ValueKind, WholeKind};
+use crate::JobBudget;
+use crate::reader::ValueReader;
+use crate::yaml::YamlNode;
 
 /// The most that a job may use.
-pub(crate) struct Limits;
+pub(crate) struct BudgetKind;
 
-impl Kind for Limits {
-    type Value = Budget;
+impl ValueKind for BudgetKind {
+    type Value = JobBudget;
 
-    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Budget> {
+    fn read(node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> Option<JobBudget> {
         let help = "write `budget: {usd: 2.5, tokens: 500000, turns: 40}`, any of the three";
         let [usd, tokens, turns] = reader.fields(node, ["usd", "tokens", "turns"], help)?;
         let usd = usd.map_or(Some(None), |node| {
@@ -23,9 +23,9 @@ impl Kind for Limits {
             }
             (usd >= 0.0).then_some(Some(usd))
         });
-        let tokens = tokens.map_or(Some(None), |node| Whole::read(node, reader).map(Some));
-        let turns = turns.map_or(Some(None), |node| Whole::read(node, reader).map(Some));
-        Some(Budget { usd: usd?, tokens: tokens?, turns: turns? })
+        let tokens = tokens.map_or(Some(None), |node| WholeKind::read(node, reader).map(Some));
+        let turns = turns.map_or(Some(None), |node| WholeKind::read(node, reader).map(Some));
+        Some(JobBudget { usd: usd?, tokens: tokens?, turns: turns? })
     }
 
     fn schema() -> Json {
@@ -39,9 +39,9 @@ impl Kind for Limits {
             "properties": {
                 "usd": {"type": "number", "minimum": 0, "description": "US dollars."},
                 "tokens": about(
-                    "Input and output tokens together, cached ones not counted.", Whole::schema()
+                    "Input and output tokens together, cached ones not counted.", WholeKind::schema()
                 ),
-                "turns": about("Turns of the model.", Whole::schema())
+                "turns": about("Turns of the model.", WholeKind::schema())
             }
         })
     }

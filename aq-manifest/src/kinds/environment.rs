@@ -4,22 +4,22 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use super::{Kind, Text};
-use crate::reader::Reader;
-use crate::yaml::{Node, Value};
+use super::{TextKind, ValueKind};
+use crate::reader::ValueReader;
+use crate::yaml::{YamlNode, YamlValue};
 
 const MAX_VARIABLES: usize = 256;
 /// Bytes of a variable's name.
 const MAX_NAME: usize = 256;
 
 /// Names and values for the environment of the agent.
-pub(crate) struct Environment;
+pub(crate) struct EnvironmentKind;
 
-impl Kind for Environment {
+impl ValueKind for EnvironmentKind {
     type Value = BTreeMap<String, String>;
 
-    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<BTreeMap<String, String>> {
-        let Value::Map(entries) = &node.value else {
+    fn read(node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> Option<BTreeMap<String, String>> {
+        let YamlValue::Map(entries) = &node.value else {
             let help = "write `env: {NAME: value}`";
             let mut reader = reader.for_secrets("env");
             reader.wrong_type(node, "a map of names to values", Some(help.into()));
@@ -35,7 +35,7 @@ impl Kind for Environment {
             let name = read_variable(name_node, reader);
             let path = format!("env: {}", name.as_deref().unwrap_or_default());
             let mut reader = reader.for_secrets(&path);
-            let value = Text::read(value_node, &mut reader);
+            let value = TextKind::read(value_node, &mut reader);
             if let Some(value) = &value
                 && value.contains("${")
                 && env_reference(value).is_none()
@@ -58,12 +58,12 @@ impl Kind for Environment {
             "type": "object",
             "propertyNames": {"pattern": "^(?!AQ_)[A-Za-z_][A-Za-z0-9_]*$"},
             "maxProperties": MAX_VARIABLES,
-            "additionalProperties": Text::schema()
+            "additionalProperties": TextKind::schema()
         })
     }
 }
 
-fn read_variable(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<String> {
+fn read_variable(node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> Option<String> {
     let name = node.key_text();
     if !is_variable(name) || name.len() > MAX_NAME {
         let help = "a variable's name has letters, digits and `_`, and starts with no digit";

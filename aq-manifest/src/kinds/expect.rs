@@ -2,24 +2,24 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Glob, Kind, List};
-use crate::Expect;
-use crate::reader::Reader;
-use crate::yaml::Node;
+use super::{GlobKind, ListOf, ValueKind};
+use crate::ExpectedLeftovers;
+use crate::reader::ValueReader;
+use crate::yaml::YamlNode;
 
 /// Leftovers of a job that are no surprise.
-pub(crate) struct Expected;
+pub(crate) struct LeftoversKind;
 /// Together they make one automaton, as those of `allowed-scope` do.
-type Globs = List<Glob, 64>;
+type Globs = ListOf<GlobKind, 64>;
 
-impl Kind for Expected {
-    type Value = Expect;
+impl ValueKind for LeftoversKind {
+    type Value = ExpectedLeftovers;
 
-    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Expect> {
+    fn read(node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> Option<ExpectedLeftovers> {
         let help = "write `expect: {leave-out: [\"vendor/**\", stash]}`";
         let [leave_out] = reader.fields(node, ["leave-out"], help)?;
         let leave_out = leave_out.map_or(Some(Vec::new()), |node| Globs::read(node, reader))?;
-        Some(Expect { leave_out })
+        Some(ExpectedLeftovers { leave_out })
     }
 
     fn schema() -> Json {

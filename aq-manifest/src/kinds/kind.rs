@@ -2,15 +2,15 @@
 
 use serde_json::Value as Json;
 
-use crate::reader::Reader;
-use crate::yaml::Node;
+use crate::reader::ValueReader;
+use crate::yaml::YamlNode;
 
 /// A kind of value.
-pub(crate) trait Kind {
+pub(crate) trait ValueKind {
     type Value;
 
     /// Reads the value; `None` when it is wrong, which the reader has been told.
-    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Self::Value>;
+    fn read(node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> Option<Self::Value>;
 
     /// The JSON Schema of what `read` takes.
     fn schema() -> Json;

@@ -4,21 +4,21 @@ use std::marker::PhantomData;
 
 use serde_json::{Value as Json, json};
 
-use super::Kind;
-use crate::reader::Reader;
-use crate::yaml::{Node, Value};
+use super::ValueKind;
+use crate::reader::ValueReader;
+use crate::yaml::{YamlNode, YamlValue};
 
 /// A list of at most `MOST` items.
-pub(crate) struct List<K, const MOST: usize>(PhantomData<K>);
+pub(crate) struct ListOf<K, const MOST: usize>(PhantomData<K>);
 
 /// A list of at most `MOST` items, or one item.
 pub(crate) struct OneOrMore<K, const MOST: usize>(PhantomData<K>);
 
-impl<K: Kind, const MOST: usize> Kind for List<K, MOST> {
+impl<K: ValueKind, const MOST: usize> ValueKind for ListOf<K, MOST> {
     type Value = Vec<K::Value>;
 
-    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Vec<K::Value>> {
-        let Value::List(items) = &node.value else {
+    fn read(node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> Option<Vec<K::Value>> {
+        let YamlValue::List(items) = &node.value else {
             let help = format!("write `{}: [...]`, also for one", reader.key());
             reader.wrong_type(node, "a list", Some(help));
             return None;
@@ -37,17 +37,19 @@ impl<K: Kind, const MOST: usize> Kind for List<K, MOST> {
     }
 }
 
-impl<K: Kind, const MOST: usize> Kind for OneOrMore<K, MOST> {
+impl<K: ValueKind, const MOST: usize> ValueKind for OneOrMore<K, MOST> {
     type Value = Vec<K::Value>;
 
-    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Vec<K::Value>> {
+    fn read(node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> Option<Vec<K::Value>> {
         match &node.value {
-            Value::List(_) => List::<K, MOST>::read(node, reader),
-            Value::Scalar(_) | Value::Map(_) => K::read(node, reader).map(|item| vec![item]),
+            YamlValue::List(_) => ListOf::<K, MOST>::read(node, reader),
+            YamlValue::Scalar(_) | YamlValue::Map(_) => {
+                K::read(node, reader).map(|item| vec![item])
+            }
         }
     }
 
     fn schema() -> Json {
-        json!({"oneOf": [K::schema(), List::<K, MOST>::schema()]})
+        json!({"oneOf": [K::schema(), ListOf::<K, MOST>::schema()]})
     }
 }

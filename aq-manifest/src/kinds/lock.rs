@@ -2,20 +2,20 @@
 
 use serde_json::Value as Json;
 
-use super::{Kind, Line};
-use crate::reader::Reader;
-use crate::yaml::Node;
+use super::{LineKind, ValueKind};
+use crate::reader::ValueReader;
+use crate::yaml::YamlNode;
 
 /// Words that are booleans to some reader of YAML, and no name that anybody chose.
 const SWITCHES: [&str; 8] = ["no", "off", "n", "false", "yes", "on", "y", "true"];
 
 /// A lock: text of one line. `lock: no` means no lock to whoever writes it, which is `none`.
-pub(crate) struct Lock;
+pub(crate) struct LockKind;
 
-impl Kind for Lock {
+impl ValueKind for LockKind {
     type Value = String;
 
-    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<String> {
+    fn read(node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> Option<String> {
         if let Some(text) = reader.plain(node)
             && SWITCHES.contains(&text.to_ascii_lowercase().as_str())
         {
@@ -23,10 +23,10 @@ impl Kind for Lock {
             reader.error(node, "is a switch, not a lock's name", Some(help));
             return None;
         }
-        Line::read(node, reader)
+        LineKind::read(node, reader)
     }
 
     fn schema() -> Json {
-        Line::schema()
+        LineKind::schema()
     }
 }

@@ -11,14 +11,17 @@ mod scalar;
 mod start_point;
 mod text;
 
-pub(crate) use budget::Limits;
-pub(crate) use environment::Environment;
+pub(crate) use budget::BudgetKind;
+pub(crate) use environment::EnvironmentKind;
 pub use environment::env_reference;
-pub(crate) use expect::Expected;
-pub(crate) use kind::Kind;
-pub(crate) use list::{List, OneOrMore};
-pub(crate) use lock::Lock;
+pub(crate) use expect::LeftoversKind;
+pub(crate) use kind::ValueKind;
+pub(crate) use list::{ListOf, OneOrMore};
+pub(crate) use lock::LockKind;
 pub(crate) use retry::RetryRule;
-pub(crate) use scalar::{Bool, Choice, Pause, Whole};
+pub(crate) use scalar::{BoolKind, ChoiceOf, PauseKind, WholeKind};
 pub(crate) use start_point::StartPoint;
-pub(crate) use text::{Branch, Command, Glob, Label, Line, Name, ProfileName, Requires, Text};
+pub(crate) use text::{
+    BranchKind, CommandKind, GlobKind, LabelKind, LineKind, NameKind, ProfileName, RequirementKind,
+    TextKind,
+};

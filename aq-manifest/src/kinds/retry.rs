@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::scalar::duration_schema;
-use super::{Choice, Kind, OneOrMore, Whole};
-use crate::reader::Reader;
-use crate::yaml::{Node, Value};
-use crate::{Backoff, FailureClass, Retry};
+use super::{ChoiceOf, OneOrMore, ValueKind, WholeKind};
+use crate::reader::ValueReader;
+use crate::yaml::{YamlNode, YamlValue};
+use crate::{FailureClass, RetryBackoff, RetryPolicy};
 
 const MAX_ATTEMPTS: u64 = 1000;
 const MAX_FACTOR: f64 = 100.0;
@@ -19,22 +19,23 @@ const DEFAULT_FACTOR: f64 = 2.0;
 /// When to try again.
 pub(crate) struct RetryRule;
 /// The failures that are tried again.
-type Classes = OneOrMore<Choice<FailureClass>, 16>;
+type Classes = OneOrMore<ChoiceOf<FailureClass>, 16>;
 
-impl Kind for RetryRule {
-    type Value = Retry;
+impl ValueKind for RetryRule {
+    type Value = RetryPolicy;
 
-    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Retry> {
+    fn read(node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> Option<RetryPolicy> {
         let [max, backoff, on] =
             reader.fields(node, ["max", "backoff", "on"], "write `retry: {max: 3}`")?;
-        let backoff = backoff.map_or(Some(Backoff::default()), |node| read_backoff(node, reader));
+        let backoff =
+            backoff.map_or(Some(RetryBackoff::default()), |node| read_backoff(node, reader));
         let on = on.map_or(Some(FailureClass::ALL.to_vec()), |node| Classes::read(node, reader));
         let Some(max) = max else {
             let help = "add `max`, the number of attempts in all";
             reader.error(node, "does not say how often", Some(help.into()));
             return None;
         };
-        let max = Whole::read(max, reader).and_then(|n| {
+        let max = WholeKind::read(max, reader).and_then(|n| {
             let good = (1..=MAX_ATTEMPTS).contains(&n);
             if !good {
                 let help =
@@ -43,7 +44,7 @@ impl Kind for RetryRule {
             }
             good.then(|| u32::try_from(n).ok()).flatten()
         })?;
-        Some(Retry { max, backoff: backoff?, on: on? })
+        Some(RetryPolicy { max, backoff: backoff?, on: on? })
     }
 
     fn schema() -> Json {
@@ -73,7 +74,7 @@ impl Kind for RetryRule {
                 },
                 "on": {
                     "description": "The failures that are tried again.",
-                    "default": Choice::<FailureClass>::schema()["enum"],
+                    "default": ChoiceOf::<FailureClass>::schema()["enum"],
                     "oneOf": Classes::schema()["oneOf"]
                 }
             }
@@ -81,9 +82,9 @@ impl Kind for RetryRule {
     }
 }
 
-fn read_backoff(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Backoff> {
-    if !matches!(node.value, Value::Map(_)) {
-        return reader.duration(node).map(Backoff::fixed);
+fn read_backoff(node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> Option<RetryBackoff> {
+    if !matches!(node.value, YamlValue::Map(_)) {
+        return reader.duration(node).map(RetryBackoff::fixed);
     }
     let help = "write `backoff: {initial: 30s, factor: 2, max: 10m}`";
     let [initial, factor_node, max_node] =
@@ -108,5 +109,5 @@ fn read_backoff(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Backoff> {
         reader.error(max_node.unwrap_or(node), "is too short", Some(help.into()));
         return None;
     }
-    Some(Backoff { initial, factor: factor?, max })
+    Some(RetryBackoff { initial, factor: factor?, max })
 }

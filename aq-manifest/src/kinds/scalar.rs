@@ -5,25 +5,25 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use super::Kind;
-use crate::reader::Reader;
+use super::ValueKind;
+use crate::reader::ValueReader;
+use crate::string_enum::StringEnum;
 use crate::suggest::alternatives;
-use crate::words::Word;
-use crate::yaml::Node;
+use crate::yaml::YamlNode;
 
 /// `true` or `false`.
-pub(crate) struct Bool;
+pub(crate) struct BoolKind;
 /// A whole number, not negative.
-pub(crate) struct Whole;
+pub(crate) struct WholeKind;
 /// A duration of at least a second.
-pub(crate) struct Pause;
+pub(crate) struct PauseKind;
 /// One of the words of an enum.
-pub(crate) struct Choice<W>(PhantomData<W>);
+pub(crate) struct ChoiceOf<W>(PhantomData<W>);
 
-impl Kind for Bool {
+impl ValueKind for BoolKind {
     type Value = bool;
 
-    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<bool> {
+    fn read(node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> Option<bool> {
         let value = reader.as_bool(node);
         if value.is_none() {
             let meant = reader.scalar(node).map(str::to_ascii_lowercase);
@@ -42,10 +42,10 @@ impl Kind for Bool {
     }
 }
 
-impl Kind for Whole {
+impl ValueKind for WholeKind {
     type Value = u64;
 
-    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<u64> {
+    fn read(node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> Option<u64> {
         let value = reader.plain(node).and_then(|text| text.parse().ok());
         if value.is_none() {
             reader.wrong_type(node, "a whole number, not negative", None);
@@ -58,10 +58,10 @@ impl Kind for Whole {
     }
 }
 
-impl Kind for Pause {
+impl ValueKind for PauseKind {
     type Value = Duration;
 
-    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Duration> {
+    fn read(node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> Option<Duration> {
         let duration = reader.duration(node)?;
         if duration.is_zero() {
             reader.error(node, "is zero", Some("write at least `1s`".into()));
@@ -75,10 +75,10 @@ impl Kind for Pause {
     }
 }
 
-impl<W: Word> Kind for Choice<W> {
+impl<W: StringEnum> ValueKind for ChoiceOf<W> {
     type Value = W;
 
-    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<W> {
+    fn read(node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> Option<W> {
         let words = W::all().iter().map(|value| value.word());
         let Some(text) = reader.scalar(node) else {
             reader.wrong_type(node, &alternatives(words), None);

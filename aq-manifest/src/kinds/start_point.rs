@@ -2,18 +2,18 @@
 
 use serde_json::{Value as Json, json};
 
-use super::Kind;
+use super::ValueKind;
 use super::text::{MAX_WORD, is_branch};
-use crate::reader::Reader;
-use crate::yaml::Node;
+use crate::reader::ValueReader;
+use crate::yaml::YamlNode;
 
 /// The commit that a job starts from.
 pub(crate) struct StartPoint;
 
-impl Kind for StartPoint {
+impl ValueKind for StartPoint {
     type Value = String;
 
-    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<String> {
+    fn read(node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> Option<String> {
         let text = reader.text(node, "`deps`, or a branch, tag or commit")?;
         if !reader.check_line(node, text, MAX_WORD) {
             return None;

@@ -1,11 +1,11 @@
 //! Text, by what it may hold.
 
-use aq_caps::{Requirement, RequirementError};
+use aq_caps::{HostRequirement, RequirementError};
 use serde_json::{Value as Json, json};
 
-use super::Kind;
-use crate::reader::Reader;
-use crate::yaml::Node;
+use super::ValueKind;
+use crate::reader::ValueReader;
+use crate::yaml::YamlNode;
 use crate::{JobId, scope};
 
 /// Bytes of a shell command: Linux passes at most 128 KiB in one argument.
@@ -18,28 +18,28 @@ pub(super) const MAX_WORD: usize = 256;
 const MAX_NAME: usize = 64;
 
 /// An engine, or a class of them: `[a-z0-9][a-z0-9_-]*`.
-pub(crate) struct Name;
+pub(crate) struct NameKind;
 /// A profile: its file's stem, so the grammar is that of job ids.
 pub(crate) struct ProfileName;
 /// Text of one line.
-pub(crate) struct Line;
+pub(crate) struct LineKind;
 /// A name that people choose: one line, also where it looks like a number.
-pub(crate) struct Label;
+pub(crate) struct LabelKind;
 /// Text of any form.
-pub(crate) struct Text;
+pub(crate) struct TextKind;
 /// A shell command.
-pub(crate) struct Command;
+pub(crate) struct CommandKind;
 /// A requirement on the host.
-pub(crate) struct Requires;
+pub(crate) struct RequirementKind;
 /// A glob over paths of the repository.
-pub(crate) struct Glob;
+pub(crate) struct GlobKind;
 /// A branch of a git repository, as people name it.
-pub(crate) struct Branch;
+pub(crate) struct BranchKind;
 
-impl Kind for Name {
+impl ValueKind for NameKind {
     type Value = String;
 
-    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<String> {
+    fn read(node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> Option<String> {
         let text = reader.text(node, "a name")?;
         let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
         let good = text.starts_with(letter)
@@ -60,10 +60,10 @@ impl Kind for Name {
     }
 }
 
-impl Kind for ProfileName {
+impl ValueKind for ProfileName {
     type Value = String;
 
-    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<String> {
+    fn read(node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> Option<String> {
         let text = reader.text(node, "a profile's name")?;
         match JobId::new(text) {
             Ok(_) => Some(text.to_owned()),
@@ -81,10 +81,10 @@ impl Kind for ProfileName {
     }
 }
 
-impl Kind for Line {
+impl ValueKind for LineKind {
     type Value = String;
 
-    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<String> {
+    fn read(node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> Option<String> {
         let text = reader.text(node, "text")?;
         reader.check_line(node, text, MAX_LINE).then(|| text.to_owned())
     }
@@ -94,10 +94,10 @@ impl Kind for Line {
     }
 }
 
-impl Kind for Label {
+impl ValueKind for LabelKind {
     type Value = String;
 
-    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<String> {
+    fn read(node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> Option<String> {
         let text = reader.any_scalar(node, "text")?;
         reader.check_line(node, text, MAX_WORD).then(|| text.to_owned())
     }
@@ -107,10 +107,10 @@ impl Kind for Label {
     }
 }
 
-impl Kind for Text {
+impl ValueKind for TextKind {
     type Value = String;
 
-    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<String> {
+    fn read(node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> Option<String> {
         let text = reader.any_scalar(node, "text")?;
         reader.check_length(node, text, MAX_COMMAND).then(|| text.to_owned())
     }
@@ -120,10 +120,10 @@ impl Kind for Text {
     }
 }
 
-impl Kind for Command {
+impl ValueKind for CommandKind {
     type Value = String;
 
-    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<String> {
+    fn read(node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> Option<String> {
         // `true` and `false` are commands before they are booleans.
         let text = match reader.as_bool(node) {
             Some(value) => {
@@ -148,10 +148,10 @@ impl Kind for Command {
     }
 }
 
-impl Kind for Requires {
-    type Value = Requirement;
+impl ValueKind for RequirementKind {
+    type Value = HostRequirement;
 
-    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Requirement> {
+    fn read(node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> Option<HostRequirement> {
         let text = reader.text(node, "a requirement")?;
         match text.parse() {
             Ok(requirement) => Some(requirement),
@@ -167,10 +167,10 @@ impl Kind for Requires {
     }
 }
 
-impl Kind for Branch {
+impl ValueKind for BranchKind {
     type Value = String;
 
-    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<String> {
+    fn read(node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> Option<String> {
         let text = reader.text(node, "a branch")?;
         if !reader.check_line(node, text, MAX_WORD) {
             return None;
@@ -204,10 +204,10 @@ pub(super) fn is_branch(name: &str) -> bool {
         && !matches!(name, "@" | "HEAD")
 }
 
-impl Kind for Glob {
+impl ValueKind for GlobKind {
     type Value = String;
 
-    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<String> {
+    fn read(node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> Option<String> {
         let text = reader.text(node, "a glob")?;
         if !reader.check_line(node, text, MAX_WORD) {
             return None;

@@ -4,7 +4,7 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
-use super::pattern::{Part, Pattern, Symbol};
+use super::pattern::{GlobPattern, PatternPart, PatternSymbol};
 
 /// Braces can nest.
 const MAX_BRACES: usize = 16;
@@ -18,11 +18,11 @@ const UNCLOSED: &str =
     "close every `[` and `{`, and put `\\` before a character that is meant as it is";
 
 /// Reads a glob.
-pub(super) fn patterns(glob: &str) -> Result<Vec<Pattern>, Mistake> {
+pub(super) fn patterns(glob: &str) -> Result<Vec<GlobPattern>, Mistake> {
     if glob.matches('{').count() > MAX_BRACES {
         return Err((format!("has more than {MAX_BRACES} `{{`"), "write several globs"));
     }
-    let mut reader = Reader { rest: glob.chars().peekable() };
+    let mut reader = GlobReader { rest: glob.chars().peekable() };
     let mut patterns = Vec::new();
     for text in reader.alternatives(false)? {
         patterns.extend(pattern(&text)?);
@@ -35,23 +35,23 @@ pub(super) fn patterns(glob: &str) -> Result<Vec<Pattern>, Mistake> {
 
 /// A piece of a glob without braces.
 #[derive(Clone, Debug)]
-enum Token {
+enum GlobToken {
     Slash,
     /// A character that has a `\` before it.
     Escaped(char),
-    Symbol(Symbol),
+    Symbol(PatternSymbol),
 }
 
-type Text = Vec<Token>;
+type TextKind = Vec<GlobToken>;
 
-struct Reader<'a> {
+struct GlobReader<'a> {
     rest: Peekable<Chars<'a>>,
 }
 
-impl Reader<'_> {
+impl GlobReader<'_> {
     /// Reads to the end, or inside of braces to the `,` or `}` that ends the alternative.
-    fn alternatives(&mut self, inside: bool) -> Result<Vec<Text>, Mistake> {
-        let mut texts = vec![Text::new()];
+    fn alternatives(&mut self, inside: bool) -> Result<Vec<TextKind>, Mistake> {
+        let mut texts = vec![TextKind::new()];
         loop {
             let token = match self.rest.peek() {
                 None if inside => return Err(no_glob("a `{` is not closed")),
@@ -70,7 +70,7 @@ impl Reader<'_> {
     }
 
     /// Reads what is between braces.
-    fn group(&mut self) -> Result<Vec<Text>, Mistake> {
+    fn group(&mut self) -> Result<Vec<TextKind>, Mistake> {
         if self.rest.peek() == Some(&'}') {
             return Err(no_glob("there is nothing in `{}`"));
         }
@@ -86,33 +86,33 @@ impl Reader<'_> {
         }
     }
 
-    fn token(&mut self) -> Result<Token, Mistake> {
+    fn token(&mut self) -> Result<GlobToken, Mistake> {
         let symbol = match self.rest.next() {
-            Some('/') => return Ok(Token::Slash),
+            Some('/') => return Ok(GlobToken::Slash),
             Some('\\') => {
                 return match self.rest.next() {
                     None => Err(no_glob("it ends in `\\`")),
-                    Some('/') => Ok(Token::Slash),
-                    Some(c) => Ok(Token::Escaped(c)),
+                    Some('/') => Ok(GlobToken::Slash),
+                    Some(c) => Ok(GlobToken::Escaped(c)),
                 };
             }
-            Some('?') => Symbol::Any,
-            Some('*') => Symbol::Star,
+            Some('?') => PatternSymbol::Any,
+            Some('*') => PatternSymbol::Star,
             Some('[') => self.class()?,
-            Some(c) => Symbol::Literal(c),
+            Some(c) => PatternSymbol::Literal(c),
             None => return Err(no_glob("it ends too soon")),
         };
-        Ok(Token::Symbol(symbol))
+        Ok(GlobToken::Symbol(symbol))
     }
 
     /// Reads a class from behind its `[`. A `]` is one of its characters where it is the first.
-    fn class(&mut self) -> Result<Symbol, Mistake> {
+    fn class(&mut self) -> Result<PatternSymbol, Mistake> {
         let negated = self.rest.next_if(|c| matches!(c, '!' | '^')).is_some();
         let mut ranges: Vec<(char, char)> = Vec::new();
         loop {
             let first = match self.class_character()? {
                 (']', false) if !ranges.is_empty() => {
-                    return Ok(Symbol::Class { negated, ranges });
+                    return Ok(PatternSymbol::Class { negated, ranges });
                 }
                 ('[', false) if self.rest.peek() == Some(&':') => {
                     let problem = no_glob("it has a class by name, `[:`").0;
@@ -162,11 +162,11 @@ fn too_many() -> Mistake {
 }
 
 /// Each text with each of the ends.
-fn joined(texts: &[Text], ends: &[Text]) -> Result<Vec<Text>, Mistake> {
+fn joined(texts: &[TextKind], ends: &[TextKind]) -> Result<Vec<TextKind>, Mistake> {
     if texts.len() * ends.len() > MAX_PATTERNS {
         return Err(too_many());
     }
-    let with_ends = |text: &Text| {
+    let with_ends = |text: &TextKind| {
         let text = text.clone();
         ends.iter().map(move |end| [text.as_slice(), end.as_slice()].concat())
     };
@@ -174,11 +174,13 @@ fn joined(texts: &[Text], ends: &[Text]) -> Result<Vec<Text>, Mistake> {
 }
 
 /// Reads a glob whose braces are written out. `None`: it is empty, and no path is.
-fn pattern(text: &Text) -> Result<Option<Pattern>, Mistake> {
+fn pattern(text: &TextKind) -> Result<Option<GlobPattern>, Mistake> {
     match text.first() {
         None => return Ok(None),
-        Some(Token::Slash | Token::Symbol(Symbol::Literal('~'))) => return Err(leaves()),
-        Some(Token::Symbol(Symbol::Literal('!'))) => {
+        Some(GlobToken::Slash | GlobToken::Symbol(PatternSymbol::Literal('~'))) => {
+            return Err(leaves());
+        }
+        Some(GlobToken::Symbol(PatternSymbol::Literal('!'))) => {
             return Err((
                 "starts with `!`, which excludes nothing here".into(),
                 "list what is allowed; write `\\!` for a name that starts so",
@@ -187,36 +189,41 @@ fn pattern(text: &Text) -> Result<Option<Pattern>, Mistake> {
         Some(_) => {}
     }
     let mut parts = Vec::new();
-    for tokens in text.split(|token| matches!(token, Token::Slash)) {
+    for tokens in text.split(|token| matches!(token, GlobToken::Slash)) {
         parts.extend(part(tokens)?);
     }
     // `dir/` is what is below it; `.` and `./` are the whole repository.
-    if parts.is_empty() || matches!(text.last(), Some(Token::Slash)) {
-        parts.push(Part::Tree);
+    if parts.is_empty() || matches!(text.last(), Some(GlobToken::Slash)) {
+        parts.push(PatternPart::Tree);
     }
-    Ok(Some(Pattern::new(parts)))
+    Ok(Some(GlobPattern::new(parts)))
 }
 
 /// Reads what is between two `/`. `None`: it means the directory before it.
-fn part(tokens: &[Token]) -> Result<Option<Part>, Mistake> {
-    let symbols: Vec<Symbol> = tokens
+fn part(tokens: &[GlobToken]) -> Result<Option<PatternPart>, Mistake> {
+    let symbols: Vec<PatternSymbol> = tokens
         .iter()
         .map(|token| match token {
-            Token::Symbol(symbol) => symbol.clone(),
-            Token::Escaped(c) => Symbol::Literal(*c),
-            Token::Slash => Symbol::Literal('/'),
+            GlobToken::Symbol(symbol) => symbol.clone(),
+            GlobToken::Escaped(c) => PatternSymbol::Literal(*c),
+            GlobToken::Slash => PatternSymbol::Literal('/'),
         })
         .collect();
     match symbols.as_slice() {
-        [] | [Symbol::Literal('.')] => Ok(None),
-        [Symbol::Literal('.'), Symbol::Literal('.')] => Err(leaves()),
-        [Symbol::Star, Symbol::Star] => Ok(Some(Part::Tree)),
-        some if some.windows(2).any(|two| matches!(two, [Symbol::Star, Symbol::Star])) => Err((
-            "has a `**` beside other characters".into(),
-            "write `*` for characters of one name; `**` stands alone between two `/`, as in \
+        [] | [PatternSymbol::Literal('.')] => Ok(None),
+        [PatternSymbol::Literal('.'), PatternSymbol::Literal('.')] => Err(leaves()),
+        [PatternSymbol::Star, PatternSymbol::Star] => Ok(Some(PatternPart::Tree)),
+        some if some
+            .windows(2)
+            .any(|two| matches!(two, [PatternSymbol::Star, PatternSymbol::Star])) =>
+        {
+            Err((
+                "has a `**` beside other characters".into(),
+                "write `*` for characters of one name; `**` stands alone between two `/`, as in \
              `**/*.rs`",
-        )),
-        _ => Ok(Some(Part::Name(symbols))),
+            ))
+        }
+        _ => Ok(Some(PatternPart::Name(symbols))),
     }
 }
 

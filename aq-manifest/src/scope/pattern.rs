@@ -4,24 +4,24 @@ use std::str::Chars;
 
 /// A glob whose braces are written out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pattern {
-    parts: Vec<Part>,
+pub(super) struct GlobPattern {
+    parts: Vec<PatternPart>,
     /// Says that it also matches what is below the path that it names.
     takes_below: bool,
 }
 
 /// The text between two `/` of a glob.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum PatternPart {
     /// `**`: any number of parts of a path; at the end of a glob at least one.
     Tree,
     /// One part of a path.
-    Name(Vec<Symbol>),
+    Name(Vec<PatternSymbol>),
 }
 
 /// A piece of the text of one part.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Symbol {
+pub(super) enum PatternSymbol {
     /// This character.
     Literal(char),
     /// Any one character.
@@ -37,19 +37,19 @@ pub(super) enum Symbol {
     },
 }
 
-impl Pattern {
+impl GlobPattern {
     /// A glob of these parts. One that ends in a plain name means a directory of that name, too.
-    pub(super) fn new(mut parts: Vec<Part>) -> Self {
-        parts.dedup_by(|part, before| *part == Part::Tree && *before == Part::Tree);
-        let is_plain = |symbol: &Symbol| matches!(symbol, Symbol::Literal(_));
+    pub(super) fn new(mut parts: Vec<PatternPart>) -> Self {
+        parts.dedup_by(|part, before| *part == PatternPart::Tree && *before == PatternPart::Tree);
+        let is_plain = |symbol: &PatternSymbol| matches!(symbol, PatternSymbol::Literal(_));
         let takes_below =
-            matches!(parts.last(), Some(Part::Name(name)) if name.iter().all(is_plain));
+            matches!(parts.last(), Some(PatternPart::Name(name)) if name.iter().all(is_plain));
         Self { parts, takes_below }
     }
 
     #[cfg(test)]
     pub(super) fn has_tree(&self) -> bool {
-        self.parts.contains(&Part::Tree)
+        self.parts.contains(&PatternPart::Tree)
     }
 
     /// Matches a path, which is given by its parts.
@@ -60,13 +60,15 @@ impl Pattern {
         loop {
             match self.parts.get(part) {
                 None if at == path.len() || self.takes_below => return true,
-                Some(Part::Tree) if part + 1 < self.parts.len() => {
+                Some(PatternPart::Tree) if part + 1 < self.parts.len() => {
                     part += 1;
                     tree = Some((part, at));
                     continue;
                 }
-                Some(Part::Tree) if at < path.len() => return true,
-                Some(Part::Name(name)) if path.get(at).is_some_and(|text| fits(name, text)) => {
+                Some(PatternPart::Tree) if at < path.len() => return true,
+                Some(PatternPart::Name(name))
+                    if path.get(at).is_some_and(|text| fits(name, text)) =>
+                {
                     part += 1;
                     at += 1;
                     continue;
@@ -84,7 +86,7 @@ impl Pattern {
     }
 }
 
-impl Symbol {
+impl PatternSymbol {
     fn takes(&self, c: char) -> bool {
         match self {
             Self::Literal(literal) => *literal == c,
@@ -97,7 +99,7 @@ impl Symbol {
 }
 
 /// Matches a text without a `/` in it.
-fn fits(name: &[Symbol], text: &str) -> bool {
+fn fits(name: &[PatternSymbol], text: &str) -> bool {
     let (mut symbol, mut rest) = (0, text.chars());
     // What comes after the last `*`, and the text that this does not take so far.
     let mut star: Option<(usize, Chars<'_>)> = None;
@@ -105,7 +107,7 @@ fn fits(name: &[Symbol], text: &str) -> bool {
         let mut ahead = rest.clone();
         match (name.get(symbol), ahead.next()) {
             (None, None) => return true,
-            (Some(Symbol::Star), _) => {
+            (Some(PatternSymbol::Star), _) => {
                 symbol += 1;
                 star = Some((symbol, rest.clone()));
                 continue;

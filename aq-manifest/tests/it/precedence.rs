@@ -1,7 +1,8 @@
 //! Job, then profile, then default.
 
 use aq_manifest::{
-    JobSpec, KEYS, Manifest, Origin, ParsedProfile, Profile, parse, parse_profile, prompt, resolve,
+    JobSpec, KEYS, Manifest, ParsedProfile, Profile, ValueOrigin, parse, parse_profile, prompt,
+    resolve,
 };
 
 /// A value for every key that a profile can give, none of them the default.
@@ -67,15 +68,15 @@ fn profile_values_apply_to_jobs() {
 #[test]
 fn each_value_of_a_job_wins_over_its_profile() {
     let profile = profile(ALL);
-    for (line, origin) in [("priority: low", Origin::Job), ("", Origin::Profile)] {
+    for (line, origin) in [("priority: low", ValueOrigin::Job), ("", ValueOrigin::Profile)] {
         let job = job(line);
         let spec = resolve(&job, Some(&profile));
-        let expected = if origin == Origin::Job { "low" } else { "critical" };
+        let expected = if origin == ValueOrigin::Job { "low" } else { "critical" };
         assert_eq!(spec.priority.as_str(), expected);
-        assert_eq!(Origin::of("priority", &job, Some(&profile)), origin);
+        assert_eq!(ValueOrigin::of("priority", &job, Some(&profile)), origin);
         assert_eq!(spec.model.as_deref(), Some("m"));
     }
-    assert_eq!(Origin::of("priority", &Manifest::default(), None), Origin::Default);
+    assert_eq!(ValueOrigin::of("priority", &Manifest::default(), None), ValueOrigin::Default);
     // The job's own list means itself: lists are not joined.
     let spec = resolve(&job("capabilities: [git]"), Some(&profile));
     assert_eq!(spec.capabilities.len(), 1);

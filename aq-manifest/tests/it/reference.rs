@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use aq_manifest::{KEYS, Parsed, parse, parse_profile, schema};
+use aq_manifest::{KEYS, ParsedJobFile, parse, parse_profile, schema};
 
 #[expect(clippy::disallowed_methods, reason = "tests read the documentation")]
 fn page(name: &str) -> String {
@@ -47,7 +47,7 @@ fn the_examples_of_the_reference_are_good() {
     let examples = examples(&page, "markdown");
     assert!(examples.len() >= 3);
     for source in examples {
-        let Parsed { diagnostics, manifest, .. } = parse(&source);
+        let ParsedJobFile { diagnostics, manifest, .. } = parse(&source);
         assert_eq!(diagnostics, [], "{source}");
         assert!(KEYS.iter().any(|key| manifest.is_set(key.name)), "{source}");
     }

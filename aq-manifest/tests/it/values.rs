@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aq_manifest::{Backoff, FailureClass, Manifest, Parsed, Retry, parse};
+use aq_manifest::{FailureClass, Manifest, ParsedJobFile, RetryBackoff, RetryPolicy, parse};
 
 fn keys(yaml: &str) -> Manifest {
     let source = format!("---\n{yaml}\n---\n");
@@ -12,7 +12,7 @@ fn keys(yaml: &str) -> Manifest {
 }
 
 /// The text under the mark of each finding, and its message.
-fn findings<'a>(parsed: &'a Parsed<'_>, source: &'a str) -> Vec<(&'a str, &'a str)> {
+fn findings<'a>(parsed: &'a ParsedJobFile<'_>, source: &'a str) -> Vec<(&'a str, &'a str)> {
     parsed.diagnostics.iter().map(|d| (&source[d.span.clone()], d.message.as_str())).collect()
 }
 
@@ -60,8 +60,11 @@ fn one_name_is_a_list_of_one() {
 #[test]
 fn retry_has_defaults_for_what_it_does_not_say() {
     let seconds = Duration::from_secs;
-    let growing =
-        |initial, factor, max| Backoff { initial: seconds(initial), factor, max: seconds(max) };
+    let growing = |initial, factor, max| RetryBackoff {
+        initial: seconds(initial),
+        factor,
+        max: seconds(max),
+    };
     for (yaml, backoff) in [
         ("{max: 3}", growing(30, 1.0, 30)),
         ("{max: 3, backoff: 2m}", growing(120, 1.0, 120)),
@@ -70,7 +73,7 @@ fn retry_has_defaults_for_what_it_does_not_say() {
         ("{max: 3, backoff: {initial: 2h}}", growing(7200, 2.0, 7200)),
         ("{max: 3, backoff: {initial: 1s, factor: 1.5, max: 1m}}", growing(1, 1.5, 60)),
     ] {
-        let expected = Retry { max: 3, backoff, on: FailureClass::ALL.to_vec() };
+        let expected = RetryPolicy { max: 3, backoff, on: FailureClass::ALL.to_vec() };
         assert_eq!(keys(&format!("retry: {yaml}")).retry, Some(expected), "{yaml}");
     }
     let on = keys("retry: {max: 2, on: [timeout, crash]}").retry.unwrap().on;

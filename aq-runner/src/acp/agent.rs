@@ -16,9 +16,9 @@ use serde_json::Value;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::arguments::AdapterRun;
-use super::client::{Client, ClientRun, Effect};
+use super::client::{AcpClient, ClientEffect, ClientRun};
 use super::event;
-use super::pipes::{Input, Outbox, copy_stderr, last_words, pass_on, read_lines};
+use super::pipes::{AcpInput, LineQueue, copy_stderr, last_words, pass_on, read_lines};
 
 /// The most that may wait for an agent that does not read, beside its longest message, in bytes.
 const UNREAD_MAX: usize = 4 << 20;
@@ -62,7 +62,7 @@ pub(crate) fn adapt(run: AdapterRun) -> io::Result<bool> {
         .stderr(Stdio::piped())
         .spawn();
     match started {
-        Ok(child) => Session::new(child, client, signals).run(),
+        Ok(child) => AgentSession::new(child, client, signals).run(),
         Err(e) => {
             let why = format!("cannot start {name}: {e}");
             print(&event::error(&why, None, None))?;
@@ -79,13 +79,13 @@ fn print(event: &Value) -> io::Result<()> {
 }
 
 /// An agent that runs, and the client that talks with it.
-struct Session {
+struct AgentSession {
     child: Child,
     group: Option<Pid>,
-    client: Client,
-    inputs: Receiver<Input>,
+    client: AcpClient,
+    inputs: Receiver<AcpInput>,
     /// `None` when its input is closed.
-    outbox: Option<Outbox>,
+    outbox: Option<LineQueue>,
     stderr: Arc<Mutex<Vec<u8>>>,
     /// Disconnected at the end of its standard error.
     stderr_end: Option<Receiver<()>>,
@@ -94,7 +94,7 @@ struct Session {
     is_urgent: bool,
 }
 
-impl Session {
+impl AgentSession {
     fn new(mut child: Child, run: ClientRun, signals: signal_hook::iterator::Signals) -> Self {
         let group = Pid::from_raw(child.id().cast_signed());
         let (sender, inputs) = mpsc::sync_channel(QUEUE);
@@ -103,10 +103,10 @@ impl Session {
             read_lines(pipe, sender.clone());
         }
         let stderr_end = child.stderr.take().map(|pipe| copy_stderr(pipe, Arc::clone(&stderr)));
-        let outbox = child.stdin.take().map(Outbox::new);
+        let outbox = child.stdin.take().map(LineQueue::new);
         wait_for_exit(group, sender.clone());
         pass_signals(signals, sender);
-        let client = Client::start(run);
+        let client = AcpClient::start(run);
         let (has_exited, is_urgent) = (false, false);
         Self { child, group, client, inputs, outbox, stderr, stderr_end, has_exited, is_urgent }
     }
@@ -132,22 +132,22 @@ impl Session {
             let due = limit.and_then(|limit| since.checked_add(limit));
             let last_output = exited.and_then(|at| at.checked_add(LAST_OUTPUT));
             match self.next(due.into_iter().chain(last_output).min()) {
-                Some(Input::Line(line)) => {
+                Some(AcpInput::Line(line)) => {
                     pass_on(&line);
                     self.client.line(&line);
                 }
-                Some(Input::Oversized(beginning)) => self.client.oversized(&beginning),
-                Some(Input::Signal(SIGTERM | SIGHUP)) if !self.is_urgent => {
+                Some(AcpInput::Oversized(beginning)) => self.client.oversized(&beginning),
+                Some(AcpInput::Signal(SIGTERM | SIGHUP)) if !self.is_urgent => {
                     self.is_urgent = true;
                     self.client.cancel();
                 }
                 // A second signal, or one from a terminal: at once.
-                Some(Input::Signal(_)) => return Ok(false),
-                Some(Input::Exited) => {
+                Some(AcpInput::Signal(_)) => return Ok(false),
+                Some(AcpInput::Exited) => {
                     self.has_exited = true;
                     exited = Some(Instant::now());
                 }
-                Some(Input::Closed) => self.agent_closed(),
+                Some(AcpInput::Closed) => self.agent_closed(),
                 None if last_output.is_some_and(|at| Instant::now() >= at) => self.agent_closed(),
                 None if due.is_some_and(|at| Instant::now() >= at) => self.client.time_is_up(),
                 None => {}
@@ -159,21 +159,21 @@ impl Session {
     fn serve(&mut self) -> io::Result<Option<bool>> {
         for effect in self.client.take_effects() {
             match effect {
-                Effect::Send(line) => {
+                ClientEffect::Send(line) => {
                     let unread = self.outbox.as_mut().map_or(0, |outbox| outbox.send(line));
                     if unread > UNREAD_MAX {
                         self.client.fail("it asks and does not read the answers");
                         return self.serve();
                     }
                 }
-                Effect::Print(event) => print(&event)?,
-                Effect::End { success } => return Ok(Some(success)),
+                ClientEffect::Print(event) => print(&event)?,
+                ClientEffect::End { success } => return Ok(Some(success)),
             }
         }
         Ok(None)
     }
 
-    fn next(&self, until: Option<Instant>) -> Option<Input> {
+    fn next(&self, until: Option<Instant>) -> Option<AcpInput> {
         let Some(until) = until else { return self.inputs.recv().ok() };
         self.inputs.recv_timeout(until.saturating_duration_since(Instant::now())).ok()
     }
@@ -216,9 +216,9 @@ impl Session {
         let until = Instant::now().checked_add(time);
         while !self.has_exited {
             match self.next(until) {
-                Some(Input::Exited) => self.has_exited = true,
-                Some(Input::Signal(_)) if self.is_urgent => break,
-                Some(Input::Signal(_)) => self.is_urgent = true,
+                Some(AcpInput::Exited) => self.has_exited = true,
+                Some(AcpInput::Signal(_)) if self.is_urgent => break,
+                Some(AcpInput::Signal(_)) => self.is_urgent = true,
                 Some(_) => {}
                 None => break,
             }
@@ -227,19 +227,19 @@ impl Session {
     }
 }
 
-fn wait_for_exit(group: Option<Pid>, inputs: SyncSender<Input>) {
+fn wait_for_exit(group: Option<Pid>, inputs: SyncSender<AcpInput>) {
     let Some(pid) = group else { return };
     thread::spawn(move || {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), options) {}
-        let _ = inputs.send(Input::Exited);
+        let _ = inputs.send(AcpInput::Exited);
     });
 }
 
-fn pass_signals(mut signals: signal_hook::iterator::Signals, inputs: SyncSender<Input>) {
+fn pass_signals(mut signals: signal_hook::iterator::Signals, inputs: SyncSender<AcpInput>) {
     thread::spawn(move || {
         for signal in signals.forever() {
-            if inputs.send(Input::Signal(signal)).is_err() {
+            if inputs.send(AcpInput::Signal(signal)).is_err() {
                 return;
             }
         }

@@ -10,9 +10,9 @@ use super::choice::{ChoiceKind, SessionChoice};
 use super::end::judge_turn;
 use super::event::{self, title};
 use super::failure::CallFailure;
-use super::message::{self, Incoming};
+use super::message::{self, IncomingMessage};
 use super::permission::{cancelled, permission};
-use super::turn::Turn;
+use super::turn::PromptTurn;
 use super::usage::{UsageContext, usage_event};
 
 /// The version that is spoken here.
@@ -28,7 +28,7 @@ const CANCEL_LIMIT: Duration = Duration::from_secs(5);
 
 /// One thing to be done for the client.
 #[derive(Debug, PartialEq)]
-pub(super) enum Effect {
+pub(super) enum ClientEffect {
     /// Send this line to the agent.
     Send(String),
     /// Print this event.
@@ -58,9 +58,9 @@ pub(super) struct ClientRun {
 
 /// Answer that the client waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum ClientStage {
     Initializing,
-    Opening(Opening),
+    Opening(SessionOpening),
     Replaying,
     Choosing(ChoiceKind),
     Prompting,
@@ -70,13 +70,13 @@ enum Stage {
 
 /// The call that opens the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Opening {
+enum SessionOpening {
     New,
     Resume,
     Load,
 }
 
-impl Opening {
+impl SessionOpening {
     fn method(self) -> &'static str {
         match self {
             Self::New => "session/new",
@@ -88,9 +88,9 @@ impl Opening {
 
 /// One conversation with an agent: initialize, open a session, one prompt.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(super) struct AcpClient {
     run: ClientRun,
-    stage: Stage,
+    stage: ClientStage,
     /// Changes whenever the time limit begins anew.
     steps: u64,
     /// The number of the last call.
@@ -103,17 +103,17 @@ pub(super) struct Client {
     session: String,
     /// The choices that are still to be made, with what the agent offers.
     choices: Vec<(ChoiceKind, Option<SessionChoice>)>,
-    turn: Turn,
-    effects: Vec<Effect>,
+    turn: PromptTurn,
+    effects: Vec<ClientEffect>,
 }
 
-impl Client {
+impl AcpClient {
     /// A client that has sent its first call, which is the first effect.
     pub(super) fn start(run: ClientRun) -> Self {
         let cost_before = if run.session.is_some() { run.session_cost } else { Some(0.0) };
         let mut client = Self {
             run,
-            stage: Stage::Initializing,
+            stage: ClientStage::Initializing,
             steps: 0,
             call: 0,
             is_awaiting: false,
@@ -122,7 +122,7 @@ impl Client {
             auth_methods: Value::Null,
             session: String::new(),
             choices: Vec::new(),
-            turn: Turn::new(cost_before),
+            turn: PromptTurn::new(cost_before),
             effects: Vec::new(),
         };
         let capabilities = json!({
@@ -132,24 +132,24 @@ impl Client {
         let params = json!({
             "protocolVersion": VERSION, "clientCapabilities": capabilities, "clientInfo": info,
         });
-        client.call(Stage::Initializing, "initialize", &params);
+        client.call(ClientStage::Initializing, "initialize", &params);
         client
     }
 
     /// The effects since the last call, in order.
-    pub(super) fn take_effects(&mut self) -> Vec<Effect> {
+    pub(super) fn take_effects(&mut self) -> Vec<ClientEffect> {
         std::mem::take(&mut self.effects)
     }
 
     /// The step that the client is at, and how long it may last; `None`: as long as it takes.
     pub(super) fn limit(&self) -> (u64, Option<Duration>) {
         let limit = match self.stage {
-            Stage::Initializing => Some(self.run.setup_limit),
-            Stage::Opening(_) => Some(OPEN_LIMIT),
-            Stage::Replaying => Some(REPLAY_PAUSE),
-            Stage::Choosing(_) => Some(CHOICE_LIMIT),
-            Stage::Cancelling => Some(CANCEL_LIMIT),
-            Stage::Prompting | Stage::Over => None,
+            ClientStage::Initializing => Some(self.run.setup_limit),
+            ClientStage::Opening(_) => Some(OPEN_LIMIT),
+            ClientStage::Replaying => Some(REPLAY_PAUSE),
+            ClientStage::Choosing(_) => Some(CHOICE_LIMIT),
+            ClientStage::Cancelling => Some(CANCEL_LIMIT),
+            ClientStage::Prompting | ClientStage::Over => None,
         };
         (self.steps, limit)
     }
@@ -157,10 +157,10 @@ impl Client {
     /// The current step has lasted for its limit.
     pub(super) fn time_is_up(&mut self) {
         match self.stage {
-            Stage::Replaying => self.choose(),
-            Stage::Cancelling => self.end_cancelled(),
-            Stage::Prompting | Stage::Over => {}
-            Stage::Initializing | Stage::Opening(_) | Stage::Choosing(_) => {
+            ClientStage::Replaying => self.choose(),
+            ClientStage::Cancelling => self.end_cancelled(),
+            ClientStage::Prompting | ClientStage::Over => {}
+            ClientStage::Initializing | ClientStage::Opening(_) | ClientStage::Choosing(_) => {
                 let seconds = self.limit().1.unwrap_or_default().as_secs();
                 let what = self.awaited();
                 self.fail(&format!(
@@ -173,18 +173,18 @@ impl Client {
 
     /// Takes one line of the agent's output.
     pub(super) fn line(&mut self, line: &[u8]) {
-        if self.stage == Stage::Over {
+        if self.stage == ClientStage::Over {
             return;
         }
-        match Incoming::read(line) {
-            Incoming::Answer { id, outcome } if id == self.call && self.is_awaiting => {
+        match IncomingMessage::read(line) {
+            IncomingMessage::Answer { id, outcome } if id == self.call && self.is_awaiting => {
                 self.is_awaiting = false;
                 self.answered(outcome);
             }
-            Incoming::Request { id, method, params } => self.asked(&id, &method, &params),
-            Incoming::Notification { method, params } => self.notified(&method, &params),
-            Incoming::Answer { .. } | Incoming::Other => {}
-            Incoming::Broken => self.fail("it sent a message that is not valid JSON-RPC"),
+            IncomingMessage::Request { id, method, params } => self.asked(&id, &method, &params),
+            IncomingMessage::Notification { method, params } => self.notified(&method, &params),
+            IncomingMessage::Answer { .. } | IncomingMessage::Other => {}
+            IncomingMessage::Broken => self.fail("it sent a message that is not valid JSON-RPC"),
         }
     }
 
@@ -192,7 +192,7 @@ impl Client {
     /// spared.
     pub(super) fn oversized(&mut self, beginning: &[u8]) {
         let beginning = String::from_utf8_lossy(beginning);
-        if self.stage == Stage::Over {
+        if self.stage == ClientStage::Over {
         } else if beginning.contains("\"session/update\"") {
             self.print(event::note("a message of the agent was too long and is left out"));
         } else {
@@ -206,9 +206,9 @@ impl Client {
         let is_plain = !last_words.is_empty() && !self.turn.spoke && !self.turn.called;
         let last = if is_plain { format!(": {last_words}") } else { String::new() };
         match self.stage {
-            Stage::Over => {}
-            Stage::Cancelling => self.end_cancelled(),
-            Stage::Prompting => {
+            ClientStage::Over => {}
+            ClientStage::Cancelling => self.end_cancelled(),
+            ClientStage::Prompting => {
                 self.end_turn_early();
                 self.fail(&format!("it ended in the middle of its turn ({ending}){last}"));
             }
@@ -222,11 +222,11 @@ impl Client {
     /// Somebody wants the run to end.
     pub(super) fn cancel(&mut self) {
         match self.stage {
-            Stage::Over | Stage::Cancelling => {}
-            Stage::Prompting => {
+            ClientStage::Over | ClientStage::Cancelling => {}
+            ClientStage::Prompting => {
                 let params = json!({"sessionId": self.session});
                 self.send(message::notification("session/cancel", &params));
-                self.enter(Stage::Cancelling);
+                self.enter(ClientStage::Cancelling);
             }
             _ => self.end_cancelled(),
         }
@@ -238,7 +238,7 @@ impl Client {
     }
 
     fn fail_with(&mut self, failure: &CallFailure) {
-        if self.stage == Stage::Over {
+        if self.stage == ClientStage::Over {
             return;
         }
         self.print(event::error(&failure.text, failure.code, failure.status));
@@ -247,8 +247,8 @@ impl Client {
 
     fn finish(&mut self, result: Value, success: bool) {
         self.print(result);
-        self.effects.push(Effect::End { success });
-        self.enter(Stage::Over);
+        self.effects.push(ClientEffect::End { success });
+        self.enter(ClientStage::Over);
     }
 
     fn end_cancelled(&mut self) {
@@ -263,25 +263,25 @@ impl Client {
         self.print_turn();
     }
 
-    fn enter(&mut self, stage: Stage) {
+    fn enter(&mut self, stage: ClientStage) {
         self.stage = stage;
         self.steps += 1;
     }
 
     fn send(&mut self, line: String) {
-        self.effects.push(Effect::Send(line));
+        self.effects.push(ClientEffect::Send(line));
     }
 
     fn print(&mut self, event: Value) {
-        self.effects.push(Effect::Print(event));
+        self.effects.push(ClientEffect::Print(event));
     }
 
     fn print_turn(&mut self) {
         let events = self.turn.take_events();
-        self.effects.extend(events.into_iter().map(Effect::Print));
+        self.effects.extend(events.into_iter().map(ClientEffect::Print));
     }
 
-    fn call(&mut self, stage: Stage, method: &str, params: &Value) {
+    fn call(&mut self, stage: ClientStage, method: &str, params: &Value) {
         self.call += 1;
         self.send(message::request(self.call, method, params));
         self.is_awaiting = true;
@@ -291,42 +291,44 @@ impl Client {
     /// The answer that is waited for, in words.
     fn awaited(&self) -> &'static str {
         match self.stage {
-            Stage::Initializing => "initialize",
-            Stage::Opening(opening) => opening.method(),
-            Stage::Choosing(ChoiceKind::Model) => "the choice of a model",
-            Stage::Choosing(ChoiceKind::Mode) => "the choice of a mode",
-            Stage::Replaying => "the prompt",
-            Stage::Prompting | Stage::Cancelling | Stage::Over => "session/prompt",
+            ClientStage::Initializing => "initialize",
+            ClientStage::Opening(opening) => opening.method(),
+            ClientStage::Choosing(ChoiceKind::Model) => "the choice of a model",
+            ClientStage::Choosing(ChoiceKind::Mode) => "the choice of a mode",
+            ClientStage::Replaying => "the prompt",
+            ClientStage::Prompting | ClientStage::Cancelling | ClientStage::Over => {
+                "session/prompt"
+            }
         }
     }
 
     fn answered(&mut self, outcome: Result<Value, Value>) {
         let failed = |error: Value, method: &str| CallFailure::of(&error, method);
         match (self.stage, outcome) {
-            (Stage::Initializing, Ok(answer)) => self.initialized(&answer),
-            (Stage::Opening(opening), Ok(answer)) => self.opened(opening, &answer),
-            (Stage::Opening(opening), Err(error)) => {
+            (ClientStage::Initializing, Ok(answer)) => self.initialized(&answer),
+            (ClientStage::Opening(opening), Ok(answer)) => self.opened(opening, &answer),
+            (ClientStage::Opening(opening), Err(error)) => {
                 let failure = failed(error, opening.method());
                 self.not_opened(opening, failure);
             }
-            (Stage::Choosing(_), Ok(_)) => self.choose(),
-            (Stage::Prompting | Stage::Cancelling, Ok(answer)) => self.ended(answer),
-            (Stage::Cancelling, Err(_)) => self.end_cancelled(),
-            (Stage::Prompting, Err(error)) => {
+            (ClientStage::Choosing(_), Ok(_)) => self.choose(),
+            (ClientStage::Prompting | ClientStage::Cancelling, Ok(answer)) => self.ended(answer),
+            (ClientStage::Cancelling, Err(_)) => self.end_cancelled(),
+            (ClientStage::Prompting, Err(error)) => {
                 self.end_turn_early();
                 self.fail_with(&failed(error, "session/prompt"));
             }
             (stage, Err(error)) => {
                 let what = self.awaited();
                 let mut failure = failed(error, what);
-                if let Stage::Choosing(kind) = stage {
+                if let ClientStage::Choosing(kind) = stage {
                     let kind = kind.name();
                     failure.text =
                         format!("invalid settings: it refused the {kind}: {}", failure.text);
                 }
                 self.fail_with(&failure);
             }
-            (Stage::Replaying | Stage::Over, Ok(_)) => {}
+            (ClientStage::Replaying | ClientStage::Over, Ok(_)) => {}
         }
     }
 
@@ -334,11 +336,11 @@ impl Client {
         let prompt = json!([{"type": "text", "text": self.run.prompt}]);
         let params = json!({"sessionId": self.session, "prompt": prompt});
         self.run.prompt = String::new();
-        self.call(Stage::Prompting, "session/prompt", &params);
+        self.call(ClientStage::Prompting, "session/prompt", &params);
     }
 
     fn ended(&mut self, mut answer: Value) {
-        if self.stage == Stage::Cancelling {
+        if self.stage == ClientStage::Cancelling {
             // Some say "end_turn" all the same.
             answer = match answer {
                 Value::Object(fields) => Value::Object(fields),
@@ -356,21 +358,21 @@ impl Client {
         };
         let usage = usage_event(&answer, context);
         let end = judge_turn(&answer, &mut self.turn, usage);
-        self.effects.extend(end.events.into_iter().map(Effect::Print));
-        self.effects.push(Effect::End { success: end.success });
-        self.enter(Stage::Over);
+        self.effects.extend(end.events.into_iter().map(ClientEffect::Print));
+        self.effects.push(ClientEffect::End { success: end.success });
+        self.enter(ClientStage::Over);
     }
 
     fn asked(&mut self, id: &Value, method: &str, params: &Value) {
         if method != "session/request_permission" {
             return self.send(message::not_offered(id, method));
         }
-        if self.stage == Stage::Cancelling {
+        if self.stage == ClientStage::Cancelling {
             return self.send(message::answer(id, &cancelled()));
         }
         let answer = permission(params, self.run.yolo);
         // The request can be the first that is heard of the tool.
-        if self.stage == Stage::Prompting && params["toolCall"].is_object() {
+        if self.stage == ClientStage::Prompting && params["toolCall"].is_object() {
             let mut update = params["toolCall"].clone();
             update["sessionUpdate"] = "tool_call_update".into();
             self.turn.update(&update);
@@ -388,7 +390,7 @@ impl Client {
 
     /// Before the prompt, news of the session are its history.
     fn notified(&mut self, method: &str, params: &Value) {
-        let is_at_work = matches!(self.stage, Stage::Prompting | Stage::Cancelling);
+        let is_at_work = matches!(self.stage, ClientStage::Prompting | ClientStage::Cancelling);
         let of_ours = params["sessionId"].as_str().is_none_or(|id| id == self.session);
         if method == "session/update" && is_at_work && of_ours {
             self.turn.update(&params["update"]);

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::event::{self, clip};
-use super::turn::Turn;
+use super::turn::PromptTurn;
 
 /// The judgement on an answer to `session/prompt`.
 #[derive(Debug, PartialEq)]
@@ -14,7 +14,7 @@ pub(super) struct TurnEnd {
 }
 
 /// Judges an answer with a stop reason. The turn's last words are among the events.
-pub(super) fn judge_turn(answer: &Value, turn: &mut Turn, usage: Option<Value>) -> TurnEnd {
+pub(super) fn judge_turn(answer: &Value, turn: &mut PromptTurn, usage: Option<Value>) -> TurnEnd {
     let stop = answer["stopReason"].as_str().unwrap_or_default();
     // Models that begin an answer with this word have counted tokens for it.
     let may_be_error = stop == "end_turn" && answer["usage"].is_null();
@@ -58,8 +58,8 @@ mod tests {
 
     use super::*;
 
-    fn turn(words: &[&str]) -> Turn {
-        let mut turn = Turn::default();
+    fn turn(words: &[&str]) -> PromptTurn {
+        let mut turn = PromptTurn::default();
         for text in words {
             let content = json!({"text": text});
             turn.update(&json!({"sessionUpdate": "agent_message_chunk", "content": content}));
@@ -67,7 +67,7 @@ mod tests {
         turn
     }
 
-    fn result(stop: &str, mut turn: Turn) -> (bool, String) {
+    fn result(stop: &str, mut turn: PromptTurn) -> (bool, String) {
         let end = judge_turn(&json!({"stopReason": stop}), &mut turn, None);
         let last = end.events.last().unwrap();
         assert_eq!((&last["type"], &last["success"]), (&json!("result"), &json!(end.success)));

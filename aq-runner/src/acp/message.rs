@@ -7,7 +7,7 @@ const ID_MAX: usize = 200;
 
 /// One message of the agent's.
 #[derive(Debug)]
-pub(super) enum Incoming {
+pub(super) enum IncomingMessage {
     /// A call that waits for an answer.
     Request { id: Value, method: String, params: Value },
     /// A call that does not.
@@ -20,7 +20,7 @@ pub(super) enum Incoming {
     Broken,
 }
 
-impl Incoming {
+impl IncomingMessage {
     /// Reads one line.
     pub(super) fn read(line: &[u8]) -> Self {
         let line = line.trim_ascii();

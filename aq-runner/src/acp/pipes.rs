@@ -20,7 +20,7 @@ const LAST_LINES: usize = 5;
 
 /// One thing that happened.
 #[derive(Debug)]
-pub(super) enum Input {
+pub(super) enum AcpInput {
     Line(Vec<u8>),
     /// A line longer than [`LINE_MAX`] begins like this.
     Oversized(Vec<u8>),
@@ -33,14 +33,14 @@ pub(super) enum Input {
 }
 
 /// Lines on their way to the agent, which may not read them.
-pub(super) struct Outbox {
+pub(super) struct LineQueue {
     lines: Sender<String>,
     unread: Arc<AtomicUsize>,
     /// The longest line so far: a prompt may be long.
     longest: usize,
 }
 
-impl Outbox {
+impl LineQueue {
     pub(super) fn new(mut pipe: ChildStdin) -> Self {
         let (lines, waiting) = mpsc::channel::<String>();
         let unread = Arc::new(AtomicUsize::new(0));
@@ -64,7 +64,7 @@ impl Outbox {
     }
 }
 
-pub(super) fn read_lines(pipe: ChildStdout, inputs: SyncSender<Input>) {
+pub(super) fn read_lines(pipe: ChildStdout, inputs: SyncSender<AcpInput>) {
     thread::spawn(move || {
         let mut pipe = BufReader::with_capacity(64 << 10, pipe);
         while let Ok(Some(input)) = next_line(&mut pipe) {
@@ -72,25 +72,25 @@ pub(super) fn read_lines(pipe: ChildStdout, inputs: SyncSender<Input>) {
                 return;
             }
         }
-        let _ = inputs.send(Input::Closed);
+        let _ = inputs.send(AcpInput::Closed);
     });
 }
 
 /// The next line, without its newline; the rest of one that is too long is skipped.
-fn next_line(pipe: &mut impl BufRead) -> io::Result<Option<Input>> {
+fn next_line(pipe: &mut impl BufRead) -> io::Result<Option<AcpInput>> {
     let most = LINE_MAX as u64 + 1;
     let mut line = Vec::new();
     if pipe.by_ref().take(most).read_until(b'\n', &mut line)? == 0 {
         return Ok(None);
     }
     if line.len() <= LINE_MAX {
-        return Ok(Some(Input::Line(line)));
+        return Ok(Some(AcpInput::Line(line)));
     }
     if line.last() != Some(&b'\n') {
         pipe.skip_until(b'\n')?;
     }
     line.truncate(BEGINNING);
-    Ok(Some(Input::Oversized(line)))
+    Ok(Some(AcpInput::Oversized(line)))
 }
 
 /// Passes on a line that is no JSON: some programs say there what they should say elsewhere.
@@ -133,7 +133,7 @@ pub(super) fn last_words(stderr: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn lines(bytes: &[u8]) -> Vec<Input> {
+    fn lines(bytes: &[u8]) -> Vec<AcpInput> {
         let mut pipe = BufReader::with_capacity(1000, bytes);
         std::iter::from_fn(|| next_line(&mut pipe).unwrap()).collect()
     }
@@ -144,7 +144,7 @@ mod tests {
         bytes.extend_from_slice(&vec![b'x'; LINE_MAX + 100]);
         bytes.extend_from_slice(b"\ntwo");
         let got = lines(&bytes);
-        let [Input::Line(one), Input::Oversized(long), Input::Line(two)] = &got[..] else {
+        let [AcpInput::Line(one), AcpInput::Oversized(long), AcpInput::Line(two)] = &got[..] else {
             panic!("{} inputs", got.len());
         };
         assert_eq!(
@@ -157,10 +157,10 @@ mod tests {
     fn a_line_at_the_limit_is_read() {
         let mut bytes = vec![b'x'; LINE_MAX - 1];
         bytes.push(b'\n');
-        assert!(matches!(&lines(&bytes)[..], [Input::Line(line)] if line.len() == LINE_MAX));
+        assert!(matches!(&lines(&bytes)[..], [AcpInput::Line(line)] if line.len() == LINE_MAX));
         bytes.insert(0, b'x');
         bytes.push(b'a');
-        assert!(matches!(&lines(&bytes)[..], [Input::Oversized(_), Input::Line(_)]));
+        assert!(matches!(&lines(&bytes)[..], [AcpInput::Oversized(_), AcpInput::Line(_)]));
     }
 
     #[test]

@@ -5,11 +5,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::client::{Client, ClientRun, Effect};
+use super::client::{AcpClient, ClientEffect, ClientRun};
 
 /// A client and everything that it did.
 struct Talk {
-    client: Client,
+    client: AcpClient,
     sent: Vec<Value>,
     events: Vec<Value>,
     end: Option<bool>,
@@ -30,7 +30,7 @@ fn resuming() -> ClientRun {
 
 impl Talk {
     fn new(run: ClientRun) -> Self {
-        let client = Client::start(run);
+        let client = AcpClient::start(run);
         let mut talk = Self { client, sent: Vec::new(), events: Vec::new(), end: None };
         talk.collect();
         talk
@@ -40,9 +40,9 @@ impl Talk {
         for effect in self.client.take_effects() {
             assert_eq!(self.end, None, "nothing follows the end");
             match effect {
-                Effect::Send(line) => self.sent.push(serde_json::from_str(&line).unwrap()),
-                Effect::Print(event) => self.events.push(event),
-                Effect::End { success } => self.end = Some(success),
+                ClientEffect::Send(line) => self.sent.push(serde_json::from_str(&line).unwrap()),
+                ClientEffect::Print(event) => self.events.push(event),
+                ClientEffect::End { success } => self.end = Some(success),
             }
         }
     }

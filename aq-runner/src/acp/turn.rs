@@ -15,7 +15,7 @@ const PLAN_MAX: usize = 100;
 
 /// The agent's work on a prompt, as far as it was reported. Memory is bounded.
 #[derive(Debug, Default)]
-pub(super) struct Turn {
+pub(super) struct PromptTurn {
     /// The agent has said something.
     pub(super) spoke: bool,
     /// The agent has called a tool.
@@ -43,7 +43,7 @@ struct ToolState {
     is_over: bool,
 }
 
-impl Turn {
+impl PromptTurn {
     /// A turn of a session that has cost so much before.
     pub(super) fn new(cost_before: Option<f64>) -> Self {
         Self { cost_before, ..Self::default() }
@@ -223,7 +223,7 @@ mod tests {
     }
 
     fn events_after(cost_before: Option<f64>, updates: &[Value]) -> Vec<Value> {
-        let mut turn = Turn::new(cost_before);
+        let mut turn = PromptTurn::new(cost_before);
         updates.iter().for_each(|update| turn.update(update));
         turn.end();
         turn.take_events()
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn floods_take_bounded_memory() {
-        let mut turn = Turn::default();
+        let mut turn = PromptTurn::default();
         let long = "ö".repeat(100_000);
         for n in 0..5000 {
             turn.update(&tool(&n.to_string(), "tool_call", "pending"));
@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn last_words_in_one_piece_can_be_an_error() {
-        let mut turn = Turn::default();
+        let mut turn = PromptTurn::default();
         turn.update(&chunk("Info: again"));
         turn.update(&chunk("Error: HTTP 401"));
         assert_eq!(turn.take_error().as_deref(), Some("Error: HTTP 401"));

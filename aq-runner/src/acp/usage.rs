@@ -40,7 +40,7 @@ pub(super) struct UsageContext<'a> {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Tokens {
+struct TokenUsage {
     input: Option<u64>,
     cached: Option<u64>,
     cache_write: Option<u64>,
@@ -53,9 +53,9 @@ pub(super) fn usage_event(answer: &Value, context: UsageContext<'_>) -> Option<V
     let tokens = match of_usage(&answer["usage"]) {
         Some(tokens) if spans_run(&answer["usage"], context) => tokens,
         _ if !context.resumed => of_quota(&answer["_meta"]["quota"]),
-        _ => Tokens::default(),
+        _ => TokenUsage::default(),
     };
-    if tokens == Tokens::default() && context.cost_usd.is_none() {
+    if tokens == TokenUsage::default() && context.cost_usd.is_none() {
         return None;
     }
     let mut event = json!({"type": "usage", "spans": "run"});
@@ -96,7 +96,7 @@ fn spans_run(usage: &Value, context: UsageContext<'_>) -> bool {
 }
 
 /// The total tells what is part of what.
-fn of_usage(usage: &Value) -> Option<Tokens> {
+fn of_usage(usage: &Value) -> Option<TokenUsage> {
     let count = |key: &str| usage[key].as_u64();
     let (input, output) = (count("inputTokens")?, count("outputTokens")?);
     let (read, write) = (count("cachedReadTokens"), count("cachedWriteTokens"));
@@ -108,16 +108,16 @@ fn of_usage(usage: &Value) -> Option<Tokens> {
         // No model has answered.
         return None;
     }
-    let inside = Tokens {
+    let inside = TokenUsage {
         input: Some(input.saturating_sub(read.unwrap_or_default())),
         cached: read,
         cache_write: None,
         output: Some(output),
         reasoning: None,
     };
-    let outside = Tokens { input: Some(input), cache_write: write, ..inside };
-    let beside = |tokens: Tokens| Tokens { reasoning: thought, ..tokens };
-    let mut found: Option<Tokens> = None;
+    let outside = TokenUsage { input: Some(input), cache_write: write, ..inside };
+    let beside = |tokens: TokenUsage| TokenUsage { reasoning: thought, ..tokens };
+    let mut found: Option<TokenUsage> = None;
     for (total, tokens) in [
         (sum(&[]), inside),
         (sum(&[thought]), beside(inside)),
@@ -125,7 +125,7 @@ fn of_usage(usage: &Value) -> Option<Tokens> {
         (sum(&[read, write, thought]), beside(outside)),
     ] {
         let fits = count("totalTokens") == Some(total);
-        let same = |found: Tokens| plain(found) == plain(tokens);
+        let same = |found: TokenUsage| plain(found) == plain(tokens);
         if fits && found.is_some_and(|found| !same(found)) {
             found = None;
             break;
@@ -136,26 +136,26 @@ fn of_usage(usage: &Value) -> Option<Tokens> {
     }
     // Without a total that fits, only what is the same in every reading.
     let no_cache = read.unwrap_or_default() == 0 && write.unwrap_or_default() == 0;
-    let sure = Tokens {
+    let sure = TokenUsage {
         input: Some(input).filter(|_| no_cache),
         cached: read,
         output: Some(output),
-        ..Tokens::default()
+        ..TokenUsage::default()
     };
     Some(found.unwrap_or(sure))
 }
 
 /// Numbers to compare: no number and none are the same.
-fn plain(tokens: Tokens) -> [u64; 5] {
-    let Tokens { input, cached, cache_write, output, reasoning } = tokens;
+fn plain(tokens: TokenUsage) -> [u64; 5] {
+    let TokenUsage { input, cached, cache_write, output, reasoning } = tokens;
     [input, cached, cache_write, output, reasoning].map(Option::unwrap_or_default)
 }
 
 /// Gemini's own field. Its input holds cached tokens and does not say how many, so it stays
 /// unknown.
-fn of_quota(quota: &Value) -> Tokens {
+fn of_quota(quota: &Value) -> TokenUsage {
     let output = quota["token_count"]["output_tokens"].as_u64().filter(|&output| output > 0);
-    Tokens { output, ..Tokens::default() }
+    TokenUsage { output, ..TokenUsage::default() }
 }
 
 #[cfg(test)]

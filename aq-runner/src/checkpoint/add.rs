@@ -7,13 +7,13 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::checkout::{Checkout, remove};
+use super::checkout::{JobCheckout, remove};
 use super::error::{CheckpointError, Result};
 use super::gitlinks::Gitlinks;
 use super::left::LeftOut;
-use super::nested::{Ignored, Known, Nested, has_files, place_in, shown};
+use super::nested::{IgnoreSetting, NestedOrigin, NestedRepository, has_files, place_in, shown};
 use super::repository::CommitId;
-use super::wip::Wip;
+use super::wip::JobBranch;
 
 /// The reason to leave out files in the place of a repository.
 const FILES_OF_NONE: &str = "files are where a submodule is to be that is not checked out";
@@ -22,12 +22,12 @@ const MOST_BAD: usize = 20;
 /// The time for that, where each may take its own.
 const ADD_TIME: Duration = Duration::from_secs(10 * 60);
 
-impl Wip {
+impl JobBranch {
     /// Adds all changes of the files to an index, and answers what it could not take.
     ///
     /// # Errors
     /// When git cannot use the index at all.
-    pub(super) fn add_all(&self, checkout: &Checkout, index: &Path) -> Result<Vec<LeftOut>> {
+    pub(super) fn add_all(&self, checkout: &JobCheckout, index: &Path) -> Result<Vec<LeftOut>> {
         let known = self.gitlinks(checkout, index)?;
         let mut left = self.add_files(checkout, index, &known)?;
         self.update_gitlinks(checkout, index, &known)?;
@@ -37,7 +37,7 @@ impl Wip {
 
     fn add_files(
         &self,
-        checkout: &Checkout,
+        checkout: &JobCheckout,
         index: &Path,
         links: &Gitlinks,
     ) -> Result<Vec<LeftOut>> {
@@ -65,7 +65,7 @@ impl Wip {
     /// Adds what can be added: half of the changed files, and half of those that do not go, and so
     /// on. What is in the index stays: files that are not looked at, or not found for a moment, are
     /// not deleted.
-    fn add_each(&self, checkout: &Checkout, index: &Path) -> Result<Vec<LeftOut>> {
+    fn add_each(&self, checkout: &JobCheckout, index: &Path) -> Result<Vec<LeftOut>> {
         unlock(index)?;
         let mut open = vec![self.changed_paths(checkout, index)?];
         let mut left = Vec::new();
@@ -101,7 +101,7 @@ impl Wip {
     /// The words of git when it cannot add these.
     fn add_some(
         &self,
-        checkout: &Checkout,
+        checkout: &JobCheckout,
         index: &Path,
         paths: &[OsString],
     ) -> Result<Option<String>> {
@@ -116,7 +116,7 @@ impl Wip {
 
     /// Files that may have changed, by their times, and those that git does not know. Nothing of
     /// them is read.
-    fn changed_paths(&self, checkout: &Checkout, index: &Path) -> Result<Vec<OsString>> {
+    fn changed_paths(&self, checkout: &JobCheckout, index: &Path) -> Result<Vec<OsString>> {
         let call = |subcommand| {
             checkout.call(self.repo.git(), subcommand).env("GIT_INDEX_FILE", index).slow()
         };
@@ -134,7 +134,7 @@ impl Wip {
 
     /// Looks into the repositories inside. The index keeps those that the job started with, and
     /// submodules; by what it says of another one nobody would find its commits again.
-    fn look_inside(&self, checkout: &Checkout, index: &Path) -> Result<Vec<LeftOut>> {
+    fn look_inside(&self, checkout: &JobCheckout, index: &Path) -> Result<Vec<LeftOut>> {
         let links = self.gitlinks(checkout, index)?;
         let beside = checkout.own.as_ref().map(|own| self.worktrees_of(own)).unwrap_or_default();
         let passed_over = match &checkout.own {
@@ -155,7 +155,7 @@ impl Wip {
                 unknown.insert(path.clone(), commit.clone());
             }
             let root = checkout.root.join(path);
-            let Some(nested) = Nested::at(&root) else {
+            let Some(nested) = NestedRepository::at(&root) else {
                 // Git looks into no directory that should be a repository.
                 if has_files(&root) {
                     left.push(LeftOut::new(shown(path), FILES_OF_NONE));
@@ -167,7 +167,7 @@ impl Wip {
             let of_user = of_user.filter(|dir| dir.is_dir());
             let commit = started_with.get(path).cloned();
             let ignored = self.ignored(name)?;
-            let known = Known { commit, of_user };
+            let known = NestedOrigin { commit, of_user };
             if let Some(why) = self.left_in(checkout, &nested, &known, ignored)? {
                 left.push(LeftOut::new(shown(path), why));
             }
@@ -179,8 +179,8 @@ impl Wip {
             if !seen.insert(nested.root().to_owned()) {
                 continue;
             }
-            let (nested, known) = (&nested, Known { commit, of_user: None });
-            if let Some(why) = self.left_in(checkout, nested, &known, Ignored::Nothing)? {
+            let (nested, known) = (&nested, NestedOrigin { commit, of_user: None });
+            if let Some(why) = self.left_in(checkout, nested, &known, IgnoreSetting::Nothing)? {
                 left.push(LeftOut::new(shown(&place_in(checkout, nested.root())), why));
             }
         }
@@ -189,10 +189,10 @@ impl Wip {
     }
 
     /// What the user, not the agent, says of a submodule.
-    fn ignored(&self, name: Option<&String>) -> Result<Ignored> {
-        let Some(name) = name else { return Ok(Ignored::Nothing) };
+    fn ignored(&self, name: Option<&String>) -> Result<IgnoreSetting> {
+        let Some(name) = name else { return Ok(IgnoreSetting::Nothing) };
         let call = self.repo.call("config").arg(format!("submodule.{name}.ignore"));
-        Ok(Ignored::parse(String::from_utf8_lossy(&call.output()?.stdout).trim()))
+        Ok(IgnoreSetting::parse(String::from_utf8_lossy(&call.output()?.stdout).trim()))
     }
 
     /// The repositories inside of a commit.

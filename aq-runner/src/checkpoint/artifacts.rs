@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use aq_manifest::ScopeSet;
 
 use super::checkout::remove;
-use super::error::{At, CheckpointError, Result};
+use super::error::{CheckpointError, HeadState, Result};
 
 const MAX_FILES: u64 = 10_000;
 const MAX_BYTES: u64 = 4 << 30;
@@ -16,7 +16,7 @@ const MAX_VISITED: u64 = 2_000_000;
 
 /// What was kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Collected {
+pub struct CollectedFiles {
     /// How many files.
     pub files: u64,
     /// Their size together, in bytes.
@@ -29,10 +29,15 @@ pub struct Collected {
 ///
 /// # Errors
 /// When a glob is malformed, a file cannot be copied, or there are more than 10,000 files or 4 GiB.
-pub fn collect(globs: &[String], from: &Path, to: &Path) -> Result<Collected> {
+pub fn collect(globs: &[String], from: &Path, to: &Path) -> Result<CollectedFiles> {
     remove(to)?;
-    let mut walk =
-        Walk { scope: ScopeSet::new(globs)?, from, to, visited: 0, done: Collected::default() };
+    let mut walk = ArtifactWalk {
+        scope: ScopeSet::new(globs)?,
+        from,
+        to,
+        visited: 0,
+        done: CollectedFiles::default(),
+    };
     let mut starts: Vec<PathBuf> = globs.iter().map(|glob| literal_part(glob)).collect();
     starts.sort();
     // A part inside another one would be walked twice.
@@ -45,15 +50,15 @@ pub fn collect(globs: &[String], from: &Path, to: &Path) -> Result<Collected> {
     Ok(walk.done)
 }
 
-struct Walk<'a> {
+struct ArtifactWalk<'a> {
     scope: ScopeSet,
     from: &'a Path,
     to: &'a Path,
     visited: u64,
-    done: Collected,
+    done: CollectedFiles,
 }
 
-impl Walk<'_> {
+impl ArtifactWalk<'_> {
     fn visit(&mut self, start: &Path) -> Result<()> {
         let mut open = vec![start.to_owned()];
         while let Some(path) = open.pop() {

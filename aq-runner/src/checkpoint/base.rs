@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::error::{At, CheckpointError, Result};
+use super::error::{CheckpointError, HeadState, Result};
 use super::files;
 use super::repository::CommitId;
-use super::wip::Job;
+use super::wip::CheckpointJob;
 
 /// The most that is read of a ground's file, in bytes: a job has at most 1,000 deps.
 const MAX_LEN: u64 = 1 << 20;
@@ -21,7 +21,7 @@ pub struct DepTip {
 
 /// A base, and what it is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ground {
+pub struct WorkBase {
     /// The commit of the target.
     pub target: CommitId,
     /// The work of other jobs in it that the target did not have, in the order of their merge.
@@ -34,7 +34,7 @@ pub struct Ground {
 #[derive(Clone, Debug)]
 pub enum StartPoint {
     /// The target, with the work of these jobs that it does not have yet.
-    Deps(Vec<Job>),
+    Deps(Vec<CheckpointJob>),
     /// This branch, tag or commit.
     Revision(String),
 }
@@ -45,7 +45,7 @@ impl Default for StartPoint {
     }
 }
 
-impl Ground {
+impl WorkBase {
     /// The target alone.
     pub(super) fn bare(target: CommitId) -> Self {
         Self { base: target.clone(), target, deps: Vec::new() }
@@ -100,10 +100,10 @@ mod tests {
             DepTip { job: "schema".to_owned(), tip: commit("1") },
             DepTip { job: "seed.2".to_owned(), tip: commit("2") },
         ];
-        let ground = Ground { target: commit("3"), deps, base: commit("4") };
-        assert_eq!(Ground::parse(&ground.text()), Some(ground));
-        let bare = Ground::bare(commit("5"));
-        assert_eq!(Ground::parse(&bare.text()), Some(bare));
+        let ground = WorkBase { target: commit("3"), deps, base: commit("4") };
+        assert_eq!(WorkBase::parse(&ground.text()), Some(ground));
+        let bare = WorkBase::bare(commit("5"));
+        assert_eq!(WorkBase::parse(&bare.text()), Some(bare));
     }
 
     #[test]
@@ -117,7 +117,7 @@ mod tests {
             line("target") + "dep a\n" + &line("base"),
             line("target") + &line("base") + "more",
         ] {
-            assert_eq!(Ground::parse(&text), None, "{text}");
+            assert_eq!(WorkBase::parse(&text), None, "{text}");
         }
     }
 }

@@ -2,15 +2,15 @@
 
 use std::io::Write;
 
-use super::error::{At, CheckpointError, Result};
-use super::git::{Call, failure};
+use super::error::{CheckpointError, HeadState, Result};
+use super::git::{GitCommand, failure};
 use super::repository::nonsense;
-use super::wip::Wip;
+use super::wip::JobBranch;
 
 /// The changes between a job's base and its branch. A renamed file is one that went and one that
 /// came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Changes {
+pub struct BranchChanges {
     /// How many files differ.
     pub files_changed: u64,
     /// Lines that came; binary files have none.
@@ -31,20 +31,20 @@ pub struct DiffBounds {
     pub memory: u64,
 }
 
-impl Wip {
+impl JobBranch {
     /// What changed, in numbers and by name. A branch that is gone has changed nothing.
     ///
     /// # Errors
     /// When git fails.
-    pub fn changes(&self) -> Result<Changes> {
+    pub fn changes(&self) -> Result<BranchChanges> {
         let call = self.repo.call("diff-tree").args(["-r", "-z", "--numstat", "--no-renames"]);
         let call = call.args(["--no-ext-diff", "--no-textconv", "--ignore-submodules=none"]);
         let output = call.args([self.base().as_str(), &self.work_name()?, "--"]).slow().output()?;
         if output.code() != Some(0) && self.tip()?.is_none() {
-            return Ok(Changes::default());
+            return Ok(BranchChanges::default());
         }
         let output = output.success()?;
-        let mut changes = Changes::default();
+        let mut changes = BranchChanges::default();
         for field in output.fields() {
             let mut parts = field.splitn(3, '\t');
             let (Some(added), Some(deleted), Some(path)) =
@@ -74,14 +74,14 @@ impl Wip {
     /// file is shown as if it were binary.
     ///
     /// # Errors
-    /// As [`Wip::diff`], and when git needs more memory.
+    /// As [`JobBranch::diff`], and when git needs more memory.
     pub fn bounded_diff(&self, bounds: DiffBounds, out: &mut dyn Write) -> Result<()> {
         let largest = format!("core.bigFileThreshold={}", bounds.largest_file);
         let call = self.repo.call_with(&["-c", &largest], "diff").arg("--color=never");
         self.write_diff(call.memory(bounds.memory), out)
     }
 
-    fn write_diff(&self, call: Call, out: &mut dyn Write) -> Result<()> {
+    fn write_diff(&self, call: GitCommand, out: &mut dyn Write) -> Result<()> {
         let Some(tip) = self.tip()? else {
             return Err(CheckpointError::NoBranch(self.branch().to_owned()));
         };

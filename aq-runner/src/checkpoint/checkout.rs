@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use crate::disk::remove_tree;
 
-use super::error::{At, Result};
+use super::error::{HeadState, Result};
 use super::files;
-use super::git::{Call, Git};
+use super::git::{GitCommand, GitProgram};
 use super::own::{OwnRepository, borrowed_from};
 
 /// The index in which a checkpoint is made. There is one in a checkout at a time, so what lies
@@ -48,7 +48,7 @@ pub(super) const UNFINISHED_DETAILS: &[&str] = &[
 const INDEX_FILES: [&str; 2] = [INDEX, "aq-index.lock"];
 
 #[derive(Clone, Debug)]
-pub(super) struct Checkout {
+pub(super) struct JobCheckout {
     /// Where `HEAD` and the index are; `None` when that is lost and only the files are there.
     pub(super) git_dir: Option<PathBuf>,
     pub(super) root: PathBuf,
@@ -62,9 +62,9 @@ pub(super) struct Checkout {
     pub(super) objects: Option<PathBuf>,
 }
 
-impl Checkout {
+impl JobCheckout {
     /// A call on the files. It does not look at `.git` in the directory, which an agent can change.
-    pub(super) fn call(&self, git: &Git, subcommand: &str) -> Call {
+    pub(super) fn call(&self, git: &GitProgram, subcommand: &str) -> GitCommand {
         let call = git
             .call(&self.root, subcommand)
             .env("GIT_DIR", self.git_dir.as_ref().unwrap_or(&self.common_dir))

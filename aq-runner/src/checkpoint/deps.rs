@@ -6,12 +6,12 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::base::{DepTip, Ground, StartPoint};
-use super::error::{At, CheckpointError, Result};
+use super::base::{DepTip, StartPoint, WorkBase};
+use super::error::{CheckpointError, HeadState, Result};
 use super::files;
 use super::own::{HELD, digest};
 use super::repository::{CommitId, branch_at, git_dir_at, repository_at};
-use super::wip::{BRANCHES, Isolation, Job, Target, Wip, branch_ref};
+use super::wip::{BRANCHES, CheckpointJob, JobBranch, MergeTarget, WorkIsolation, branch_ref};
 
 /// The most commits of a target that are searched for a dep's work.
 const SEARCHED: usize = 64;
@@ -19,9 +19,9 @@ const SEARCHED: usize = 64;
 /// The most that is read of packed refs, in bytes.
 const MAX_PACKED: u64 = 64 << 20;
 
-impl Wip {
+impl JobBranch {
     /// The ground of a job that has not started yet, and whose ground is its target alone.
-    pub(super) fn first_ground(&self, start: &StartPoint) -> Result<Ground> {
+    pub(super) fn first_ground(&self, start: &StartPoint) -> Result<WorkBase> {
         match start {
             StartPoint::Deps(deps) => {
                 let tips = self.tips_of(deps)?;
@@ -34,19 +34,19 @@ impl Wip {
                     branch: self.branch().to_owned(),
                     base: name.clone(),
                 })?;
-                Ok(Ground { base, ..self.ground.clone() })
+                Ok(WorkBase { base, ..self.ground.clone() })
             }
         }
     }
 
     /// The ground of a target with these deps' work.
-    pub(super) fn ground_on(&self, target: &CommitId, deps: &[DepTip]) -> Result<Ground> {
-        let bare = self.on_ground(Ground::bare(target.clone()));
+    pub(super) fn ground_on(&self, target: &CommitId, deps: &[DepTip]) -> Result<WorkBase> {
+        let bare = self.on_ground(WorkBase::bare(target.clone()));
         if deps.is_empty() { Ok(bare.ground) } else { bare.merged_deps(deps) }
     }
 
     /// The work of those jobs that have any in this repository.
-    fn tips_of(&self, deps: &[Job]) -> Result<Vec<DepTip>> {
+    fn tips_of(&self, deps: &[CheckpointJob]) -> Result<Vec<DepTip>> {
         let mut tips = Vec::new();
         for dep in deps {
             let Some(wip) = self.beside(dep)? else { continue };
@@ -58,14 +58,14 @@ impl Wip {
     }
 
     /// The branch of another job, if that works in the same repository.
-    fn beside(&self, job: &Job) -> Result<Option<Self>> {
+    fn beside(&self, job: &CheckpointJob) -> Result<Option<Self>> {
         if job.name == self.name || !job.is_in(self.repo.common_dir())? {
             return Ok(None);
         }
         Self::open_in(job, self.repo.clone())
     }
 
-    fn merged_deps(&self, tips: &[DepTip]) -> Result<Ground> {
+    fn merged_deps(&self, tips: &[DepTip]) -> Result<WorkBase> {
         let maker = self.synced();
         let target = &self.ground.target;
         let heads = maker.independent(target, tips)?;
@@ -92,7 +92,7 @@ impl Wip {
     /// The commit that has the work of a dep, too; `None` when the base has it already.
     fn with_dep(
         &self,
-        ground: &Ground,
+        ground: &WorkBase,
         dep: &DepTip,
         target_stands_alone: bool,
     ) -> Result<Option<CommitId>> {
@@ -132,7 +132,7 @@ impl Wip {
     }
 }
 
-impl Job {
+impl CheckpointJob {
     /// A digest of where the branches are from which the job would start: those of its deps and its
     /// target, and what is checked out. No run of git is made, so a digest of other branches may
     /// change, too. `None` outside git, and for a job that builds on no other.
@@ -149,8 +149,8 @@ impl Job {
             Some(format!("{}.{} {}", about.mtime(), about.mtime_nsec(), about.len()))
         };
         let target = match &self.target {
-            Target::Noted(name) | Target::Named(name) => Some(name.clone()),
-            Target::Head => None,
+            MergeTarget::Noted(name) | MergeTarget::Named(name) => Some(name.clone()),
+            MergeTarget::Head => None,
         };
         let of_deps = deps.iter().flat_map(|dep| {
             let branch = branch_ref(&dep.name);
@@ -173,7 +173,7 @@ impl Job {
             return Ok(false);
         }
         let known = match (repository_at(&self.cwd), &self.isolation) {
-            (None, Isolation::Own(place)) => place.common_dir()?,
+            (None, WorkIsolation::Own(place)) => place.common_dir()?,
             (found, _) => found,
         };
         let real = |dir: &Path| dir.canonicalize().at("open", dir);

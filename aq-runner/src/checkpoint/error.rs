@@ -330,12 +330,12 @@ pub(super) fn list(paths: &[String]) -> String {
 }
 
 /// Adds the action and the path to an I/O error.
-pub(super) trait At<T> {
+pub(super) trait HeadState<T> {
     /// `action` is an infinitive: "read", "rename".
     fn at(self, action: &'static str, path: &Path) -> Result<T>;
 }
 
-impl<T> At<T> for io::Result<T> {
+impl<T> HeadState<T> for io::Result<T> {
     fn at(self, action: &'static str, path: &Path) -> Result<T> {
         self.map_err(|source| CheckpointError::Io { action, path: path.to_owned(), source })
     }

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::error::{At, Result};
+use super::error::{HeadState, Result};
 
 /// The most that is read of a small file, in bytes: a path, a commit or the name of a branch is in
 /// it.

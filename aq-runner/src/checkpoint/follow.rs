@@ -11,14 +11,14 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::checkout::{Checkout, remove};
-use super::error::{At, CheckpointError, Result};
+use super::checkout::{JobCheckout, remove};
+use super::error::{CheckpointError, HeadState, Result};
 use super::files;
-use super::git::Call;
+use super::git::GitCommand;
 use super::index_lock::{IndexCopy, IndexLock, clear_index_lock};
 use super::raw_changes::{PathChange, parse_raw};
 use super::repository::CommitId;
-use super::wip::Wip;
+use super::wip::JobBranch;
 
 /// The most of a file that is compared to see whether it was written to its end, in bytes.
 const MAX_FILE: u64 = 1 << 30;
@@ -31,7 +31,7 @@ pub(super) struct FileMoves {
     touched: Vec<PathChange>,
 }
 
-impl Wip {
+impl JobBranch {
     pub(super) fn file_moves(&self, from: &CommitId, to: &CommitId) -> Result<FileMoves> {
         let call = self.repo.call("diff-tree").args(["-r", "-z", "--raw", "--no-renames"]);
         let output = call.args([from.as_str(), to.as_str(), "--"]).slow().run()?;
@@ -41,7 +41,11 @@ impl Wip {
 
     /// Refuses a move that would touch a change of the user's own. Answers the copy of the index by
     /// which that was seen.
-    pub(super) fn expect_clear(&self, checkout: &Checkout, moves: &FileMoves) -> Result<IndexCopy> {
+    pub(super) fn expect_clear(
+        &self,
+        checkout: &JobCheckout,
+        moves: &FileMoves,
+    ) -> Result<IndexCopy> {
         let copy = IndexCopy::make(checkout)?;
         let mut paths = moves.in_the_way(&checkout.root);
         let is_missing =
@@ -63,7 +67,7 @@ impl Wip {
     /// Moves the files and the index, which is locked.
     pub(super) fn move_checkout(
         &self,
-        checkout: &Checkout,
+        checkout: &JobCheckout,
         copy: IndexCopy,
         moves: &FileMoves,
     ) -> Result<()> {
@@ -76,7 +80,7 @@ impl Wip {
     /// changes made since, unless `is_all` has to move.
     pub(super) fn finish_move(
         &self,
-        checkout: &Checkout,
+        checkout: &JobCheckout,
         from: &CommitId,
         to: &CommitId,
         is_all: bool,
@@ -106,13 +110,13 @@ impl Wip {
         self.move_checkout(checkout, copy, &moves)
     }
 
-    fn read_tree(&self, checkout: &Checkout, copy: &IndexCopy, moves: &FileMoves) -> Call {
+    fn read_tree(&self, checkout: &JobCheckout, copy: &IndexCopy, moves: &FileMoves) -> GitCommand {
         let call = checkout.call(self.repo.git(), "read-tree").env("GIT_INDEX_FILE", copy.path());
         call.args(["-m", moves.from.as_str(), moves.to.as_str()])
     }
 
     /// Takes note of files whose times have changed and nothing else.
-    fn refresh(&self, checkout: &Checkout, copy: &IndexCopy) -> Result<()> {
+    fn refresh(&self, checkout: &JobCheckout, copy: &IndexCopy) -> Result<()> {
         let call = checkout.call(self.repo.git(), "update-index").slow();
         let call = call.env("GIT_INDEX_FILE", copy.path());
         // It says so when files differ.
@@ -122,7 +126,7 @@ impl Wip {
     /// The differences of an index from a commit.
     fn index_changes(
         &self,
-        checkout: &Checkout,
+        checkout: &JobCheckout,
         copy: &IndexCopy,
         commit: &CommitId,
     ) -> Result<Vec<PathChange>> {
@@ -137,7 +141,7 @@ impl Wip {
     /// to be at, and by the files.
     fn own_changes(
         &self,
-        checkout: &Checkout,
+        checkout: &JobCheckout,
         copy: &IndexCopy,
         moves: &FileMoves,
         commit: &CommitId,
@@ -172,7 +176,7 @@ impl Wip {
     /// written to their end. Answers the others.
     fn adopt(
         &self,
-        checkout: &Checkout,
+        checkout: &JobCheckout,
         copy: &IndexCopy,
         moves: &FileMoves,
         paths: BTreeSet<Vec<u8>>,
@@ -187,9 +191,9 @@ impl Wip {
             match moved.map(|one| Ok((one, self.written(checkout, &moves.to, one)?))) {
                 None => drop(others.insert(path)),
                 Some(Err(e)) => return Err(e),
-                Some(Ok((_, Written::Otherwise))) => drop(others.insert(path)),
-                Some(Ok((one, Written::InPart))) => remove(&one.place(&checkout.root))?,
-                Some(Ok((one, Written::Whole))) => lines.extend(one.line()),
+                Some(Ok((_, WrittenPart::Otherwise))) => drop(others.insert(path)),
+                Some(Ok((one, WrittenPart::InPart))) => remove(&one.place(&checkout.root))?,
+                Some(Ok((one, WrittenPart::Whole))) => lines.extend(one.line()),
             }
         }
         if !lines.is_empty() && others.is_empty() {
@@ -202,16 +206,21 @@ impl Wip {
     }
 
     /// The part of a file that is there of the one in a commit.
-    fn written(&self, checkout: &Checkout, commit: &CommitId, one: &PathChange) -> Result<Written> {
+    fn written(
+        &self,
+        checkout: &JobCheckout,
+        commit: &CommitId,
+        one: &PathChange,
+    ) -> Result<WrittenPart> {
         let place = one.place(&checkout.root);
         let about = match place.symlink_metadata() {
             // Git removes a file before it writes the new one.
-            Err(e) if files::is_absent(&e) => return Ok(Written::InPart),
+            Err(e) if files::is_absent(&e) => return Ok(WrittenPart::InPart),
             about => about.at("look at", &place)?,
         };
         let is_link = one.now.0 == "120000";
         if is_link != about.is_symlink() || !(about.is_symlink() || about.is_file()) {
-            return Ok(Written::Otherwise);
+            return Ok(WrittenPart::Otherwise);
         }
         let here = match is_link {
             true => {
@@ -230,15 +239,15 @@ impl Wip {
         let kind = if is_link { "-p" } else { "--filters" };
         let there = call.arg(kind).arg(object).run()?.stdout;
         Ok(match there.strip_prefix(here.as_slice()) {
-            Some([]) => Written::Whole,
-            Some(_) => Written::InPart,
-            None => Written::Otherwise,
+            Some([]) => WrittenPart::Whole,
+            Some(_) => WrittenPart::InPart,
+            None => WrittenPart::Otherwise,
         })
     }
 }
 
 /// The part of a file that is there.
-enum Written {
+enum WrittenPart {
     Whole,
     InPart,
     Otherwise,
@@ -313,7 +322,7 @@ fn files_in(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn refuse(checkout: &Checkout, paths: &BTreeSet<Vec<u8>>) -> Result<()> {
+fn refuse(checkout: &JobCheckout, paths: &BTreeSet<Vec<u8>>) -> Result<()> {
     if paths.is_empty() {
         return Ok(());
     }

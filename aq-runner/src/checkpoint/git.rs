@@ -41,14 +41,14 @@ const MAX_ERRORS: usize = 16 << 10;
 
 /// The git program, and the environment entries by which a leftover process of it is found.
 #[derive(Clone, Debug)]
-pub(super) struct Git {
+pub(super) struct GitProgram {
     marks: Vec<(OsString, OsString)>,
     watch: GitWatch,
     /// Objects are on disk when a call that makes them ends.
     is_synced: bool,
 }
 
-impl Git {
+impl GitProgram {
     pub(super) fn new(marks: &[(OsString, OsString)], watch: &GitWatch) -> Self {
         Self { marks: marks.to_vec(), watch: watch.clone(), is_synced: false }
     }
@@ -68,12 +68,12 @@ impl Git {
     }
 
     /// A call in a directory, where git looks for the repository itself.
-    pub(super) fn call(&self, dir: &Path, subcommand: &str) -> Call {
+    pub(super) fn call(&self, dir: &Path, subcommand: &str) -> GitCommand {
         self.call_with(&[], dir, subcommand)
     }
 
     /// A call with further options of git itself.
-    pub(super) fn call_with(&self, options: &[&str], dir: &Path, subcommand: &str) -> Call {
+    pub(super) fn call_with(&self, options: &[&str], dir: &Path, subcommand: &str) -> GitCommand {
         let mut command = Command::new("git");
         command.arg("--no-pager");
         for setting in CONFIG {
@@ -101,13 +101,13 @@ impl Git {
             .args(options)
             .arg(subcommand);
         let subcommand = subcommand.to_owned();
-        Call { command, subcommand, limit: QUICK, memory: None, watch: self.watch.clone() }
+        GitCommand { command, subcommand, limit: QUICK, memory: None, watch: self.watch.clone() }
     }
 }
 
 /// One run of git that is being put together.
 #[derive(Debug)]
-pub(super) struct Call {
+pub(super) struct GitCommand {
     command: Command,
     subcommand: String,
     limit: Duration,
@@ -119,14 +119,14 @@ pub(super) struct Call {
 
 /// How a run ended.
 #[derive(Debug)]
-pub(super) struct Output {
+pub(super) struct GitOutput {
     subcommand: String,
     status: ExitStatus,
     pub(super) stdout: Vec<u8>,
     stderr: Vec<u8>,
 }
 
-impl Call {
+impl GitCommand {
     pub(super) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
         self.command.arg(arg);
         self
@@ -176,7 +176,7 @@ impl Call {
 
     /// Runs it; every exit status is an answer. Git refuses almost everything in a repository for
     /// the moment in which one of its worktrees is half made, so that is tried again.
-    pub(super) fn output(mut self) -> Result<Output> {
+    pub(super) fn output(mut self) -> Result<GitOutput> {
         let give_up = Instant::now() + HALF_MADE;
         loop {
             let output = self.once()?;
@@ -187,7 +187,7 @@ impl Call {
         }
     }
 
-    fn once(&mut self) -> Result<Output> {
+    fn once(&mut self) -> Result<GitOutput> {
         let mut stdout = Vec::new();
         let subcommand = self.subcommand.clone();
         let (status, stderr) = self.stream(&mut |chunk| {
@@ -198,7 +198,7 @@ impl Call {
             stdout.extend_from_slice(chunk);
             Ok(())
         })?;
-        Ok(Output { subcommand, status, stdout, stderr })
+        Ok(GitOutput { subcommand, status, stdout, stderr })
     }
 
     /// Runs it and hands on what it prints.
@@ -207,7 +207,7 @@ impl Call {
         sink: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<(ExitStatus, Vec<u8>)> {
         let child = self.command.spawn().map_err(CheckpointError::NoGit)?;
-        let running = Running { child, ended: false };
+        let running = RunningGit { child, ended: false };
         #[cfg(target_os = "linux")]
         if let Some(bytes) = self.memory {
             running.limit_memory(bytes);
@@ -216,7 +216,7 @@ impl Call {
     }
 
     /// Runs it; it has to succeed.
-    pub(super) fn run(self) -> Result<Output> {
+    pub(super) fn run(self) -> Result<GitOutput> {
         self.output()?.success()
     }
 
@@ -235,7 +235,7 @@ impl Call {
     }
 }
 
-impl Output {
+impl GitOutput {
     /// The exit code; `None` after a signal.
     pub(super) fn code(&self) -> Option<i32> {
         self.status.code()
@@ -280,12 +280,12 @@ pub(super) fn failure(subcommand: &str, status: ExitStatus, stderr: &[u8]) -> Ch
     CheckpointError::Git { command: subcommand.to_owned(), message }
 }
 
-struct Running {
+struct RunningGit {
     child: Child,
     ended: bool,
 }
 
-impl Running {
+impl RunningGit {
     /// Sets the limit from outside: git has asked for little by then.
     #[cfg(target_os = "linux")]
     fn limit_memory(&self, bytes: u64) {
@@ -371,7 +371,7 @@ impl Running {
     }
 }
 
-impl Running {
+impl RunningGit {
     /// True when git itself is gone. It stays to be waited for, so that its group is still its own.
     fn has_exited(&self) -> std::io::Result<bool> {
         let Some(pid) = Pid::from_raw(self.child.id().cast_signed()) else { return Ok(true) };
@@ -380,7 +380,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningGit {
     fn drop(&mut self) {
         if self.ended {
             return;
@@ -411,8 +411,8 @@ mod tests {
     use super::*;
 
     /// A subcommand that runs a script of the shell.
-    fn script(text: &str) -> Call {
-        let call = Git::new(&[], &GitWatch::default()).call(Path::new("/"), "script");
+    fn script(text: &str) -> GitCommand {
+        let call = GitProgram::new(&[], &GitWatch::default()).call(Path::new("/"), "script");
         call.env("GIT_CONFIG_COUNT", "1")
             .env("GIT_CONFIG_KEY_0", "alias.script")
             .env("GIT_CONFIG_VALUE_0", format!("!{text}"))
@@ -424,7 +424,8 @@ mod tests {
         let pid_file = dir.path().join("pid");
         let text = format!("sleep 600 & echo $! > '{}'; wait", pid_file.display());
         let started = Instant::now();
-        let error = Call { limit: Duration::from_secs(5), ..script(&text) }.run().unwrap_err();
+        let error =
+            GitCommand { limit: Duration::from_secs(5), ..script(&text) }.run().unwrap_err();
         assert!(matches!(error, CheckpointError::TimedOut { .. }), "{error}");
         assert!(started.elapsed() < Duration::from_secs(60));
         let pid: i32 = std::fs::read_to_string(pid_file).unwrap().trim().parse().unwrap();
@@ -451,7 +452,7 @@ mod tests {
     fn a_stop_ends_a_run_after_a_while() {
         let watch = GitWatch::default();
         let watch = watch.stopped_by(std::sync::Arc::new(|| true), Duration::from_millis(200));
-        let error = Call { watch, ..script("sleep 600; :") }.run().unwrap_err();
+        let error = GitCommand { watch, ..script("sleep 600; :") }.run().unwrap_err();
         assert!(matches!(error, CheckpointError::Stopped { .. }), "{error}");
     }
 

@@ -8,12 +8,12 @@ use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use super::checkout::Checkout;
-use super::error::{At, Result};
+use super::checkout::JobCheckout;
+use super::error::{HeadState, Result};
 use super::files;
-use super::nested::Nested;
+use super::nested::NestedRepository;
 use super::repository::CommitId;
-use super::wip::Wip;
+use super::wip::JobBranch;
 
 /// The kind of a repository inside, as an index has it: `160000` in octal digits.
 const GITLINK: [u8; 4] = 0o160_000_u32.to_be_bytes();
@@ -23,9 +23,9 @@ const PIECE: usize = 64 << 10;
 /// The repositories inside that an index knows, by their path.
 pub(super) type Gitlinks = BTreeMap<OsString, CommitId>;
 
-impl Wip {
+impl JobBranch {
     /// The repositories inside of an index. Git is asked only where there may be one.
-    pub(super) fn gitlinks(&self, checkout: &Checkout, index: &Path) -> Result<Gitlinks> {
+    pub(super) fn gitlinks(&self, checkout: &JobCheckout, index: &Path) -> Result<Gitlinks> {
         // Aq's own index is never in two files.
         let may_have = match files::open(index) {
             Ok(file) => has_gitlink(file).at("read", index)?,
@@ -43,7 +43,7 @@ impl Wip {
     /// that are gone. One without a checkout has not changed.
     pub(super) fn update_gitlinks(
         &self,
-        checkout: &Checkout,
+        checkout: &JobCheckout,
         index: &Path,
         known: &Gitlinks,
     ) -> Result<()> {
@@ -53,7 +53,7 @@ impl Wip {
             let line = match root.symlink_metadata() {
                 Err(e) if files::is_absent(&e) => removal(path, commit),
                 Ok(about) if !about.is_dir() => continue,
-                _ => match Nested::at(&root).and_then(|nested| nested.head()) {
+                _ => match NestedRepository::at(&root).and_then(|nested| nested.head()) {
                     Some(head) if head != *commit => entry(path, &head),
                     _ => continue,
                 },
@@ -66,7 +66,7 @@ impl Wip {
     /// Takes repositories out of the index that nobody would find again by it.
     pub(super) fn forget_gitlinks(
         &self,
-        checkout: &Checkout,
+        checkout: &JobCheckout,
         index: &Path,
         unknown: &Gitlinks,
     ) -> Result<()> {
@@ -78,7 +78,7 @@ impl Wip {
     /// Changes entries of an index; the lines are those of `update-index --index-info -z`.
     pub(super) fn change_index(
         &self,
-        checkout: &Checkout,
+        checkout: &JobCheckout,
         index: &Path,
         lines: &[u8],
     ) -> Result<()> {
@@ -90,7 +90,7 @@ impl Wip {
     }
 
     /// The paths of submodules by their names, as the checkout's `.gitmodules` has them.
-    pub(super) fn submodules(&self, checkout: &Checkout) -> Result<BTreeMap<PathBuf, String>> {
+    pub(super) fn submodules(&self, checkout: &JobCheckout) -> Result<BTreeMap<PathBuf, String>> {
         let file = checkout.root.join(".gitmodules");
         if !file.symlink_metadata().is_ok_and(|about| about.is_file()) {
             return Ok(BTreeMap::new());

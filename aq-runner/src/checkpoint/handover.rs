@@ -5,13 +5,13 @@
 //! repository put there or took from there last, which `refs/aq/pushed/<job>` remembers: a host
 //! that lost its job does not undo the work of the one that has it.
 
-use super::base::Ground;
+use super::base::WorkBase;
 use super::checkout::remove;
 use super::error::{CheckpointError, Result};
 use super::lfs::fetch_contents;
-use super::notes::{Notes, Origin};
-use super::repository::{CommitId, Head, Repository};
-use super::wip::{BRANCHES, Isolation, Job, Wip, branch_ref, first_base};
+use super::notes::{JobRefs, WorkOrigin};
+use super::repository::{CheckoutHead, CommitId, GitRepository};
+use super::wip::{BRANCHES, CheckpointJob, JobBranch, WorkIsolation, branch_ref, first_base};
 
 /// The place of work of which no checkout can be made.
 const UNUSABLE: &str = "refs/aq/unusable/";
@@ -21,7 +21,7 @@ const INDEX: &str = "aq-snapshot-index";
 
 /// Work of a job that another host has pushed. All of it comes from that host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Handover {
+pub struct ForeignWork {
     /// Its branch at the remote: `aq/wip/<name>`.
     pub branch: String,
     /// The newest commit that was told of.
@@ -30,7 +30,7 @@ pub struct Handover {
 
 /// What became of a push.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Pushed {
+pub enum PushOutcome {
     /// The remote's branch is this commit.
     Done,
     /// It was already.
@@ -39,7 +39,7 @@ pub enum Pushed {
     Overtaken,
 }
 
-impl Wip {
+impl JobBranch {
     /// The files as they are at this moment, as a commit on top of the branch. For an agent that is
     /// at work: neither its index nor any branch is touched. A file that is being written may be
     /// caught half way. `None` when the files are not there, and when they are those that were
@@ -82,11 +82,11 @@ impl Wip {
         branch: &str,
         commit: &CommitId,
         overwrite: bool,
-    ) -> Result<Pushed> {
+    ) -> Result<PushOutcome> {
         let pushed = pushed_ref(&self.branch_ref());
         let last = self.repo.commit(&pushed)?;
         if last.as_ref() == Some(commit) {
-            return Ok(Pushed::Unchanged);
+            return Ok(PushOutcome::Unchanged);
         }
         self.push_contents(remote, commit, last.as_ref())?;
         let name = format!("refs/heads/{branch}");
@@ -99,12 +99,12 @@ impl Wip {
         let call = self.repo.call("push").args(["--quiet", "--no-verify", &guard, "--", remote]);
         let output = call.arg(format!("{commit}:{name}")).output()?;
         if output.code() == Some(1) && output.errors().contains("stale info") {
-            return Ok(Pushed::Overtaken);
+            return Ok(PushOutcome::Overtaken);
         }
         output.success()?;
         let old = last.as_ref().map_or_else(|| commit.nothing(), ToString::to_string);
         self.repo.update_ref(&pushed, commit, &old)?;
-        Ok(Pushed::Done)
+        Ok(PushOutcome::Done)
     }
 
     /// Forgets what was pushed; the remote keeps it.
@@ -123,7 +123,11 @@ impl Wip {
 /// # Errors
 /// When the handover names no branch of jobs or no commit, git fails, or the remote does not have
 /// the branch.
-pub fn take_up(job: &Job, remote: &str, handover: &Handover) -> Result<Option<CommitId>> {
+pub fn take_up(
+    job: &CheckpointJob,
+    remote: &str,
+    handover: &ForeignWork,
+) -> Result<Option<CommitId>> {
     let nonsense = |answer: &str, expected| CheckpointError::Nonsense {
         source_name: "the host that had the job".to_owned(),
         answer: answer.to_owned(),
@@ -137,7 +141,7 @@ pub fn take_up(job: &Job, remote: &str, handover: &Handover) -> Result<Option<Co
     let told = CommitId::parse(&handover.commit)
         .ok_or_else(|| nonsense(&handover.commit, "the name of a commit"))?;
     let Some(repo) = job.repository()? else { return Ok(None) };
-    let notes = Notes::beside(&job.base_file);
+    let notes = JobRefs::beside(&job.base_file);
     if notes.base()?.is_some() {
         return Ok(None);
     }
@@ -148,7 +152,7 @@ pub fn take_up(job: &Job, remote: &str, handover: &Handover) -> Result<Option<Co
     // The branch may have moved since, and its newest commit is the newest work.
     let commit = repo.commit(&pushed)?.unwrap_or(told);
     let (here, from) = match repo.head() {
-        Head::Unborn(_) => (None, Origin::of(repo.head())),
+        CheckoutHead::Unborn(_) => (None, WorkOrigin::of(repo.head())),
         _ => {
             first_base(&repo, &job.target, &job.branch()).map(|(here, from)| (Some(here), from))?
         }
@@ -167,7 +171,7 @@ pub fn take_up(job: &Job, remote: &str, handover: &Handover) -> Result<Option<Co
     // The branch first: with it and without a base all of this is done again, after a kill.
     let old = old.map_or_else(|| commit.nothing(), |old| old.to_string());
     repo.update_ref(&branch, &commit, &old).map_err(|e| repo.why_not_made(&branch, e))?;
-    notes.begin(&Ground::bare(base.unwrap_or_else(|| commit.clone())), &from)?;
+    notes.begin(&WorkBase::bare(base.unwrap_or_else(|| commit.clone())), &from)?;
     Ok(Some(commit))
 }
 
@@ -176,9 +180,9 @@ pub fn take_up(job: &Job, remote: &str, handover: &Handover) -> Result<Option<Co
 ///
 /// # Errors
 /// When git fails, or a file cannot be removed.
-pub fn set_aside(job: &Job) -> Result<Option<String>> {
-    let Isolation::Own(place) = &job.isolation else { return Ok(None) };
-    let Some(repo) = Repository::discover(&job.cwd, &job.marks)? else { return Ok(None) };
+pub fn set_aside(job: &CheckpointJob) -> Result<Option<String>> {
+    let WorkIsolation::Own(place) = &job.isolation else { return Ok(None) };
+    let Some(repo) = GitRepository::discover(&job.cwd, &job.marks)? else { return Ok(None) };
     let branch = branch_ref(&job.name);
     let Some(commit) = repo.commit(&branch)? else { return Ok(None) };
     if place.is_made()? || repo.commit(&pushed_ref(&branch))?.as_ref() != Some(&commit) {
@@ -189,12 +193,12 @@ pub fn set_aside(job: &Job) -> Result<Option<String>> {
     place.discard()?;
     // A kill from here on leaves a job that starts afresh, too.
     repo.call("update-ref").args(["-d", &branch, commit.as_str()]).run()?;
-    Notes::beside(&job.base_file).forget()?;
+    JobRefs::beside(&job.base_file).forget()?;
     Ok(Some(kept))
 }
 
 /// The newest commit that two histories have in common.
-fn merge_base(repo: &Repository, a: &CommitId, b: &CommitId) -> Result<Option<CommitId>> {
+fn merge_base(repo: &GitRepository, a: &CommitId, b: &CommitId) -> Result<Option<CommitId>> {
     let output = repo.call("merge-base").args([a.as_str(), b.as_str()]).output()?;
     match output.code() {
         Some(0) => Ok(CommitId::parse(String::from_utf8_lossy(&output.stdout).trim())),

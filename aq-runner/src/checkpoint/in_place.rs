@@ -5,14 +5,17 @@
 //! no point can a kill make changes of the user's look like the job's. Without the note, a
 //! checkout that is on the job's branch goes back to where the job came from.
 
-use super::checkout::Checkout;
+use super::checkout::JobCheckout;
 use super::error::{CheckpointError, Result};
-use super::notes::Origin;
-use super::repository::{Head, Repository};
-use super::wip::{BRANCHES, Saved, Wip};
+use super::notes::WorkOrigin;
+use super::repository::{CheckoutHead, GitRepository};
+use super::wip::{BRANCHES, CheckpointResult, JobBranch};
 
-impl Wip {
-    pub(super) fn start_in_place(&self, first: bool) -> Result<(Checkout, bool, Saved)> {
+impl JobBranch {
+    pub(super) fn start_in_place(
+        &self,
+        first: bool,
+    ) -> Result<(JobCheckout, bool, CheckpointResult)> {
         let checkout = self.own_checkout()?;
         if self.notes.back()?.is_some() {
             let saved = self.save(&checkout, "aq: left by an attempt that was interrupted")?;
@@ -21,8 +24,10 @@ impl Wip {
         self.expect_clean(&checkout)?;
         let ours = self.branch_ref();
         let back = match self.repo.head() {
-            Head::Branch(name, _) | Head::Unborn(name) if *name == ours => self.origin()?,
-            Head::Branch(name, _) if name.starts_with(BRANCHES) => {
+            CheckoutHead::Branch(name, _) | CheckoutHead::Unborn(name) if *name == ours => {
+                self.origin()?
+            }
+            CheckoutHead::Branch(name, _) if name.starts_with(BRANCHES) => {
                 let branch = name.trim_start_matches("refs/heads/").to_owned();
                 return Err(CheckpointError::OtherJob { root: checkout.root, branch });
             }
@@ -31,12 +36,12 @@ impl Wip {
                     self.begin()?;
                 }
                 self.check_out_branch(&checkout).map_err(|e| self.not_made(first, e))?;
-                Some(Origin::of(head))
+                Some(WorkOrigin::of(head))
             }
         };
         let back = back.unwrap_or_else(|| self.start_commit());
         self.notes.set_back(&back)?;
-        Ok((checkout, false, Saved::default()))
+        Ok((checkout, false, CheckpointResult::default()))
     }
 
     /// Checks out again what was there before the job.
@@ -61,20 +66,22 @@ impl Wip {
     }
 
     /// Where the checkout was when the job started, if no branch of it is known.
-    fn start_commit(&self) -> Origin {
-        Origin::Detached(self.ground.target.clone())
+    fn start_commit(&self) -> WorkOrigin {
+        WorkOrigin::Detached(self.ground.target.clone())
     }
 
-    fn check_out(&self, checkout: &Checkout, back: &Origin) -> Result<()> {
+    fn check_out(&self, checkout: &JobCheckout, back: &WorkOrigin) -> Result<()> {
         let git = self.repo.git();
         let call = || checkout.call(git, "checkout").arg("--quiet").slow();
         match back {
-            Origin::Detached(commit) => call().args(["--detach", commit.as_str(), "--"]).run()?,
-            Origin::Branch(name) if self.repo.commit(name)?.is_some() => {
+            WorkOrigin::Detached(commit) => {
+                call().args(["--detach", commit.as_str(), "--"]).run()?
+            }
+            WorkOrigin::Branch(name) if self.repo.commit(name)?.is_some() => {
                 call().args([back.short(), "--"]).run()?
             }
             // It had no commit when the job started, and this one is empty, as it was.
-            Origin::Branch(name) => {
+            WorkOrigin::Branch(name) => {
                 call().args(["--detach", self.ground.target.as_str(), "--"]).run()?;
                 checkout.call(git, "symbolic-ref").args(["HEAD", name]).run()?
             }
@@ -82,7 +89,7 @@ impl Wip {
         Ok(())
     }
 
-    fn check_out_branch(&self, checkout: &Checkout) -> Result<()> {
+    fn check_out_branch(&self, checkout: &JobCheckout) -> Result<()> {
         let call = checkout.call(self.repo.git(), "checkout").arg("--quiet").slow();
         let call = match self.tip()? {
             Some(_) => call.args([self.branch(), "--"]),
@@ -92,7 +99,7 @@ impl Wip {
     }
 
     /// Files that git does not know count as dirt: the job's commits would take them in.
-    fn expect_clean(&self, checkout: &Checkout) -> Result<()> {
+    fn expect_clean(&self, checkout: &JobCheckout) -> Result<()> {
         if let Some(what) = checkout.unfinished() {
             return Err(CheckpointError::Unfinished { root: checkout.root.clone(), what });
         }
@@ -100,7 +107,7 @@ impl Wip {
     }
 }
 
-fn expect_clean(repo: &Repository, checkout: &Checkout) -> Result<()> {
+fn expect_clean(repo: &GitRepository, checkout: &JobCheckout) -> Result<()> {
     let status = checkout
         .call(repo.git(), "status")
         .args(["--porcelain", "-z", "--no-renames", "--ignore-submodules=none"])
@@ -114,7 +121,7 @@ fn expect_clean(repo: &Repository, checkout: &Checkout) -> Result<()> {
 }
 
 /// Refuses a checkout in which these paths have changes.
-pub(super) fn refuse_dirt(checkout: &Checkout, paths: Vec<String>) -> Result<()> {
+pub(super) fn refuse_dirt(checkout: &JobCheckout, paths: Vec<String>) -> Result<()> {
     if paths.is_empty() {
         return Ok(());
     }

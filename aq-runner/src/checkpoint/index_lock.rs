@@ -5,8 +5,8 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::checkout::{Checkout, copy_index, remove};
-use super::error::{At, CheckpointError, Result};
+use super::checkout::{JobCheckout, copy_index, remove};
+use super::error::{CheckpointError, HeadState, Result};
 use super::files;
 
 /// The copy of the index in which files are moved.
@@ -31,7 +31,7 @@ type Stamp = (u64, u64, i64, i64);
 
 impl IndexCopy {
     /// Copies the index of a checkout. What a killed process has left of an earlier copy goes.
-    pub(super) fn make(checkout: &Checkout) -> Result<Self> {
+    pub(super) fn make(checkout: &JobCheckout) -> Result<Self> {
         let path = checkout.index().with_file_name(COPY);
         remove(&path)?;
         remove(&path.with_extension("lock"))?;
@@ -52,13 +52,13 @@ impl IndexCopy {
     }
 
     /// Tests for an index that nobody has written since.
-    pub(super) fn is_present(&self, checkout: &Checkout) -> bool {
+    pub(super) fn is_present(&self, checkout: &JobCheckout) -> bool {
         let now = checkout.index().metadata();
         now.map(|about| stamp_of(&about)).ok() == self.stamp
     }
 
     /// Puts the copy in the place of the index.
-    pub(super) fn install(self, checkout: &Checkout) -> Result<()> {
+    pub(super) fn install(self, checkout: &JobCheckout) -> Result<()> {
         let index = checkout.index();
         std::fs::rename(&self.path, &index).at("replace", &index)
     }
@@ -82,7 +82,7 @@ pub(super) struct IndexLock(PathBuf);
 
 impl IndexLock {
     /// Takes the lock, and waits for a git command that has it.
-    pub(super) fn take(checkout: &Checkout) -> Result<Self> {
+    pub(super) fn take(checkout: &JobCheckout) -> Result<Self> {
         let path = lock_of(&checkout.index());
         let dir = path.parent().unwrap_or(Path::new("."));
         let give_up = Instant::now() + PATIENCE;

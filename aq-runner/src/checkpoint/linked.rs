@@ -3,13 +3,13 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::checkout::{Checkout, remove};
-use super::error::{At, Result};
+use super::checkout::{JobCheckout, remove};
+use super::error::{HeadState, Result};
 use super::files::{self, read};
-use super::wip::{Isolation, Wip};
+use super::wip::{JobBranch, WorkIsolation};
 
 /// What git has on a worktree.
-enum Registered {
+enum WorktreeEntry {
     /// Its own directory there.
     Whole(PathBuf),
     /// `git worktree add` was killed before it had written all files.
@@ -17,19 +17,19 @@ enum Registered {
     No,
 }
 
-impl Wip {
+impl JobBranch {
     /// The worktree, if it is there and was ever complete.
-    pub(super) fn find_linked(&self, path: &Path) -> Result<Option<Checkout>> {
+    pub(super) fn find_linked(&self, path: &Path) -> Result<Option<JobCheckout>> {
         if !files::is_directory(path)? {
             return Ok(None);
         }
         let path = &real(path)?;
         Ok(match self.registered(path)? {
-            Registered::Whole(dir) => Some(self.worktree_at(path, Some(dir))),
-            Registered::Half(_) => None,
-            Registered::No if is_empty(path)? => None,
+            WorktreeEntry::Whole(dir) => Some(self.worktree_at(path, Some(dir))),
+            WorktreeEntry::Half(_) => None,
+            WorktreeEntry::No if is_empty(path)? => None,
             // The agent pruned or destroyed what git knows of it; the files are still its work.
-            Registered::No => Some(self.worktree_at(path, None)),
+            WorktreeEntry::No => Some(self.worktree_at(path, None)),
         })
     }
 
@@ -51,23 +51,23 @@ impl Wip {
             remove(&gone)?;
         }
         match self.registered(path)? {
-            Registered::Whole(dir) | Registered::Half(dir) => remove(&dir),
-            Registered::No => Ok(()),
+            WorktreeEntry::Whole(dir) | WorktreeEntry::Half(dir) => remove(&dir),
+            WorktreeEntry::No => Ok(()),
         }
     }
 
     /// Removes the worktree when `git worktree add` was killed before it was done.
     pub(super) fn discard_half_made(&self) -> Result<()> {
-        let Isolation::Own(place) = &self.isolation else { return Ok(()) };
+        let WorkIsolation::Own(place) = &self.isolation else { return Ok(()) };
         let path = &real(&place.linked)?;
         match self.registered(path)? {
-            Registered::Half(_) => self.discard_linked(path),
-            Registered::Whole(_) | Registered::No => Ok(()),
+            WorktreeEntry::Half(_) => self.discard_linked(path),
+            WorktreeEntry::Whole(_) | WorktreeEntry::No => Ok(()),
         }
     }
 
     /// Looks at git's own notes, not at `.git` in the worktree, which an agent can change.
-    fn registered(&self, path: &Path) -> Result<Registered> {
+    fn registered(&self, path: &Path) -> Result<WorktreeEntry> {
         let all = self.repo.common_dir().join("worktrees");
         let dot_git = path.join(".git");
         let is_ours = |dir: &Path| {
@@ -84,19 +84,19 @@ impl Wip {
             None => directories(&all)?.into_iter().find(|dir| is_ours(dir)),
         };
         Ok(match found {
-            None => Registered::No,
+            None => WorktreeEntry::No,
             Some(dir) => {
                 let locked = read(&dir.join("locked")).ok().flatten().unwrap_or_default();
                 // The index is written when all files are. An agent can set that lock as well.
                 let half = locked.trim() == "initializing" && !dir.join("index").exists();
-                if half { Registered::Half(dir) } else { Registered::Whole(dir) }
+                if half { WorktreeEntry::Half(dir) } else { WorktreeEntry::Whole(dir) }
             }
         })
     }
 
-    fn worktree_at(&self, path: &Path, git_dir: Option<PathBuf>) -> Checkout {
+    fn worktree_at(&self, path: &Path, git_dir: Option<PathBuf>) -> JobCheckout {
         let common_dir = self.repo.common_dir().to_owned();
-        Checkout {
+        JobCheckout {
             git_dir,
             root: path.to_owned(),
             common_dir,

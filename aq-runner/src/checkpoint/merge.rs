@@ -11,19 +11,19 @@ use std::sync::OnceLock;
 
 use crate::disk::sync_file_system;
 
-use super::checkout::Checkout;
-use super::error::{At, CheckpointError, Result};
+use super::checkout::JobCheckout;
+use super::error::{CheckpointError, HeadState, Result};
 use super::follow::FileMoves;
 use super::index_lock::IndexLock;
 use super::merge_lock::{LandingNote, MergeQueue, TargetLock};
 use super::merged_commit::MergePlan;
-use super::notes::Origin;
+use super::notes::WorkOrigin;
 use super::repository::CommitId;
-use super::wip::Wip;
+use super::wip::JobBranch;
 
 /// A branch that is to move: what a caller records before it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Landing {
+pub struct LandingPlan {
     /// The branch, by its full name.
     pub target: String,
     /// Its commit before; `None` where it has none yet.
@@ -32,7 +32,7 @@ pub struct Landing {
     pub commit: CommitId,
 }
 
-impl Landing {
+impl LandingPlan {
     /// The branch, as people name it.
     pub fn branch(&self) -> &str {
         self.target.strip_prefix("refs/heads/").unwrap_or(&self.target)
@@ -48,8 +48,8 @@ impl Landing {
 /// long as this is there.
 #[derive(Debug)]
 pub struct PreparedMerge {
-    pub(super) wip: Wip,
-    landing: Landing,
+    pub(super) wip: JobBranch,
+    landing: LandingPlan,
     is_as_verified: bool,
     /// Made when they are first asked for.
     moves: OnceLock<FileMoves>,
@@ -58,7 +58,7 @@ pub struct PreparedMerge {
 
 /// What a merge did.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Merged {
+pub struct MergeResult {
     /// The branch that now has the work, as people name it.
     pub into: String,
     /// Its newest commit.
@@ -71,7 +71,7 @@ pub struct Merged {
     pub repository: PathBuf,
 }
 
-impl Wip {
+impl JobBranch {
     /// Refuses a job whose own checkout is in the middle of a merge or rebase: its conflicts would
     /// be committed as they are, and merged.
     ///
@@ -99,7 +99,7 @@ impl Wip {
     ///
     /// # Errors
     /// As theirs.
-    pub fn merge(&self, message: &str) -> Result<Merged> {
+    pub fn merge(&self, message: &str) -> Result<MergeResult> {
         self.prepare_merge(message, &[])?.land(&mut || Ok(()))
     }
 
@@ -123,7 +123,7 @@ impl Wip {
         let lock = self.lock_target(&target)?;
         let tip = self.newest()?.ok_or_else(|| CheckpointError::NoBranch(branch()))?;
         let old = self.repo.branch_commit(&target)?;
-        let mut landing = Landing { target, old, commit: tip.clone() };
+        let mut landing = LandingPlan { target, old, commit: tip.clone() };
         let mut is_as_verified = true;
         if let Some(old) = &landing.old {
             let into = landing.branch();
@@ -149,7 +149,7 @@ impl Wip {
     ///
     /// # Errors
     /// When a change of the user's is in a file that has to follow; git fails.
-    pub fn finish_landing(&self, landing: &Landing) -> Result<Option<Merged>> {
+    pub fn finish_landing(&self, landing: &LandingPlan) -> Result<Option<MergeResult>> {
         let _lock = self.lock_target(&landing.target)?;
         let Some(now) = self.repo.commit(&landing.target)? else { return Ok(None) };
         if !self.is_ancestor(landing.commit.as_str(), now.as_str())? {
@@ -166,7 +166,7 @@ impl Wip {
     /// The branch into which the job goes, by its full name.
     pub(super) fn target_branch(&self) -> Result<String> {
         match self.origin()? {
-            Some(Origin::Branch(target)) => Ok(target),
+            Some(WorkOrigin::Branch(target)) => Ok(target),
             origin => {
                 let origin = origin.map_or("a forgotten place".to_owned(), |o| o.full().to_owned());
                 Err(CheckpointError::NoTarget { branch: self.branch().to_owned(), origin })
@@ -202,12 +202,12 @@ impl Wip {
         Ok(lock)
     }
 
-    fn landed(&self, landing: &Landing, checkout: Option<Checkout>) -> Result<Merged> {
+    fn landed(&self, landing: &LandingPlan, checkout: Option<JobCheckout>) -> Result<MergeResult> {
         let submodules = match &checkout {
             Some(checkout) => self.submodules_behind(checkout)?,
             None => Vec::new(),
         };
-        Ok(Merged {
+        Ok(MergeResult {
             into: landing.branch().to_owned(),
             commit: landing.commit.clone(),
             checkout: checkout.map(|checkout| checkout.root),
@@ -219,7 +219,7 @@ impl Wip {
 
 impl PreparedMerge {
     /// The branch, and where it moves to.
-    pub fn landing(&self) -> &Landing {
+    pub fn landing(&self) -> &LandingPlan {
         &self.landing
     }
 
@@ -249,8 +249,8 @@ impl PreparedMerge {
     /// # Errors
     /// As for [`expect_clear`](Self::expect_clear); when somebody else has moved the target since
     /// ([`CheckpointError::TargetMoved`]); git fails. When the branch has moved and the files could
-    /// not follow, [`Wip::finish_landing`] makes that good.
-    pub fn land(self, record_intent: &mut dyn FnMut() -> Result<()>) -> Result<Merged> {
+    /// not follow, [`JobBranch::finish_landing`] makes that good.
+    pub fn land(self, record_intent: &mut dyn FnMut() -> Result<()>) -> Result<MergeResult> {
         let (wip, landing) = (&self.wip, &self.landing);
         let checkout = self.idle_checkout()?;
         if !landing.moves() {
@@ -304,7 +304,7 @@ impl PreparedMerge {
     }
 
     fn move_branch(&self) -> Result<()> {
-        let Landing { target, old, commit } = &self.landing;
+        let LandingPlan { target, old, commit } = &self.landing;
         let repo = &self.wip.repo;
         let before = old.as_ref().map_or_else(|| commit.nothing(), ToString::to_string);
         let reason = format!("aq: merge {}", self.wip.branch());
@@ -320,7 +320,7 @@ impl PreparedMerge {
     }
 
     /// The checkout of the target, in which nothing goes on.
-    fn idle_checkout(&self) -> Result<Option<Checkout>> {
+    fn idle_checkout(&self) -> Result<Option<JobCheckout>> {
         let checkout = self.wip.checkout_of(&self.landing.target)?;
         match checkout.as_ref().and_then(|checkout| Some((checkout, checkout.unfinished()?))) {
             Some((checkout, what)) => {
@@ -331,7 +331,7 @@ impl PreparedMerge {
     }
 
     /// Refuses a checkout in which another branch was checked out a moment ago.
-    fn expect_on_target(&self, checkout: &Checkout) -> Result<()> {
+    fn expect_on_target(&self, checkout: &JobCheckout) -> Result<()> {
         let is_in_table = self.wip.repo.common_dir().join("reftable").is_dir();
         if is_in_table || checkout.is_on(&self.landing.target)? {
             return Ok(());

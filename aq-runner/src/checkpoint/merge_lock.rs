@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::checkout::remove;
-use super::error::{At, CheckpointError, Result};
+use super::error::{CheckpointError, HeadState, Result};
 use super::files;
 use super::repository::CommitId;
 use super::watch::GitWatch;

@@ -6,11 +6,11 @@ use std::path::{Component, Path};
 
 use tempfile::TempDir;
 
-use super::error::{At, Result};
+use super::error::{HeadState, Result};
 use super::files;
-use super::git::Call;
+use super::git::GitCommand;
 use super::repository::CommitId;
-use super::wip::Wip;
+use super::wip::JobBranch;
 
 /// A tree that has the changes of two commits.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(super) struct MergedTree {
     pub(super) conflicts: Vec<String>,
 }
 
-impl Wip {
+impl JobBranch {
     /// The tree that has the changes of two commits, or the paths in conflict. Attributes are those
     /// of the target, and so are the drivers that they name.
     pub(super) fn merge_trees(
@@ -40,7 +40,7 @@ impl Wip {
         ours: &CommitId,
         theirs: &CommitId,
     ) -> Result<MergedTree> {
-        let merged = |call: Call| {
+        let merged = |call: GitCommand| {
             let call = call.args(["--write-tree", "-z", "--name-only", "--no-messages"]);
             call.args([ours.as_str(), theirs.as_str()]).slow().output()
         };

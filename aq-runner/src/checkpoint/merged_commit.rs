@@ -6,9 +6,9 @@
 
 use super::base::DepTip;
 use super::error::{CheckpointError, Result};
-use super::replay::Replay;
+use super::replay::CommitReplay;
 use super::repository::CommitId;
-use super::wip::{Wip, branch_ref};
+use super::wip::{JobBranch, branch_ref};
 
 /// A merge that is to be made.
 pub(super) struct MergePlan<'a> {
@@ -26,7 +26,7 @@ pub(super) struct MergePlan<'a> {
 
 /// The work of other jobs in a base, where the target does not have its commits.
 #[derive(Default)]
-struct Others {
+struct ForeignCommits {
     /// Goes along: that job was accepted, and its branch not merged.
     along: Vec<CommitId>,
     /// May not go along.
@@ -42,7 +42,7 @@ pub(super) struct MergedCommit {
     pub(super) is_as_tip: bool,
 }
 
-impl Wip {
+impl JobBranch {
     /// Makes the commit that has both. The first parents of a target's commits are those that it
     /// was at, so a branch that goes round by work of others gets a merge commit, too.
     pub(super) fn merged_commit(&self, plan: &MergePlan<'_>) -> Result<MergedCommit> {
@@ -91,7 +91,7 @@ impl Wip {
     fn own_commits_on_top(
         &self,
         plan: &MergePlan<'_>,
-        others: &Others,
+        others: &ForeignCommits,
         is_dropped: bool,
     ) -> Result<CommitId> {
         let mut onto = plan.target.clone();
@@ -125,14 +125,14 @@ impl Wip {
         plan: &MergePlan<'a>,
         onto: &'a CommitId,
         base: &'a CommitId,
-    ) -> Replay<'a> {
+    ) -> CommitReplay<'a> {
         let MergePlan { target: attributes, tip, message, .. } = *plan;
-        Replay { attributes, onto, base, tip, message }
+        CommitReplay { attributes, onto, base, tip, message }
     }
 
     /// Looks through the work of other jobs on which the job's builds.
-    fn others(&self, plan: &MergePlan<'_>) -> Result<Others> {
-        let mut others = Others::default();
+    fn others(&self, plan: &MergePlan<'_>) -> Result<ForeignCommits> {
+        let mut others = ForeignCommits::default();
         let mut deps = self.ground.deps.clone();
         // What is in a dep's work came from its own deps.
         for job in plan.unshipped.iter().filter(|&job| *job != self.name) {
@@ -166,7 +166,7 @@ impl Wip {
             }
             along.extend(is_free.then_some(tip));
         }
-        Ok(Others { along, ..others })
+        Ok(ForeignCommits { along, ..others })
     }
 
     /// Tests for a target that has the work of a job by other commits: squashed, or as that job

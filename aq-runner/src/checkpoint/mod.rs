@@ -2,32 +2,32 @@
 //! `aq/wip/<job>`, whatever way the job ends.
 //!
 //! This module knows nothing of queues, processes or engines: paths and texts go in. It writes no
-//! branch but the job's own, except [`Wip::merge`], which is asked to. While it is at work, nothing
-//! of the job's agent may be running.
+//! branch but the job's own, except [`JobBranch::merge`], which is asked to. While it is at work,
+//! nothing of the job's agent may be running.
 //!
 //! The git program does the work, in the order files, objects, branch, index. A kill between any
-//! two leaves work that the next [`Wip::start`] or [`Wip::checkpoint`] finds and saves. See
-//! `docs/work-in-progress.md`.
+//! two leaves work that the next [`JobBranch::start`] or [`JobBranch::checkpoint`] finds and saves.
+//! See `docs/work-in-progress.md`.
 //!
 //! ```no_run
-//! use aq_runner::checkpoint::{GitWatch, Isolation, Job, OwnPlace, StartPoint, Target, Wip};
+//! use aq_runner::checkpoint::{CheckpointJob, GitWatch, JobBranch, MergeTarget, OwnPlace, StartPoint, WorkIsolation};
 //!
-//! let job = Job {
+//! let job = CheckpointJob {
 //!     name: "fix-login".into(),
 //!     cwd: "/home/me/project".into(),
-//!     isolation: Isolation::Own(OwnPlace {
+//!     isolation: WorkIsolation::Own(OwnPlace {
 //!         dir: "/home/me/aq-work/project-1f2e/work/fix-login".into(),
 //!         control: "/home/me/aq-work/project-1f2e/.state/checkouts/fix-login".into(),
 //!         linked: "/home/me/aq-work/project-1f2e/.state/worktrees/fix-login".into(),
 //!     }),
-//!     target: Target::Head,
+//!     target: MergeTarget::Head,
 //!     start: StartPoint::default(),
 //!     base_file: "/home/me/aq-work/project-1f2e/.state/wip/fix-login.base".into(),
 //!     queue: "/home/me/aq-work/project-1f2e".into(),
 //!     marks: vec![("AQ_JOB_ID".into(), "fix-login".into())],
 //!     watch: GitWatch::default(),
 //! };
-//! if let Some(started) = Wip::start(&job)? {
+//! if let Some(started) = JobBranch::start(&job)? {
 //!     println!("the agent works in {}", started.dir.display());
 //!     started.wip.finish("fix-login: attempt 1, success")?;
 //!     let changes = started.wip.changes()?;
@@ -77,20 +77,22 @@ mod watch;
 mod wip;
 mod worktrees;
 
-pub use artifacts::{Collected, collect};
-pub use base::{DepTip, Ground, StartPoint};
-pub use changes::{Changes, DiffBounds};
+pub use artifacts::{CollectedFiles, collect};
+pub use base::{DepTip, StartPoint, WorkBase};
+pub use changes::{BranchChanges, DiffBounds};
 pub use deps::work_at;
 pub use error::CheckpointError;
 pub(crate) use git_settings::REPOSITORY_VARIABLES;
-pub use handover::{Handover, Pushed, set_aside, take_up};
+pub use handover::{ForeignWork, PushOutcome, set_aside, take_up};
 pub use left::{LeftOut, left_out_words};
-pub use merge::{Landing, Merged, PreparedMerge};
-pub use notes::Origin;
+pub use merge::{LandingPlan, MergeResult, PreparedMerge};
+pub use notes::WorkOrigin;
 pub use own::{OwnPlace, remove_trains};
-pub use publish::Published;
-pub use rebase::Rebased;
-pub use removal::Removed;
-pub use repository::{CommitId, Head, Repository, branch_at, repository_at};
+pub use publish::PublishOutcome;
+pub use rebase::RebaseResult;
+pub use removal::RemovalOutcome;
+pub use repository::{CheckoutHead, CommitId, GitRepository, branch_at, repository_at};
 pub use watch::{GitWatch, StepNotice, StopCheck};
-pub use wip::{Isolation, Job, Saved, Started, Target, Wip};
+pub use wip::{
+    CheckpointJob, CheckpointResult, JobBranch, MergeTarget, StartedWork, WorkIsolation,
+};

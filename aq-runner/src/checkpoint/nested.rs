@@ -9,13 +9,13 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::checkout::Checkout;
-use super::error::{At, Result};
+use super::checkout::JobCheckout;
+use super::error::{HeadState, Result};
 use super::files;
-use super::git::Call;
+use super::git::GitCommand;
 use super::own::{OwnHead, OwnRepository, borrowed_from};
 use super::repository::CommitId;
-use super::wip::{BRANCHES, Wip};
+use super::wip::{BRANCHES, JobBranch};
 
 /// The most of an index that is looked at, in bytes.
 const MAX_INDEX: u64 = 512 << 20;
@@ -26,7 +26,7 @@ const OF_SUBMODULE: &str = "refs/aq/submodule/";
 
 /// A repository, by the directory of its files.
 #[derive(Clone, Debug)]
-pub(super) struct Nested {
+pub(super) struct NestedRepository {
     root: PathBuf,
     /// Where its `HEAD` and index are.
     git_dir: OwnRepository,
@@ -34,7 +34,7 @@ pub(super) struct Nested {
     common_dir: OwnRepository,
 }
 
-impl Nested {
+impl NestedRepository {
     /// The repository whose files are there; `None` when there is none.
     pub(super) fn at(root: &Path) -> Option<Self> {
         let dot_git = root.join(".git");
@@ -92,21 +92,21 @@ impl Nested {
 
 /// Where a repository inside has come from.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known {
+pub(super) struct NestedOrigin {
     /// The commit that the job started with there.
     pub(super) commit: Option<CommitId>,
     /// The user's own repository of that submodule.
     pub(super) of_user: Option<PathBuf>,
 }
 
-impl Wip {
+impl JobBranch {
     /// The work in a repository that is nowhere else, in words.
     pub(super) fn left_in(
         &self,
-        checkout: &Checkout,
-        nested: &Nested,
-        known: &Known,
-        ignored: Ignored,
+        checkout: &JobCheckout,
+        nested: &NestedRepository,
+        known: &NestedOrigin,
+        ignored: IgnoreSetting,
     ) -> Result<Option<String>> {
         let mut words = Vec::new();
         let taken_over = match self.commits_only_in(checkout, nested, known) {
@@ -142,7 +142,7 @@ impl Wip {
 
     /// Puts the commit of a submodule into the user's own repository of it. Answers the ref that
     /// has it.
-    fn take_over(&self, nested: &Nested, known: &Known) -> Option<String> {
+    fn take_over(&self, nested: &NestedRepository, known: &NestedOrigin) -> Option<String> {
         let (dir, head) = (known.of_user.as_ref()?, nested.head()?);
         let name = self.branch_ref().replacen(BRANCHES, OF_SUBMODULE, 1);
         let there: Vec<CommitId> =
@@ -155,7 +155,12 @@ impl Wip {
 
     /// The number of its commits that are in no remote, in no repository of the user's, and were
     /// not there when the job started.
-    fn commits_only_in(&self, checkout: &Checkout, nested: &Nested, known: &Known) -> Result<u64> {
+    fn commits_only_in(
+        &self,
+        checkout: &JobCheckout,
+        nested: &NestedRepository,
+        known: &NestedOrigin,
+    ) -> Result<u64> {
         let (mut own, mut remote) = nested.commits()?;
         if checkout.own.as_ref() == Some(&nested.common_dir) {
             // Branches of the agent's own repository are looked at as such.
@@ -187,12 +192,12 @@ impl Wip {
     /// Paths that differ from what is checked out, or are in no commit.
     fn changes_in(
         &self,
-        checkout: &Checkout,
-        nested: &Nested,
-        ignored: Ignored,
+        checkout: &JobCheckout,
+        nested: &NestedRepository,
+        ignored: IgnoreSetting,
     ) -> Result<Vec<String>> {
         let mut changed = Vec::new();
-        if ignored == Ignored::All {
+        if ignored == IgnoreSetting::All {
             return Ok(changed);
         }
         let dir = tempfile::tempdir_in(self.notes.dir()).at("create in", self.notes.dir())?;
@@ -210,7 +215,7 @@ impl Wip {
             let staged = call("diff-index").args(names).args(["--cached", head.as_str(), "--"]);
             changed.extend(staged.run()?.fields());
         }
-        if ignored == Ignored::Nothing {
+        if ignored == IgnoreSetting::Nothing {
             let unknown = call("ls-files").args(["--others", "--exclude-standard", "-z"]);
             changed.extend(unknown.args(["--directory", "--no-empty-directory"]).run()?.fields());
         }
@@ -220,7 +225,12 @@ impl Wip {
     }
 
     /// A call on the files of a repository inside, by the rules of the user's repository.
-    fn call_in(&self, checkout: &Checkout, nested: &Nested, subcommand: &str) -> Call {
+    fn call_in(
+        &self,
+        checkout: &JobCheckout,
+        nested: &NestedRepository,
+        subcommand: &str,
+    ) -> GitCommand {
         let dir = checkout.git_dir.as_ref().unwrap_or(&checkout.common_dir);
         let call = self.repo.git().call(&nested.root, subcommand).env("GIT_DIR", dir);
         let call = call.env("GIT_WORK_TREE", &nested.root);
@@ -228,12 +238,12 @@ impl Wip {
     }
 
     /// Worktrees that the agent has made of its own repository, wherever they are.
-    pub(super) fn worktrees_of(&self, own: &OwnRepository) -> Vec<Nested> {
+    pub(super) fn worktrees_of(&self, own: &OwnRepository) -> Vec<NestedRepository> {
         let entries =
             std::fs::read_dir(own.dir().join("worktrees")).into_iter().flatten().flatten();
         let root = |dir: PathBuf| {
             let dot_git = dir.join(files::read(&dir.join("gitdir")).ok()??);
-            Nested::at(dot_git.parent()?)
+            NestedRepository::at(dot_git.parent()?)
         };
         entries.filter_map(|entry| root(entry.path())).collect()
     }
@@ -241,14 +251,14 @@ impl Wip {
 
 /// What of a submodule the user has said to be of no interest: `submodule.<name>.ignore`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Ignored {
+pub(super) enum IgnoreSetting {
     #[default]
     Nothing,
     Untracked,
     All,
 }
 
-impl Ignored {
+impl IgnoreSetting {
     pub(super) fn parse(word: &str) -> Self {
         match word {
             "untracked" => Self::Untracked,
@@ -259,7 +269,7 @@ impl Ignored {
 }
 
 /// Copies the index with its time; one that is missing has no entries.
-fn copy_index_of(nested: &Nested, to: &Path) -> io::Result<()> {
+fn copy_index_of(nested: &NestedRepository, to: &Path) -> io::Result<()> {
     let path = nested.git_dir.dir().join("index");
     let file = match files::open(&path) {
         Err(e) if files::is_absent(&e) => return Ok(()),
@@ -291,6 +301,6 @@ pub(super) fn shown(path: &OsStr) -> String {
 }
 
 /// A path relative to the checkout, where it is inside.
-pub(super) fn place_in(checkout: &Checkout, path: &Path) -> OsString {
+pub(super) fn place_in(checkout: &JobCheckout, path: &Path) -> OsString {
     path.strip_prefix(&checkout.root).unwrap_or(path).as_os_str().to_owned()
 }

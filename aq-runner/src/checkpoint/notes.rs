@@ -4,28 +4,30 @@ use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use super::base::Ground;
-use super::error::{At, CheckpointError, Result};
+use super::base::WorkBase;
+use super::error::{CheckpointError, HeadState, Result};
 use super::files::{is_there, read, read_up_to};
-use super::repository::{CommitId, Head};
+use super::repository::{CheckoutHead, CommitId};
 
 /// The most that is read of the note of a rebase, in bytes: the paths of conflicts are in it.
 const MAX_REBASE: u64 = 16 << 20;
 
 /// The start of a job, or the place to which an in-place job goes back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum WorkOrigin {
     /// A branch, by its full name.
     Branch(String),
     /// A commit that was checked out without a branch.
     Detached(CommitId),
 }
 
-impl Origin {
-    pub(super) fn of(head: &Head) -> Self {
+impl WorkOrigin {
+    pub(super) fn of(head: &CheckoutHead) -> Self {
         match head {
-            Head::Branch(name, _) | Head::Unborn(name) => Self::Branch(name.clone()),
-            Head::Detached(commit) => Self::Detached(commit.clone()),
+            CheckoutHead::Branch(name, _) | CheckoutHead::Unborn(name) => {
+                Self::Branch(name.clone())
+            }
+            CheckoutHead::Detached(commit) => Self::Detached(commit.clone()),
         }
     }
 
@@ -59,7 +61,7 @@ impl Origin {
 /// as the base or newer. `<job>.rebase`: the latest rebase, while it is made or leaves conflicts.
 /// `<job>.back`: while an in-place job has the checkout, what was checked out before.
 #[derive(Clone, Debug)]
-pub(super) struct Notes {
+pub(super) struct JobRefs {
     base: PathBuf,
     from: PathBuf,
     ground: PathBuf,
@@ -67,7 +69,7 @@ pub(super) struct Notes {
     pub(super) back: PathBuf,
 }
 
-impl Notes {
+impl JobRefs {
     pub(super) fn beside(base: &Path) -> Self {
         Self {
             base: base.to_owned(),
@@ -94,9 +96,9 @@ impl Notes {
 
     /// The ground of a job that has started. Jobs of earlier versions have no such file: their base
     /// was the target.
-    pub(super) fn ground(&self) -> Result<Option<Ground>> {
+    pub(super) fn ground(&self) -> Result<Option<WorkBase>> {
         let Some(base) = self.base()? else { return Ok(None) };
-        Ok(Some(Ground::read(&self.ground)?.unwrap_or_else(|| Ground::bare(base))))
+        Ok(Some(WorkBase::read(&self.ground)?.unwrap_or_else(|| WorkBase::bare(base))))
     }
 
     /// Tests for a job that was put on a base of more than its target, or on another one later.
@@ -104,22 +106,22 @@ impl Notes {
         is_there(&self.ground)
     }
 
-    pub(super) fn from(&self) -> Result<Option<Origin>> {
+    pub(super) fn from(&self) -> Result<Option<WorkOrigin>> {
         origin(&self.from)
     }
 
-    pub(super) fn back(&self) -> Result<Option<Origin>> {
+    pub(super) fn back(&self) -> Result<Option<WorkOrigin>> {
         origin(&self.back)
     }
 
     /// Writes what a job starts from. All survive power loss when this returns; the base is last,
     /// so where it is, the others are too.
-    pub(super) fn begin(&self, ground: &Ground, from: &Origin) -> Result<()> {
+    pub(super) fn begin(&self, ground: &WorkBase, from: &WorkOrigin) -> Result<()> {
         let dir = parent(&self.base);
         std::fs::create_dir_all(dir).at("create", dir)?;
         replace(&self.from, from.full())?;
         // It says no more than the base where nothing else is in that.
-        match *ground == Ground::bare(ground.base.clone()) {
+        match *ground == WorkBase::bare(ground.base.clone()) {
             true => remove(&self.ground)?,
             false => replace(&self.ground, &ground.text())?,
         }
@@ -136,7 +138,7 @@ impl Notes {
     }
 
     /// Writes what the job's own work is on top of by now. Durable when this returns.
-    pub(super) fn set_ground(&self, ground: &Ground) -> Result<()> {
+    pub(super) fn set_ground(&self, ground: &WorkBase) -> Result<()> {
         replace(&self.ground, &ground.text())?;
         sync(parent(&self.ground))
     }
@@ -156,7 +158,7 @@ impl Notes {
         remove(&self.rebase)
     }
 
-    pub(super) fn set_back(&self, back: &Origin) -> Result<()> {
+    pub(super) fn set_back(&self, back: &WorkOrigin) -> Result<()> {
         replace(&self.back, back.full())?;
         sync(parent(&self.back))
     }
@@ -167,11 +169,11 @@ impl Notes {
 }
 
 /// The text of such a file; `None` when there is none.
-pub(super) fn origin(path: &Path) -> Result<Option<Origin>> {
+pub(super) fn origin(path: &Path) -> Result<Option<WorkOrigin>> {
     let Some(text) = read(path).at("read", path)? else { return Ok(None) };
     match CommitId::parse(&text) {
-        Some(commit) => Ok(Some(Origin::Detached(commit))),
-        None if text.starts_with("refs/") => Ok(Some(Origin::Branch(text))),
+        Some(commit) => Ok(Some(WorkOrigin::Detached(commit))),
+        None if text.starts_with("refs/") => Ok(Some(WorkOrigin::Branch(text))),
         None => Err(CheckpointError::Nonsense {
             source_name: path.display().to_string(),
             answer: text,

@@ -6,19 +6,23 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use super::checkout::Checkout;
-use super::error::{At, Result};
+use super::checkout::JobCheckout;
+use super::error::{HeadState, Result};
 use super::gitlinks::Gitlinks;
-use super::nested::Nested;
-use super::wip::Wip;
+use super::nested::NestedRepository;
+use super::wip::JobBranch;
 
 /// So many directories are looked at, those near the top first: about 0.1 s.
 const MOST_DIRECTORIES: usize = 10_000;
 
-impl Wip {
+impl JobBranch {
     /// Repositories that are in no index and not ignored by the rules that the job started with.
     /// Without a run of git when there is none.
-    pub(super) fn passed_over(&self, checkout: &Checkout, links: &Gitlinks) -> Result<Vec<Nested>> {
+    pub(super) fn passed_over(
+        &self,
+        checkout: &JobCheckout,
+        links: &Gitlinks,
+    ) -> Result<Vec<NestedRepository>> {
         let mut found = repositories_below(&checkout.root);
         found.retain(|path| !links.contains_key(path.as_os_str()));
         if found.is_empty() {
@@ -26,13 +30,16 @@ impl Wip {
         }
         let ignored = self.ignored_at_start(checkout, &found)?;
         found.retain(|path| !ignored.contains(path));
-        Ok(found.iter().filter_map(|path| Nested::at(&checkout.root.join(path))).collect())
+        Ok(found
+            .iter()
+            .filter_map(|path| NestedRepository::at(&checkout.root.join(path)))
+            .collect())
     }
 
     /// Which of these directories the base's own ignore files ignore: no others, of nobody.
     fn ignored_at_start(
         &self,
-        checkout: &Checkout,
+        checkout: &JobCheckout,
         paths: &[PathBuf],
     ) -> Result<BTreeSet<PathBuf>> {
         let dir = tempfile::tempdir_in(self.notes.dir()).at("create in", self.notes.dir())?;

@@ -8,21 +8,21 @@
 //! at the job's.
 
 use super::error::{CheckpointError, Result};
-use super::git::{Call, Output};
-use super::notes::Origin;
+use super::git::{GitCommand, GitOutput};
+use super::notes::WorkOrigin;
 use super::repository::CommitId;
-use super::wip::{BRANCHES, Wip};
+use super::wip::{BRANCHES, JobBranch};
 
 /// The fate of a branch that was to be published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Published {
+pub enum PublishOutcome {
     /// The remote's branch is this commit.
     Done,
     /// Somebody else has moved the remote's branch; it was left alone.
     Overtaken,
 }
 
-impl Wip {
+impl JobBranch {
     /// The addresses of a remote to which git would push: as git has them, and as they are
     /// configured. A text that is no remote's name is an address itself.
     ///
@@ -49,7 +49,7 @@ impl Wip {
     /// When the job started from no branch, or that is forgotten.
     pub fn target_name(&self) -> Result<String> {
         match self.origin()? {
-            Some(Origin::Branch(target)) => {
+            Some(WorkOrigin::Branch(target)) => {
                 Ok(target.strip_prefix("refs/heads/").unwrap_or(&target).to_owned())
             }
             origin => Err(CheckpointError::NoTarget {
@@ -66,7 +66,7 @@ impl Wip {
     /// # Errors
     /// When git fails, the remote cannot be reached or refuses the branch, or contents of Git LFS
     /// cannot be uploaded.
-    pub fn publish(&self, remote: &str, commit: &CommitId) -> Result<Published> {
+    pub fn publish(&self, remote: &str, commit: &CommitId) -> Result<PublishOutcome> {
         let known = self.public_ref();
         let last = self.repo.commit(&known)?;
         self.push_contents(remote, commit, last.as_ref())?;
@@ -74,10 +74,10 @@ impl Wip {
         // First without force: others may have gone on from what was put there, and so has the job.
         let mut output = self.push_to(remote, commit, None)?;
         if was_not_forward(&output) {
-            let Some(last) = &last else { return Ok(Published::Overtaken) };
+            let Some(last) = &last else { return Ok(PublishOutcome::Overtaken) };
             output = self.push_to(remote, commit, Some(&format!("{name}:{last}")))?;
             if is_rejected(&output, "(stale info)") {
-                return Ok(Published::Overtaken);
+                return Ok(PublishOutcome::Overtaken);
             }
         }
         if output.code() != Some(0) {
@@ -85,7 +85,7 @@ impl Wip {
         }
         let old = last.as_ref().map_or_else(|| commit.nothing(), ToString::to_string);
         self.repo.update_ref(&known, commit, &old)?;
-        Ok(Published::Done)
+        Ok(PublishOutcome::Done)
     }
 
     /// Tests whether the newest commit of the job is in a branch: of the remote, as it is now, or
@@ -124,7 +124,7 @@ impl Wip {
         self.repo.call("update-ref").args(["-d", &self.public_ref()]).run().map(drop)
     }
 
-    fn push_to(&self, remote: &str, commit: &CommitId, lease: Option<&str>) -> Result<Output> {
+    fn push_to(&self, remote: &str, commit: &CommitId, lease: Option<&str>) -> Result<GitOutput> {
         let call = self.repo.call("push").args(["--porcelain", "--no-verify", "--no-signed"]);
         let call = call.args(["--no-follow-tags", "--recurse-submodules=no"]);
         let call = call.arg("--no-force-if-includes");
@@ -133,7 +133,7 @@ impl Wip {
             // Whatever the settings say.
             None => call.args(["--no-force", "--no-force-with-lease"]),
         };
-        let call: Call = call.args(["--", remote]);
+        let call: GitCommand = call.args(["--", remote]);
         call.arg(format!("{commit}:{}", self.branch_ref())).slow().output()
     }
 
@@ -142,17 +142,17 @@ impl Wip {
     }
 }
 
-fn lines(output: &Output) -> Vec<String> {
+fn lines(output: &GitOutput) -> Vec<String> {
     String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
 }
 
 /// Tests whether the remote's branch has commits that the pushed one has not.
-fn was_not_forward(output: &Output) -> bool {
+fn was_not_forward(output: &GitOutput) -> bool {
     is_rejected(output, "(non-fast-forward)") || is_rejected(output, "(fetch first)")
 }
 
 /// Tests for a line of `--porcelain`: `!`, the two names, and `[rejected]` with this reason.
-fn is_rejected(output: &Output, reason: &str) -> bool {
+fn is_rejected(output: &GitOutput, reason: &str) -> bool {
     output.code() == Some(1)
         && lines(output).iter().any(|line| {
             line.starts_with("!\t") && line.ends_with(&format!("\t[rejected] {reason}"))
@@ -160,7 +160,7 @@ fn is_rejected(output: &Output, reason: &str) -> bool {
 }
 
 /// The error of a push: the remote's own words are on the line of the branch.
-fn refusal(output: &Output) -> CheckpointError {
+fn refusal(output: &GitOutput) -> CheckpointError {
     let lines = lines(output);
     let line = lines.iter().find(|line| line.starts_with("!\t"));
     match line.and_then(|line| line.rsplit('\t').next()) {

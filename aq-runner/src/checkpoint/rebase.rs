@@ -9,36 +9,36 @@
 //! branch, the ground, the files of the checkout, and last the note that all is done. Whatever
 //! comes next for the job after a kill finishes that first.
 
-use super::base::{DepTip, Ground};
-use super::checkout::Checkout;
+use super::base::{DepTip, WorkBase};
+use super::checkout::JobCheckout;
 use super::error::{CheckpointError, Result};
 use super::rebase_note::RebaseNote;
-use super::replay::{Marked, Replay};
+use super::replay::{CommitReplay, MarkedCommit};
 use super::repository::CommitId;
-use super::wip::{BRANCHES, Isolation, Wip, branch_ref};
+use super::wip::{BRANCHES, JobBranch, WorkIsolation, branch_ref};
 
 /// Where the branch is kept as it was.
 const REBASED: &str = "refs/aq/rebased/";
 
 /// The result of putting a job's work on a new base.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rebased {
+pub enum RebaseResult {
     /// It goes together with the base.
     Clean,
     /// It does not in these files, which have markers or, where a file has no lines, only one side.
     Conflicts(Vec<String>),
 }
 
-impl Wip {
+impl JobBranch {
     /// Puts the job's own work on its target's newest commit with the work of these deps, as it is
-    /// by now. To be called before [`Wip::start`], which then gives the agent the result. What is
-    /// in the job's checkout is saved first; where the checkout is gone, the branch moves alone.
-    /// Again, it answers the same and changes nothing.
+    /// by now. To be called before [`JobBranch::start`], which then gives the agent the result.
+    /// What is in the job's checkout is saved first; where the checkout is gone, the branch moves
+    /// alone. Again, it answers the same and changes nothing.
     ///
     /// # Errors
     /// When the target is gone; when the branch was moved or is checked out by somebody else; when
     /// the new base has conflicts in itself; git fails. The job's work is as it was then.
-    pub fn rebase(&mut self, deps: &[DepTip]) -> Result<Rebased> {
+    pub fn rebase(&mut self, deps: &[DepTip]) -> Result<RebaseResult> {
         self.finish_rebase()?;
         let saved = self.finish("aq: left by an attempt that was interrupted")?;
         let held = || CheckpointError::BranchHeld(self.branch().to_owned());
@@ -50,7 +50,7 @@ impl Wip {
         let target = self.target_branch()?;
         let Some(now) = self.repo.commit(&target)? else {
             if self.started_without_a_commit()? {
-                return Ok(Rebased::Clean);
+                return Ok(RebaseResult::Clean);
             }
             let into = target.replacen("refs/heads/", "", 1);
             let (branch, base) = (self.branch().to_owned(), self.ground.target.clone());
@@ -146,19 +146,23 @@ impl Wip {
     }
 
     /// The answer of an earlier call, as far as it still holds.
-    fn noted_conflicts(&self, tip: &CommitId) -> Result<Rebased> {
-        let Some(note) = self.rebase_note()? else { return Ok(Rebased::Clean) };
+    fn noted_conflicts(&self, tip: &CommitId) -> Result<RebaseResult> {
+        let Some(note) = self.rebase_note()? else { return Ok(RebaseResult::Clean) };
         let is_of_branch = self.is_ancestor(note.to.as_str(), tip.as_str())?;
         let is_solved = !is_of_branch || (note.to != *tip && self.unresolved()?.is_empty());
-        Ok(if is_solved { Rebased::Clean } else { rebased(note.conflicts) })
+        Ok(if is_solved { RebaseResult::Clean } else { rebased(note.conflicts) })
     }
 
     /// A merge of the branch with its new base.
-    fn merged_onto(&self, ground: &Ground, tip: &CommitId, target: &str) -> Result<Marked> {
+    fn merged_onto(&self, ground: &WorkBase, tip: &CommitId, target: &str) -> Result<MarkedCommit> {
         let base = &ground.base;
         let parents = [tip.clone(), base.clone()];
         if self.is_ancestor(tip.as_str(), base.as_str())? {
-            return Ok(Marked { commit: base.clone(), sides: parents, conflicts: Vec::new() });
+            return Ok(MarkedCommit {
+                commit: base.clone(),
+                sides: parents,
+                conflicts: Vec::new(),
+            });
         }
         let merged = self.merge_with_markers(&ground.target, tip, base)?;
         let into = target.strip_prefix("refs/heads/").unwrap_or(target);
@@ -167,18 +171,19 @@ impl Wip {
             false => format!("{}: on top of {into}, with conflicts", self.name),
         };
         let commit = self.repo.commit_tree(&merged.tree, &parents, &message)?;
-        Ok(Marked { commit, sides: parents, conflicts: merged.conflicts })
+        Ok(MarkedCommit { commit, sides: parents, conflicts: merged.conflicts })
     }
 
     /// The job's own commits on top of its new base, and of nothing else.
-    fn made_again(&self, ground: &Ground, tip: &CommitId) -> Result<Marked> {
+    fn made_again(&self, ground: &WorkBase, tip: &CommitId) -> Result<MarkedCommit> {
         let (onto, base) = (&ground.base, self.base());
         let message = format!("{}: on a new base", self.name);
-        let replay = Replay { attributes: &ground.target, onto, base, tip, message: &message };
+        let replay =
+            CommitReplay { attributes: &ground.target, onto, base, tip, message: &message };
         match self.replayed(&replay)? {
             Ok(commit) => {
                 let sides = [tip.clone(), onto.clone()];
-                Ok(Marked { commit, sides, conflicts: Vec::new() })
+                Ok(MarkedCommit { commit, sides, conflicts: Vec::new() })
             }
             Err(_) => self.squashed_with_markers(&replay),
         }
@@ -197,7 +202,7 @@ impl Wip {
             return Ok(false);
         }
         self.notes.set_ground(&note.ground)?;
-        if let (Isolation::Own(place), Some(checkout)) = (&self.isolation, self.checkout()?) {
+        if let (WorkIsolation::Own(place), Some(checkout)) = (&self.isolation, self.checkout()?) {
             match self.follow_rebase(&checkout, note) {
                 Err(CheckpointError::Overlap { .. }) if is_saved => self.discard(place)?,
                 followed => followed?,
@@ -220,8 +225,8 @@ impl Wip {
         call.text(text.as_bytes())?.run().map(drop)
     }
 
-    fn follow_rebase(&self, checkout: &Checkout, note: &RebaseNote) -> Result<()> {
-        let Isolation::Own(place) = &self.isolation else { return Ok(()) };
+    fn follow_rebase(&self, checkout: &JobCheckout, note: &RebaseNote) -> Result<()> {
+        let WorkIsolation::Own(place) = &self.isolation else { return Ok(()) };
         if checkout.own.is_some() && place.given()?.as_ref() == Some(&note.to) {
             return Ok(());
         }
@@ -232,6 +237,6 @@ impl Wip {
     }
 }
 
-fn rebased(conflicts: Vec<String>) -> Rebased {
-    if conflicts.is_empty() { Rebased::Clean } else { Rebased::Conflicts(conflicts) }
+fn rebased(conflicts: Vec<String>) -> RebaseResult {
+    if conflicts.is_empty() { RebaseResult::Clean } else { RebaseResult::Conflicts(conflicts) }
 }

@@ -1,10 +1,10 @@
 //! The note of a rebase, beside the job's branch: all that is needed to finish it after a kill, and
 //! the conflicts that it leaves to the next attempt.
 
-use super::base::Ground;
+use super::base::WorkBase;
 use super::error::{CheckpointError, Result};
 use super::repository::CommitId;
-use super::wip::Wip;
+use super::wip::JobBranch;
 
 /// A move of a job's branch to a new base.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub(super) struct RebaseNote {
     /// The branch after.
     pub(super) to: CommitId,
     /// The base after.
-    pub(super) ground: Ground,
+    pub(super) ground: WorkBase,
     /// The commits that markers of conflicts name: the job's side, and the other one.
     pub(super) sides: [CommitId; 2],
     /// The files in conflict.
@@ -44,7 +44,7 @@ impl RebaseNote {
             from: commit("from")?,
             to: commit("to")?,
             sides: [commit("own")?, commit("other")?],
-            ground: Ground::parse(ground)?,
+            ground: WorkBase::parse(ground)?,
             conflicts: conflicts.lines().skip(1).map(str::to_owned).collect(),
         })
     }
@@ -62,7 +62,7 @@ impl RebaseNote {
     }
 }
 
-impl Wip {
+impl JobBranch {
     pub(super) fn rebase_note(&self) -> Result<Option<RebaseNote>> {
         let Some(bytes) = self.notes.rebase()? else { return Ok(None) };
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -87,7 +87,7 @@ mod tests {
     fn notes_are_read_as_written() {
         let commit = |digit: &str| CommitId::parse(&digit.repeat(40)).unwrap();
         let deps = vec![DepTip { job: "a".to_owned(), tip: commit("5") }];
-        let ground = Ground { target: commit("6"), deps, base: commit("7") };
+        let ground = WorkBase { target: commit("6"), deps, base: commit("7") };
         let mut note = RebaseNote {
             is_moving: true,
             from: commit("1"),

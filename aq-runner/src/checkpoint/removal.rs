@@ -3,11 +3,11 @@
 use super::error::Result;
 use super::left::LeftOut;
 use super::own::OwnPlace;
-use super::wip::{Isolation, Wip};
+use super::wip::{JobBranch, WorkIsolation};
 
 /// What became of a finished job's checkout and branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Removed {
+pub enum RemovalOutcome {
     /// The checkout is gone.
     Checkout {
         /// Whether the branch is gone too: it was merged, or had no commit of its own.
@@ -21,14 +21,14 @@ pub enum Removed {
     },
 }
 
-impl Wip {
+impl JobBranch {
     /// Removes the checkout of a job that has ended, and the branch if it is merged into the one
     /// from which the job started. What is not committed yet is saved first, and then the branch
     /// stays.
     ///
     /// # Errors
     /// When git fails.
-    pub fn remove(&self) -> Result<Removed> {
+    pub fn remove(&self) -> Result<RemovalOutcome> {
         self.remove_with(|_| false)
     }
 
@@ -36,13 +36,13 @@ impl Wip {
     ///
     /// # Errors
     /// As for [`remove`](Self::remove).
-    pub fn remove_with(&self, is_expected: impl Fn(&LeftOut) -> bool) -> Result<Removed> {
-        if let Isolation::Own(place) = &self.isolation {
+    pub fn remove_with(&self, is_expected: impl Fn(&LeftOut) -> bool) -> Result<RemovalOutcome> {
+        if let WorkIsolation::Own(place) = &self.isolation {
             if let Some(checkout) = self.checkout()? {
                 let mut left_out = self.save(&checkout, "aq: left in the checkout")?.left_out;
                 left_out.retain(|one| !is_expected(one));
                 if !left_out.is_empty() {
-                    return Ok(Removed::NotSaved { left_out });
+                    return Ok(RemovalOutcome::NotSaved { left_out });
                 }
             }
             self.discard(place)?;
@@ -50,7 +50,7 @@ impl Wip {
         self.forget_pushed()?;
         self.forget_rebase()?;
         self.forget_published()?;
-        Ok(Removed::Checkout { branch: self.remove_merged_branch()? })
+        Ok(RemovalOutcome::Checkout { branch: self.remove_merged_branch()? })
     }
 
     /// Removes the checkout, and what was kept in the user's repository for it.

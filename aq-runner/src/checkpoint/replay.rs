@@ -5,13 +5,13 @@
 use super::error::Result;
 use super::merge_trees::MergedTree;
 use super::repository::{CommitId, nonsense};
-use super::wip::Wip;
+use super::wip::JobBranch;
 
 /// The commits, or the paths in conflict.
 type Replayed = std::result::Result<CommitId, Vec<String>>;
 
 /// A commit that may have markers of conflicts in its files.
-pub(super) struct Marked {
+pub(super) struct MarkedCommit {
     pub(super) commit: CommitId,
     /// The commits that the markers name: the job's side, and the other one.
     pub(super) sides: [CommitId; 2],
@@ -23,14 +23,14 @@ pub(super) struct Marked {
 const MOST: usize = 200;
 
 /// A commit of the job's, with who made it and when.
-struct Original {
+struct ReplayedCommit {
     commit: CommitId,
     author: [String; 3],
     message: String,
 }
 
 /// Commits that are made again elsewhere.
-pub(super) struct Replay<'a> {
+pub(super) struct CommitReplay<'a> {
     /// The commit whose attributes hold.
     pub(super) attributes: &'a CommitId,
     /// The commit on top of which they go.
@@ -43,19 +43,19 @@ pub(super) struct Replay<'a> {
     pub(super) message: &'a str,
 }
 
-impl Wip {
+impl JobBranch {
     /// The commits from the base to the tip, one after the other; as one, where they are not in a
     /// row.
-    pub(super) fn replayed(&self, replay: &Replay<'_>) -> Result<Replayed> {
+    pub(super) fn replayed(&self, replay: &CommitReplay<'_>) -> Result<Replayed> {
         let Some(originals) = self.in_a_row(replay.base, replay.tip)? else {
             return self.squashed(replay);
         };
         let mut on_top = replay.onto.clone();
         let mut before = replay.base.clone();
-        for Original { commit, author, message } in originals {
+        for ReplayedCommit { commit, author, message } in originals {
             match self.applied(replay.attributes, &on_top, &before, &commit)? {
                 // Together they may go where one alone does not.
-                Err(_) => return self.squashed(&Replay { message: &message, ..*replay }),
+                Err(_) => return self.squashed(&CommitReplay { message: &message, ..*replay }),
                 Ok(tree) if tree == self.tree(&on_top)? => {}
                 Ok(tree) => {
                     let call = || {
@@ -75,8 +75,8 @@ impl Wip {
     }
 
     /// All of it as one commit.
-    pub(super) fn squashed(&self, replay: &Replay<'_>) -> Result<Replayed> {
-        let Replay { attributes, onto, base, tip, message } = *replay;
+    pub(super) fn squashed(&self, replay: &CommitReplay<'_>) -> Result<Replayed> {
+        let CommitReplay { attributes, onto, base, tip, message } = *replay;
         Ok(match self.applied(attributes, onto, base, tip)? {
             Err(paths) => Err(paths),
             Ok(tree) if tree == self.tree(onto)? => Ok(onto.clone()),
@@ -86,12 +86,12 @@ impl Wip {
 
     /// All of it as one commit, with markers in files in conflict. These name the commits that the
     /// answer has: the job's side and the other one.
-    pub(super) fn squashed_with_markers(&self, replay: &Replay<'_>) -> Result<Marked> {
-        let Replay { attributes, onto, base, tip, message } = *replay;
+    pub(super) fn squashed_with_markers(&self, replay: &CommitReplay<'_>) -> Result<MarkedCommit> {
+        let CommitReplay { attributes, onto, base, tip, message } = *replay;
         let (own, other) = (self.child(base, tip)?, self.child(base, onto)?);
         let MergedTree { tree, conflicts } = self.merge_with_markers(attributes, &own, &other)?;
         let commit = self.repo.commit_tree(&tree, std::slice::from_ref(onto), message)?;
-        Ok(Marked { commit, sides: [own, other], conflicts })
+        Ok(MarkedCommit { commit, sides: [own, other], conflicts })
     }
 
     /// The tree of a commit with what another one changed since a third. Git before 2.40 finds the
@@ -114,7 +114,7 @@ impl Wip {
 
     /// The commits after the base, oldest first; `None` where one has several parents, or there are
     /// too many.
-    fn in_a_row(&self, base: &CommitId, tip: &CommitId) -> Result<Option<Vec<Original>>> {
+    fn in_a_row(&self, base: &CommitId, tip: &CommitId) -> Result<Option<Vec<ReplayedCommit>>> {
         let call =
             self.repo.call("log").args(["--reverse", "--topo-order", "-z", "--no-show-signature"]);
         let call = call.arg("--format=%H%n%P%n%an%n%ae%n%aI%n%B");
@@ -135,7 +135,7 @@ impl Wip {
                 return Ok(None);
             }
             before = commit.clone();
-            originals.push(Original { commit, author: [name, mail, date], message });
+            originals.push(ReplayedCommit { commit, author: [name, mail, date], message });
         }
         Ok(Some(originals))
     }

@@ -6,9 +6,9 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::error::{At, CheckpointError, Result};
+use super::error::{CheckpointError, HeadState, Result};
 use super::files;
-use super::git::{Call, Git, Output};
+use super::git::{GitCommand, GitOutput, GitProgram};
 use super::turn::borrowed_branch;
 use super::watch::GitWatch;
 use super::wip::BRANCHES;
@@ -43,7 +43,7 @@ impl fmt::Display for CommitId {
 
 /// What `HEAD` of a checkout is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Head {
+pub enum CheckoutHead {
     /// A branch, by its full name (`refs/heads/main`), and its commit.
     Branch(String, CommitId),
     /// A commit and no branch.
@@ -54,16 +54,16 @@ pub enum Head {
 
 /// A repository, seen from a directory in it.
 #[derive(Clone, Debug)]
-pub struct Repository {
-    git: Git,
+pub struct GitRepository {
+    git: GitProgram,
     common_dir: PathBuf,
     git_dir: PathBuf,
     root: Option<PathBuf>,
     prefix: PathBuf,
-    head: Head,
+    head: CheckoutHead,
 }
 
-impl Repository {
+impl GitRepository {
     /// Finds the repository of a directory; `None` outside git. Also in a bare repository, a
     /// linked worktree and a submodule, on a detached `HEAD` and before the first commit.
     ///
@@ -73,13 +73,13 @@ impl Repository {
     /// # Errors
     /// When the directory is gone, or git will not use this repository.
     pub fn discover(dir: &Path, marks: &[(OsString, OsString)]) -> Result<Option<Self>> {
-        let git = Git::new(marks, &GitWatch::default());
+        let git = GitProgram::new(marks, &GitWatch::default());
         Ok(Self::discover_with(git, dir, "HEAD")?.map(|(repo, _)| repo))
     }
 
     /// Also tells whether a branch, by its full name, is there, without a further run of git.
     pub(super) fn discover_with(
-        git: Git,
+        git: GitProgram,
         dir: &Path,
         branch: &str,
     ) -> Result<Option<(Self, bool)>> {
@@ -125,8 +125,8 @@ impl Repository {
                 match (commit, str::from_utf8(name)) {
                     // It has a commit, and a moment later its name could not be read.
                     (Some(_), Ok("")) => return Err(CheckpointError::Unreadable(git_dir)),
-                    (Some(commit), Ok("HEAD")) => Head::Detached(commit),
-                    (Some(commit), Ok(name)) => Head::Branch(name.to_owned(), commit),
+                    (Some(commit), Ok("HEAD")) => CheckoutHead::Detached(commit),
+                    (Some(commit), Ok(name)) => CheckoutHead::Branch(name.to_owned(), commit),
                     _ => return Err(nonsense(&output.stdout)),
                 }
             }
@@ -136,7 +136,7 @@ impl Repository {
             .then(|| dir.ancestors().nth(prefix.components().count()).unwrap_or(&dir).to_owned());
         let repo = Self { git, common_dir, git_dir, root, prefix, head };
         let has_branch = match (rest, &repo.head) {
-            (_, Head::Unborn(_)) => repo.commit(branch)?.is_some(),
+            (_, CheckoutHead::Unborn(_)) => repo.commit(branch)?.is_some(),
             (rest, _) => rest.get(2) == Some(&branch.as_bytes()),
         };
         Ok(Some((repo, has_branch)))
@@ -163,7 +163,7 @@ impl Repository {
     }
 
     /// What `HEAD` was when the repository was found.
-    pub fn head(&self) -> &Head {
+    pub fn head(&self) -> &CheckoutHead {
         &self.head
     }
 
@@ -172,17 +172,17 @@ impl Repository {
         Self { git: self.git.synced(), ..self.clone() }
     }
 
-    pub(super) fn git(&self) -> &Git {
+    pub(super) fn git(&self) -> &GitProgram {
         &self.git
     }
 
     /// A call that works on objects and refs only.
-    pub(super) fn call(&self, subcommand: &str) -> Call {
+    pub(super) fn call(&self, subcommand: &str) -> GitCommand {
         self.call_with(&[], subcommand)
     }
 
     /// The same with further options of git itself.
-    pub(super) fn call_with(&self, options: &[&str], subcommand: &str) -> Call {
+    pub(super) fn call_with(&self, options: &[&str], subcommand: &str) -> GitCommand {
         let dir = &self.common_dir;
         self.git.call_with(options, dir, subcommand).env("GIT_DIR", dir)
     }
@@ -225,12 +225,12 @@ impl Repository {
     /// The same by calls that find the tree.
     pub(super) fn commit_tree_by(
         &self,
-        commit_tree: impl Fn() -> Call,
+        commit_tree: impl Fn() -> GitCommand,
         tree: &str,
         parents: &[CommitId],
         message: &str,
     ) -> Result<CommitId> {
-        let call = |call: Call| {
+        let call = |call: GitCommand| {
             let parents = parents.iter().flat_map(|parent| ["-p", parent.as_str()]);
             call.args(parents).args(["-m", message, tree]).output()
         };
@@ -302,14 +302,14 @@ pub(super) fn nonsense(answer: &[u8]) -> CheckpointError {
 }
 
 /// What `HEAD` is when no commit of it was told: there is none, or it could not be read.
-fn without_commit(git: &Git, dir: &Path, common_dir: &Path) -> Result<Head> {
+fn without_commit(git: &GitProgram, dir: &Path, common_dir: &Path) -> Result<CheckoutHead> {
     let name = git.call(dir, "symbolic-ref").arg("HEAD").line()?;
     let file = common_dir.join(&name);
     // Where branches are in tables it is nobody's; branches below this name make a directory of it.
     if files::is_there(&file)? && !files::is_directory(&file)? {
         return Err(CheckpointError::Unreadable(file));
     }
-    Ok(Head::Unborn(name))
+    Ok(CheckoutHead::Unborn(name))
 }
 
 /// The branch that a directory has checked out, by its full name, without a run of git: where an
@@ -374,7 +374,7 @@ fn is_whole(git_dir: &Path) -> bool {
 
 /// Whether git did not go up as far as to what was found there: to another file system, or beyond
 /// what the user allows.
-fn is_told_to_stop(output: &Output, dir: &Path, found: &Path) -> bool {
+fn is_told_to_stop(output: &GitOutput, dir: &Path, found: &Path) -> bool {
     let device = |path: &Path| path.metadata().map(|about| about.dev()).ok();
     let is_beyond = output.errors().contains("mount point") && device(dir) != device(found);
     is_beyond || std::env::var_os("GIT_CEILING_DIRECTORIES").is_some_and(|dirs| !dirs.is_empty())

@@ -22,17 +22,17 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::checkout::{Checkout, copy_index, remove};
-use super::error::{At as _, Result};
+use super::checkout::{JobCheckout, copy_index, remove};
+use super::error::{HeadState as _, Result};
 use super::files;
 use super::left::LeftOut;
 use super::own::OwnHead;
 use super::repository::CommitId;
 use super::setup::{has_setup, of_the_agent};
-use super::state::{At, State, Step};
-use super::wip::{Isolation, Saved, Wip};
+use super::state::{BranchMove, BranchState, HeadState};
+use super::wip::{CheckpointResult, JobBranch, WorkIsolation};
 
-impl Wip {
+impl JobBranch {
     /// Commits everything that is in the job's checkout to its branch: changed, new and deleted
     /// files and the commits of submodules, but not what git ignores. Then the checkout is on the
     /// branch and clean. Also for a process that did not start the job, after a kill.
@@ -45,7 +45,7 @@ impl Wip {
     ///
     /// # Errors
     /// When git fails; the files are as they were.
-    pub fn checkpoint(&self, message: &str) -> Result<Saved> {
+    pub fn checkpoint(&self, message: &str) -> Result<CheckpointResult> {
         match self.checkout()? {
             Some(checkout) => self.save(&checkout, message),
             None => {
@@ -57,8 +57,10 @@ impl Wip {
 
     /// Makes a branch again that was removed together with the checkout. Nothing tells what had
     /// been committed there.
-    fn bring_back(&self) -> Result<Saved> {
-        let Isolation::Own(place) = &self.isolation else { return Ok(Saved::default()) };
+    fn bring_back(&self) -> Result<CheckpointResult> {
+        let WorkIsolation::Own(place) = &self.isolation else {
+            return Ok(CheckpointResult::default());
+        };
         let told = |why: String| vec![LeftOut::checkout_gone(why)];
         let given = place.given()?;
         let removed = given.map_or_else(Vec::new, |given| {
@@ -67,7 +69,7 @@ impl Wip {
         let is_held = self.is_held()?;
         let known = self.known_tip.as_ref().filter(|_| !is_held);
         let (None, Some(known)) = (self.tip()?, known) else {
-            return Ok(Saved { left_out: removed, ..Saved::default() });
+            return Ok(CheckpointResult { left_out: removed, ..CheckpointResult::default() });
         };
         self.unlock_branch()?;
         self.repo.update_ref(&self.branch_ref(), known, &known.nothing())?;
@@ -76,10 +78,10 @@ impl Wip {
              since may have no name: `git fsck --lost-found` lists such",
             self.branch()
         );
-        Ok(Saved { left_out: told(back), ..Saved::default() })
+        Ok(CheckpointResult { left_out: told(back), ..CheckpointResult::default() })
     }
 
-    pub(super) fn save(&self, checkout: &Checkout, message: &str) -> Result<Saved> {
+    pub(super) fn save(&self, checkout: &JobCheckout, message: &str) -> Result<CheckpointResult> {
         let checkout = &self.aside(checkout);
         checkout.clear_locks()?;
         self.unlock_branch()?;
@@ -89,22 +91,22 @@ impl Wip {
             Some(saved) => saved,
             None => self.save_at_length(checkout, message)?,
         };
-        Ok(Saved { hidden, ..saved })
+        Ok(CheckpointResult { hidden, ..saved })
     }
 
-    fn save_at_length(&self, checkout: &Checkout, message: &str) -> Result<Saved> {
+    fn save_at_length(&self, checkout: &JobCheckout, message: &str) -> Result<CheckpointResult> {
         let work = self.work_ref(checkout)?;
         let mut state = self.state(checkout, &work.name)?;
         let (tree, mut left) = self.write_tree(checkout, &state.tip)?;
         let step = self.step(&state, &tree)?;
-        let in_files = !matches!(step, Step::Nothing) || tree == state.tip_tree;
+        let in_files = !matches!(step, BranchMove::Nothing) || tree == state.tip_tree;
         let tip = match step {
-            Step::Nothing => state.tip.clone(),
-            Step::MoveTo(commit) => commit,
-            Step::Commit(parents) => self.commit_aside(checkout, &tree, &parents, message)?,
+            BranchMove::Nothing => state.tip.clone(),
+            BranchMove::MoveTo(commit) => commit,
+            BranchMove::Commit(parents) => self.commit_aside(checkout, &tree, &parents, message)?,
         };
         let is_new = tip != state.there;
-        if is_new && let (Isolation::Own(place), Some(_)) = (&self.isolation, &work.held) {
+        if is_new && let (WorkIsolation::Own(place), Some(_)) = (&self.isolation, &work.held) {
             place.hold(true)?;
         }
         let is_missing = state.branch.is_none() && work.held.is_none();
@@ -118,28 +120,32 @@ impl Wip {
         }
         self.settle(checkout, &state, &tip, in_files)?;
         let left_out = self.all_left(checkout, left, &tip)?;
-        Ok(Saved { commit: is_new.then_some(tip), left_out, hidden: Vec::new() })
+        Ok(CheckpointResult { commit: is_new.then_some(tip), left_out, hidden: Vec::new() })
     }
 
     /// What is left out, with what is on other branches of the agent's, and without what `setup`
     /// had left there.
     fn all_left(
         &self,
-        checkout: &Checkout,
+        checkout: &JobCheckout,
         mut left: Vec<LeftOut>,
         tip: &CommitId,
     ) -> Result<Vec<LeftOut>> {
         left.extend(self.left_in_own(checkout, tip)?);
         match &self.isolation {
-            Isolation::Own(place) => of_the_agent(place, left),
-            Isolation::InPlace => Ok(left),
+            WorkIsolation::Own(place) => of_the_agent(place, left),
+            WorkIsolation::InPlace => Ok(left),
         }
     }
 
     /// Commits in a checkout whose `HEAD` is the branch, when nothing is going on there. `None`: it
     /// is not so, or git would not. In the user's own checkout somebody may switch branches
     /// meanwhile, and `git commit` would go to whatever is checked out then.
-    fn commit_on_branch(&self, checkout: &Checkout, message: &str) -> Result<Option<Saved>> {
+    fn commit_on_branch(
+        &self,
+        checkout: &JobCheckout,
+        message: &str,
+    ) -> Result<Option<CheckpointResult>> {
         if self.is_in_place() || checkout.unfinished().is_some() || checkout.objects.is_some() {
             return Ok(None);
         }
@@ -173,16 +179,16 @@ impl Wip {
             (true, None) => self.tip()?.unwrap_or(tip),
         };
         checkout.install_index()?;
-        if let (Isolation::Own(place), Some(own)) = (&self.isolation, &checkout.own) {
+        if let (WorkIsolation::Own(place), Some(own)) = (&self.isolation, &checkout.own) {
             self.put_own_on(place, own, &tip, &place.index())?;
         }
         let left_out = self.all_left(checkout, left, &tip)?;
-        Ok(Some(Saved { commit: is_new.then_some(tip), left_out, hidden: Vec::new() }))
+        Ok(Some(CheckpointResult { commit: is_new.then_some(tip), left_out, hidden: Vec::new() }))
     }
 
     /// Whether the branch is at this commit for the agent and for the user, and neither has moved
     /// it or gone elsewhere.
-    fn is_settled(&self, checkout: &Checkout, tip: &CommitId) -> Result<bool> {
+    fn is_settled(&self, checkout: &JobCheckout, tip: &CommitId) -> Result<bool> {
         let branch = self.branch_ref();
         let Some(own) = &checkout.own else { return checkout.is_on(&branch) };
         Ok(own.head()? == OwnHead::Branch(branch, tip.clone()) && self.is_free(tip)?)
@@ -192,20 +198,20 @@ impl Wip {
     /// moves. It is the branch's own commit when nothing is new.
     pub(super) fn commit_on_top(
         &self,
-        checkout: &Checkout,
+        checkout: &JobCheckout,
         tree: &str,
         message: &str,
     ) -> Result<CommitId> {
         let state = self.state(checkout, &self.work_name()?)?;
         Ok(match self.step(&state, tree)? {
-            Step::Nothing => state.tip,
-            Step::MoveTo(commit) => commit,
-            Step::Commit(parents) => self.commit_aside(checkout, tree, &parents, message)?,
+            BranchMove::Nothing => state.tip,
+            BranchMove::MoveTo(commit) => commit,
+            BranchMove::Commit(parents) => self.commit_aside(checkout, tree, &parents, message)?,
         })
     }
 
     /// Puts all files into a tree, in an index of its own.
-    fn write_tree(&self, checkout: &Checkout, tip: &CommitId) -> Result<(String, Vec<LeftOut>)> {
+    fn write_tree(&self, checkout: &JobCheckout, tip: &CommitId) -> Result<(String, Vec<LeftOut>)> {
         let index = checkout.temporary_index();
         let mut added = None;
         if checkout.copy_index(&index)? {
@@ -227,7 +233,7 @@ impl Wip {
         Ok((self.tree_of(checkout, &staged)?, left))
     }
 
-    pub(super) fn tree_of(&self, checkout: &Checkout, index: &Path) -> Result<String> {
+    pub(super) fn tree_of(&self, checkout: &JobCheckout, index: &Path) -> Result<String> {
         let call = checkout.call(self.repo.git(), "write-tree").env("GIT_INDEX_FILE", index);
         call.slow().line()
     }
@@ -235,11 +241,11 @@ impl Wip {
     /// The index without what `setup` has made: this one, where `setup` has made nothing.
     pub(super) fn index_of_work(
         &self,
-        checkout: &Checkout,
+        checkout: &JobCheckout,
         index: &Path,
         tip: &CommitId,
     ) -> Result<PathBuf> {
-        let Isolation::Own(place) = &self.isolation else { return Ok(index.to_owned()) };
+        let WorkIsolation::Own(place) = &self.isolation else { return Ok(index.to_owned()) };
         if checkout.own.is_none() || !has_setup(place) {
             return Ok(index.to_owned());
         }
@@ -254,12 +260,12 @@ impl Wip {
     /// Leaves the checkout on the branch, clean, with no operation going on.
     fn settle(
         &self,
-        checkout: &Checkout,
-        state: &State,
+        checkout: &JobCheckout,
+        state: &BranchState,
         tip: &CommitId,
         in_files: bool,
     ) -> Result<()> {
-        if let (Isolation::Own(place), Some(own)) = (&self.isolation, &checkout.own) {
+        if let (WorkIsolation::Own(place), Some(own)) = (&self.isolation, &checkout.own) {
             checkout.install_index()?;
             if !in_files {
                 let call = checkout.call(self.repo.git(), "read-tree");
@@ -273,7 +279,7 @@ impl Wip {
         }
         checkout.clear_unfinished()?;
         if in_files {
-            if !matches!(state.head, At::Branch) {
+            if !matches!(state.head, HeadState::Branch) {
                 let call = checkout.call(self.repo.git(), "symbolic-ref");
                 call.args(["-m", "aq: back to the job's branch", "HEAD", &self.branch_ref()])
                     .run()?;

@@ -7,14 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::checkout::Checkout;
-use super::error::{At, Result};
+use super::checkout::JobCheckout;
+use super::error::{HeadState, Result};
 use super::files;
 use super::left::LeftOut;
 use super::own::{OwnPlace, OwnRepository};
 use super::raw_changes::{PathChange, PathState, parse_raw};
 use super::repository::CommitId;
-use super::wip::{Isolation, Wip};
+use super::wip::{JobBranch, WorkIsolation};
 
 /// Files of the control directory: what `setup` has made, and what of it is in no commit anyway.
 const MADE: &str = "setup";
@@ -24,7 +24,7 @@ const OBJECTS: &str = "setup-objects";
 /// From so many new files on the agent's git is not told to pass over them.
 const MOST_HIDDEN: usize = 1000;
 
-impl Wip {
+impl JobBranch {
     /// Notes what is in the checkout at the end of `setup`. Only in a checkout of the job's own:
     /// what `setup` makes in the user's has to go when it is given back.
     ///
@@ -32,14 +32,14 @@ impl Wip {
     /// When git fails; then all that `setup` made counts as the agent's.
     pub fn note_setup(&self) -> Result<()> {
         let Some(checkout) = self.checkout()? else { return Ok(()) };
-        let (Isolation::Own(place), Some(own)) = (&self.isolation, &checkout.own) else {
+        let (WorkIsolation::Own(place), Some(own)) = (&self.isolation, &checkout.own) else {
             return Ok(());
         };
         let tip = place.given()?.unwrap_or_else(|| self.base().clone());
         checkout.clear_locks()?;
         let objects = place.control.join(OBJECTS);
         std::fs::create_dir_all(&objects).at("create", &objects)?;
-        let aside = Checkout { objects: Some(objects), ..checkout.clone() };
+        let aside = JobCheckout { objects: Some(objects), ..checkout.clone() };
         let index = place.index();
         let left = self.add_all(&aside, &index)?;
         let left: Vec<String> = left.iter().map(ToString::to_string).collect();
@@ -54,7 +54,7 @@ impl Wip {
     pub(super) fn without_setup(
         &self,
         place: &OwnPlace,
-        checkout: &Checkout,
+        checkout: &JobCheckout,
         index: &Path,
         tip: &CommitId,
     ) -> Result<()> {
@@ -66,20 +66,20 @@ impl Wip {
     }
 
     /// The checkout, with new objects aside where `setup` has made something.
-    pub(super) fn aside(&self, checkout: &Checkout) -> Checkout {
+    pub(super) fn aside(&self, checkout: &JobCheckout) -> JobCheckout {
         let objects = match &self.isolation {
-            Isolation::Own(place) if checkout.own.is_some() && has_setup(place) => {
+            WorkIsolation::Own(place) if checkout.own.is_some() && has_setup(place) => {
                 Some(place.control.join(OBJECTS))
             }
             _ => None,
         };
-        Checkout { objects, ..checkout.clone() }
+        JobCheckout { objects, ..checkout.clone() }
     }
 
     /// Makes a commit of a tree that may be aside.
     pub(super) fn commit_aside(
         &self,
-        checkout: &Checkout,
+        checkout: &JobCheckout,
         tree: &str,
         parents: &[CommitId],
         message: &str,
@@ -97,7 +97,7 @@ impl Wip {
 
     fn changes_of_index(
         &self,
-        checkout: &Checkout,
+        checkout: &JobCheckout,
         index: &Path,
         tip: &CommitId,
     ) -> Result<Vec<PathChange>> {

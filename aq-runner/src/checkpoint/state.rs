@@ -1,14 +1,14 @@
 //! The branch and `HEAD` before a checkpoint, and what follows for the branch.
 
-use super::checkout::Checkout;
+use super::checkout::JobCheckout;
 use super::error::Result;
 use super::left::LeftOut;
 use super::own::{OwnHead, OwnRepository};
 use super::repository::{CommitId, nonsense};
-use super::wip::Wip;
+use super::wip::JobBranch;
 
 /// The branch and `HEAD` before a checkpoint.
-pub(super) struct State {
+pub(super) struct BranchState {
     /// `None` when somebody deleted the branch.
     pub(super) branch: Option<CommitId>,
     /// The commit that it has, or had.
@@ -17,12 +17,12 @@ pub(super) struct State {
     /// branch: the one that it had when the job was started, or else the base.
     pub(super) tip: CommitId,
     pub(super) tip_tree: String,
-    pub(super) head: At,
+    pub(super) head: HeadState,
     /// Commits of the agent's that could not be taken over, in words.
     pub(super) lost: Option<LeftOut>,
 }
 
-pub(super) enum At {
+pub(super) enum HeadState {
     /// On the job's branch, or what is the same commit.
     Branch,
     /// On another branch, or on none.
@@ -32,15 +32,15 @@ pub(super) enum At {
 }
 
 /// What is to become of the branch.
-pub(super) enum Step {
+pub(super) enum BranchMove {
     Nothing,
     MoveTo(CommitId),
     Commit(Vec<CommitId>),
 }
 
-impl Wip {
+impl JobBranch {
     /// Reads the state; `name` is the ref that has the job's work.
-    pub(super) fn state(&self, checkout: &Checkout, name: &str) -> Result<State> {
+    pub(super) fn state(&self, checkout: &JobCheckout, name: &str) -> Result<BranchState> {
         let ask = |revisions: &[&str]| -> Result<Vec<String>> {
             let call = checkout.call(self.repo.git(), "rev-parse").arg("--revs-only");
             let mut call = call.args(revisions).read_only();
@@ -67,17 +67,26 @@ impl Wip {
         let branch = found.then(|| there.clone());
         let Some(own) = &checkout.own else {
             let head = match head {
-                [_, branch] if *branch == self.branch_ref() => At::Branch,
-                [commit, branch] => At::Elsewhere { commit: id(commit)?, named: branch != "HEAD" },
-                _ => At::Nowhere,
+                [_, branch] if *branch == self.branch_ref() => HeadState::Branch,
+                [commit, branch] => {
+                    HeadState::Elsewhere { commit: id(commit)?, named: branch != "HEAD" }
+                }
+                _ => HeadState::Nowhere,
             };
             let tip_tree = tip_tree.clone();
-            return Ok(State { branch, tip: there.clone(), there, tip_tree, head, lost: None });
+            return Ok(BranchState {
+                branch,
+                tip: there.clone(),
+                there,
+                tip_tree,
+                head,
+                lost: None,
+            });
         };
         let (tip, lost) = self.own_tip(own, &there)?;
         let tip_tree = if tip == there { tip_tree.clone() } else { self.tree(&tip)? };
         let (head, lost_head) = self.own_head(own, &tip)?;
-        Ok(State { branch, there, tip, tip_tree, head, lost: lost.or(lost_head) })
+        Ok(BranchState { branch, there, tip, tip_tree, head, lost: lost.or(lost_head) })
     }
 
     /// The job's branch as the agent has left it. What it made of the branch, the branch is, unless
@@ -115,10 +124,16 @@ impl Wip {
     }
 
     /// Where the agent has left its own repository. Its commits are taken over.
-    fn own_head(&self, own: &OwnRepository, tip: &CommitId) -> Result<(At, Option<LeftOut>)> {
+    fn own_head(
+        &self,
+        own: &OwnRepository,
+        tip: &CommitId,
+    ) -> Result<(HeadState, Option<LeftOut>)> {
         let (commit, branch) = match own.head()? {
-            OwnHead::Nowhere => return Ok((At::Nowhere, None)),
-            OwnHead::Branch(name, _) if name == self.branch_ref() => return Ok((At::Branch, None)),
+            OwnHead::Nowhere => return Ok((HeadState::Nowhere, None)),
+            OwnHead::Branch(name, _) if name == self.branch_ref() => {
+                return Ok((HeadState::Branch, None));
+            }
             OwnHead::Branch(name, commit) => (commit, Some(name)),
             OwnHead::Detached(commit) => (commit, None),
         };
@@ -127,38 +142,40 @@ impl Wip {
         {
             let what = branch.unwrap_or_else(|| "HEAD".to_owned());
             let why = format!("its commits cannot be taken over: {e}");
-            return Ok((At::Nowhere, Some(LeftOut::new(what, why))));
+            return Ok((HeadState::Nowhere, Some(LeftOut::new(what, why))));
         }
         let missing = match commit == *tip {
             true => None,
             false => self.bring_contents(own, &commit, tip)?,
         };
-        Ok((At::Elsewhere { commit, named: branch.is_some() }, missing))
+        Ok((HeadState::Elsewhere { commit, named: branch.is_some() }, missing))
     }
 
     pub(super) fn tree(&self, commit: &CommitId) -> Result<String> {
         self.repo.call("rev-parse").args(["--verify", &format!("{commit}^{{tree}}")]).line()
     }
 
-    pub(super) fn step(&self, state: &State, tree: &str) -> Result<Step> {
+    pub(super) fn step(&self, state: &BranchState, tree: &str) -> Result<BranchMove> {
         let on_tip = || {
             let clean = tree == state.tip_tree;
-            if clean { Step::Nothing } else { Step::Commit(vec![state.tip.clone()]) }
+            if clean { BranchMove::Nothing } else { BranchMove::Commit(vec![state.tip.clone()]) }
         };
         let (head, named) = match &state.head {
-            At::Elsewhere { commit, named } if *commit != state.tip => (commit, *named),
-            At::Branch | At::Elsewhere { .. } | At::Nowhere => return Ok(on_tip()),
+            HeadState::Elsewhere { commit, named } if *commit != state.tip => (commit, *named),
+            HeadState::Branch | HeadState::Elsewhere { .. } | HeadState::Nowhere => {
+                return Ok(on_tip());
+            }
         };
         let clean = self.tree(head)? == tree;
         let fork = self.fork(&state.tip, head)?;
         let ahead = fork.as_ref() == Some(&state.tip);
         let behind = fork.as_ref() == Some(head);
         Ok(match clean {
-            true if ahead => Step::MoveTo(head.clone()),
-            true if behind || named => Step::Nothing,
-            false if ahead => Step::Commit(vec![head.clone()]),
-            false if behind => Step::Commit(vec![state.tip.clone()]),
-            _ => Step::Commit(vec![state.tip.clone(), head.clone()]),
+            true if ahead => BranchMove::MoveTo(head.clone()),
+            true if behind || named => BranchMove::Nothing,
+            false if ahead => BranchMove::Commit(vec![head.clone()]),
+            false if behind => BranchMove::Commit(vec![state.tip.clone()]),
+            _ => BranchMove::Commit(vec![state.tip.clone(), head.clone()]),
         })
     }
 

@@ -12,9 +12,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::error::{At, CheckpointError, Result};
+use super::error::{CheckpointError, HeadState, Result};
 use super::files;
-use super::notes::{Origin, origin};
+use super::notes::{WorkOrigin, origin};
 
 /// The file, in the common git directory.
 const FILE: &str = "aq-in-place";
@@ -53,8 +53,8 @@ pub(super) fn take_turn(common_dir: &Path, note: &Path) -> Result<File> {
 pub(super) fn borrowed_branch(common_dir: &Path) -> Option<String> {
     let note = note_in(&common_dir.join(FILE)).ok()??;
     match origin(&note).ok()?? {
-        Origin::Branch(name) => Some(name),
-        Origin::Detached(_) => None,
+        WorkOrigin::Branch(name) => Some(name),
+        WorkOrigin::Detached(_) => None,
     }
 }
 

@@ -55,13 +55,13 @@ impl GitWatch {
     }
 
     /// Begins to follow a run.
-    pub(super) fn follow(&self, subcommand: &str) -> Step<'_> {
+    pub(super) fn follow(&self, subcommand: &str) -> FollowedRun<'_> {
         self.wait(&format!("git {subcommand}"))
     }
 
     /// Begins to follow something else that the job waits for.
-    pub(super) fn wait(&self, name: &str) -> Step<'_> {
-        Step { watch: self, name: name.to_owned(), begun: Instant::now(), told: false }
+    pub(super) fn wait(&self, name: &str) -> FollowedRun<'_> {
+        FollowedRun { watch: self, name: name.to_owned(), begun: Instant::now(), told: false }
     }
 }
 
@@ -85,14 +85,14 @@ impl fmt::Debug for GitWatch {
 }
 
 /// A run that is followed.
-pub(super) struct Step<'a> {
+pub(super) struct FollowedRun<'a> {
     watch: &'a GitWatch,
     name: String,
     begun: Instant,
     told: bool,
 }
 
-impl Step<'_> {
+impl FollowedRun<'_> {
     /// The run goes on.
     pub(super) fn goes_on(&mut self) {
         if !self.told && self.begun.elapsed() >= SLOW {
@@ -102,7 +102,7 @@ impl Step<'_> {
     }
 }
 
-impl Drop for Step<'_> {
+impl Drop for FollowedRun<'_> {
     fn drop(&mut self) {
         if self.told {
             (self.watch.notice)(None);

@@ -5,15 +5,15 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::base::{Ground, StartPoint};
-use super::checkout::{Checkout, remove};
-use super::error::{At, CheckpointError, Result};
+use super::base::{StartPoint, WorkBase};
+use super::checkout::{JobCheckout, remove};
+use super::error::{CheckpointError, HeadState, Result};
 use super::files;
-use super::git::Git;
+use super::git::GitProgram;
 use super::left::LeftOut;
-use super::notes::{Notes, Origin};
+use super::notes::{JobRefs, WorkOrigin};
 use super::own::OwnPlace;
-use super::repository::{CommitId, Head, Repository};
+use super::repository::{CheckoutHead, CommitId, GitRepository};
 use super::turn::take_turn;
 use super::watch::GitWatch;
 
@@ -25,14 +25,14 @@ const EMPTY_START: &str = "aq: the empty start of a repository";
 
 /// Where a job's agent works.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Isolation {
+pub enum WorkIsolation {
     /// In a checkout of its own, which borrows the objects of the user's repository.
     Own(OwnPlace),
     /// In the user's checkout itself.
     InPlace,
 }
 
-impl Isolation {
+impl WorkIsolation {
     /// The directory of the job's own checkout; `None` when it has none.
     pub fn dir(&self) -> Option<&Path> {
         match self {
@@ -44,7 +44,7 @@ impl Isolation {
 
 /// The branch that a job is merged into, by its full name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Target {
+pub enum MergeTarget {
     /// The one that is checked out when the job first starts.
     #[default]
     Head,
@@ -56,15 +56,15 @@ pub enum Target {
 
 /// The facts about a job that are needed here.
 #[derive(Clone, Debug)]
-pub struct Job {
+pub struct CheckpointJob {
     /// Its id, of which the branch is named.
     pub name: String,
     /// Its directory, in the user's checkout.
     pub cwd: PathBuf,
     /// Where its agent works.
-    pub isolation: Isolation,
+    pub isolation: WorkIsolation,
     /// Where it is merged into.
-    pub target: Target,
+    pub target: MergeTarget,
     /// Where it starts from.
     pub start: StartPoint,
     /// The file that keeps its base commit. Four more lie beside it, ending in `.from`,
@@ -78,33 +78,33 @@ pub struct Job {
     pub watch: GitWatch,
 }
 
-impl Job {
+impl CheckpointJob {
     /// The name of its branch, as people name it: `aq/wip/<job>`.
     pub fn branch(&self) -> String {
         branch_of(&self.name)
     }
 
     /// The repository of its directory.
-    pub(super) fn repository(&self) -> Result<Option<Repository>> {
+    pub(super) fn repository(&self) -> Result<Option<GitRepository>> {
         Ok(self.repository_with(&self.cwd, "HEAD")?.map(|(repo, _)| repo))
     }
 
     /// The repository of a directory, and whether it has a branch.
-    fn repository_with(&self, dir: &Path, branch: &str) -> Result<Option<(Repository, bool)>> {
-        Repository::discover_with(Git::new(&self.marks, &self.watch), dir, branch)
+    fn repository_with(&self, dir: &Path, branch: &str) -> Result<Option<(GitRepository, bool)>> {
+        GitRepository::discover_with(GitProgram::new(&self.marks, &self.watch), dir, branch)
     }
 }
 
 /// A job's branch.
 #[derive(Clone, Debug)]
-pub struct Wip {
-    pub(super) repo: Repository,
+pub struct JobBranch {
+    pub(super) repo: GitRepository,
     /// The ground of the job's own work.
-    pub(super) ground: Ground,
+    pub(super) ground: WorkBase,
     /// Where the job starts from, when that is not known from an earlier start.
-    from: Origin,
-    pub(super) notes: Notes,
-    pub(super) isolation: Isolation,
+    from: WorkOrigin,
+    pub(super) notes: JobRefs,
+    pub(super) isolation: WorkIsolation,
     /// The branch's commit when this process started the job; `None` when it did not.
     pub(super) known_tip: Option<CommitId>,
     /// The job's, with which the text of each commit begins.
@@ -119,20 +119,20 @@ pub struct Wip {
 
 /// A job that is ready for its agent.
 #[derive(Clone, Debug)]
-pub struct Started {
+pub struct StartedWork {
     /// Its branch.
-    pub wip: Wip,
+    pub wip: JobBranch,
     /// Where the agent works: at the place in the job's checkout that `cwd` has in the user's.
     pub dir: PathBuf,
     /// The checkout was made just now, so that `setup` has to run.
     pub fresh: bool,
     /// Work that an earlier attempt had left and that was saved now.
-    pub leftovers: Saved,
+    pub leftovers: CheckpointResult,
 }
 
 /// The result of a checkpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Saved {
+pub struct CheckpointResult {
     /// The branch's new commit; `None` when there was nothing new.
     pub commit: Option<CommitId>,
     /// Work that the branch does not hold: files that git cannot add, work in repositories inside,
@@ -143,7 +143,7 @@ pub struct Saved {
     pub hidden: Vec<String>,
 }
 
-impl Wip {
+impl JobBranch {
     /// Gets a job's branch and directory ready: new at the first start, from the branch later.
     /// What an earlier attempt left uncommitted is saved first. `None` outside git.
     ///
@@ -155,13 +155,13 @@ impl Wip {
     /// Both: when the branch exists and is not of this job, the work of its deps does not go
     /// together ([`DepsConflict`](CheckpointError::DepsConflict), and nothing was made), or git
     /// fails.
-    pub fn start(job: &Job) -> Result<Option<Started>> {
+    pub fn start(job: &CheckpointJob) -> Result<Option<StartedWork>> {
         let branch = branch_ref(&job.name);
         let found = job.repository_with(&job.cwd, &branch)?;
         let Some((mut repo, mut has_branch)) = found else { return Ok(None) };
-        let notes = Notes::beside(&job.base_file);
+        let notes = JobRefs::beside(&job.base_file);
         let mut turn = None;
-        if job.isolation == Isolation::InPlace {
+        if job.isolation == WorkIsolation::InPlace {
             turn = Some(Arc::new(take_turn(repo.common_dir(), &notes.back)?));
             // Until now another job may have had the checkout.
             let found = job.repository_with(&job.cwd, &branch)?;
@@ -171,10 +171,10 @@ impl Wip {
         let known = notes.ground()?;
         let first = known.is_none();
         let (ground, from) = match known {
-            Some(ground) => (ground, Origin::of(repo.head())),
+            Some(ground) => (ground, WorkOrigin::of(repo.head())),
             None => {
                 let (target, from) = first_base(&repo, &job.target, &job.branch())?;
-                (Ground::bare(target), from)
+                (WorkBase::bare(target), from)
             }
         };
         let mut wip = Self::new(job, repo, ground, from, notes);
@@ -187,8 +187,8 @@ impl Wip {
         }
         wip.finish_rebase()?;
         let (checkout, fresh, leftovers) = match &wip.isolation {
-            Isolation::Own(place) => wip.start_own(place, first)?,
-            Isolation::InPlace => wip.start_in_place(first)?,
+            WorkIsolation::Own(place) => wip.start_own(place, first)?,
+            WorkIsolation::InPlace => wip.start_in_place(first)?,
         };
         let dir = wip.directory(&checkout)?;
         wip.known_tip = match wip.loose_tip()? {
@@ -196,7 +196,7 @@ impl Wip {
             Some(tip) => Some(tip),
             None => wip.tip()?,
         };
-        Ok(Some(Started { wip, dir, fresh, leftovers }))
+        Ok(Some(StartedWork { wip, dir, fresh, leftovers }))
     }
 
     /// Opens the branch of a job that was started before, maybe by another process. `None` when it
@@ -204,12 +204,12 @@ impl Wip {
     ///
     /// # Errors
     /// When the base is damaged, or no repository can be found any more.
-    pub fn open(job: &Job) -> Result<Option<Self>> {
-        if Notes::beside(&job.base_file).base()?.is_none() {
+    pub fn open(job: &CheckpointJob) -> Result<Option<Self>> {
+        if JobRefs::beside(&job.base_file).base()?.is_none() {
             return Ok(None);
         }
         let repo = match (job.repository(), &job.isolation) {
-            (Err(e), Isolation::Own(place)) => {
+            (Err(e), WorkIsolation::Own(place)) => {
                 let common_dir = place.common_dir()?.filter(|dir| dir.is_dir());
                 let elsewhere = common_dir.or_else(|| Some(place.linked.clone()));
                 match elsewhere.filter(|dir| dir.is_dir()) {
@@ -226,10 +226,10 @@ impl Wip {
     }
 
     /// The same in a repository that is known to be the job's.
-    pub(super) fn open_in(job: &Job, repo: Repository) -> Result<Option<Self>> {
-        let notes = Notes::beside(&job.base_file);
+    pub(super) fn open_in(job: &CheckpointJob, repo: GitRepository) -> Result<Option<Self>> {
+        let notes = JobRefs::beside(&job.base_file);
         let Some(ground) = notes.ground()? else { return Ok(None) };
-        let from = Origin::of(repo.head());
+        let from = WorkOrigin::of(repo.head());
         Ok(Some(Self::new(job, repo, ground, from, notes)))
     }
 
@@ -239,9 +239,9 @@ impl Wip {
     ///
     /// # Errors
     /// When git fails. What was saved is saved.
-    pub fn finish(&self, message: &str) -> Result<Saved> {
+    pub fn finish(&self, message: &str) -> Result<CheckpointResult> {
         let saved = self.checkpoint(message)?;
-        if self.isolation == Isolation::InPlace {
+        if self.isolation == WorkIsolation::InPlace {
             self.give_back()?;
             // Where that fails, the end of the process ends the turn.
             let _ = self.turn.as_ref().map(|turn| turn.unlock());
@@ -251,7 +251,7 @@ impl Wip {
 
     /// Tests for a job that works in the user's own checkout.
     pub fn is_in_place(&self) -> bool {
-        self.isolation == Isolation::InPlace
+        self.isolation == WorkIsolation::InPlace
     }
 
     /// The branch, as people name it: `aq/wip/<job>`.
@@ -265,7 +265,7 @@ impl Wip {
     }
 
     /// The same, with what it is made of.
-    pub fn ground(&self) -> &Ground {
+    pub fn ground(&self) -> &WorkBase {
         &self.ground
     }
 
@@ -273,7 +273,7 @@ impl Wip {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn origin(&self) -> Result<Option<Origin>> {
+    pub fn origin(&self) -> Result<Option<WorkOrigin>> {
         self.notes.from()
     }
 
@@ -295,7 +295,13 @@ impl Wip {
         Ok(files::read(&file).at("read", &file)?.and_then(|text| CommitId::parse(&text)))
     }
 
-    fn new(job: &Job, repo: Repository, ground: Ground, from: Origin, notes: Notes) -> Self {
+    fn new(
+        job: &CheckpointJob,
+        repo: GitRepository,
+        ground: WorkBase,
+        from: WorkOrigin,
+        notes: JobRefs,
+    ) -> Self {
         let isolation = job.isolation.clone();
         let branch = branch_of(&job.name);
         let queue = job.queue.clone();
@@ -318,12 +324,12 @@ impl Wip {
     }
 
     /// The same job on another ground.
-    pub(super) fn on_ground(&self, ground: Ground) -> Self {
+    pub(super) fn on_ground(&self, ground: WorkBase) -> Self {
         Self { ground, ..self.clone() }
     }
 
     /// The same job in another place, on a branch as people name it.
-    pub(super) fn with_branch(&self, branch: &str, isolation: Isolation) -> Self {
+    pub(super) fn with_branch(&self, branch: &str, isolation: WorkIsolation) -> Self {
         let (branch, known_tip, turn) = (branch.to_owned(), None, None);
         Self { branch, isolation, known_tip, turn, ..self.clone() }
     }
@@ -350,17 +356,17 @@ impl Wip {
     }
 
     /// The files that are the job's at this moment.
-    pub(super) fn checkout(&self) -> Result<Option<Checkout>> {
+    pub(super) fn checkout(&self) -> Result<Option<JobCheckout>> {
         match &self.isolation {
-            Isolation::Own(place) => match self.find_own(place)? {
+            WorkIsolation::Own(place) => match self.find_own(place)? {
                 Some(checkout) => {
                     self.join_linked(place, &checkout)?;
                     Ok(Some(checkout))
                 }
                 None => self.find_linked(&place.linked),
             },
-            Isolation::InPlace if self.notes.back()?.is_some() => self.own_checkout().map(Some),
-            Isolation::InPlace => Ok(None),
+            WorkIsolation::InPlace if self.notes.back()?.is_some() => self.own_checkout().map(Some),
+            WorkIsolation::InPlace => Ok(None),
         }
     }
 
@@ -391,13 +397,13 @@ impl Wip {
     }
 
     /// The user's checkout.
-    pub(super) fn own_checkout(&self) -> Result<Checkout> {
+    pub(super) fn own_checkout(&self) -> Result<JobCheckout> {
         let Some(root) = self.repo.root() else {
             return Err(CheckpointError::NoCheckout(self.repo.git_dir().to_owned()));
         };
         let queue = self.queue.canonicalize().unwrap_or_else(|_| self.queue.clone());
         let inside = queue.strip_prefix(root).ok().filter(|path| !path.as_os_str().is_empty());
-        Ok(Checkout {
+        Ok(JobCheckout {
             git_dir: Some(self.repo.git_dir().to_owned()),
             root: root.to_owned(),
             common_dir: self.repo.common_dir().to_owned(),
@@ -407,7 +413,7 @@ impl Wip {
         })
     }
 
-    fn directory(&self, checkout: &Checkout) -> Result<PathBuf> {
+    fn directory(&self, checkout: &JobCheckout) -> Result<PathBuf> {
         self.directory_in(&checkout.root)
     }
 
@@ -425,18 +431,18 @@ impl Wip {
 
 /// The commit of the target, or an empty one where there is none yet, and the branch that it is of.
 pub(super) fn first_base(
-    repo: &Repository,
-    target: &Target,
+    repo: &GitRepository,
+    target: &MergeTarget,
     branch: &str,
-) -> Result<(CommitId, Origin)> {
-    let here = Origin::of(repo.head());
+) -> Result<(CommitId, WorkOrigin)> {
+    let here = WorkOrigin::of(repo.head());
     let wanted = match target {
-        Target::Noted(name) | Target::Named(name) if here.full() != name => name,
+        MergeTarget::Noted(name) | MergeTarget::Named(name) if here.full() != name => name,
         _ => return Ok((head_commit(repo)?, here)),
     };
     match (repo.commit(wanted)?, target) {
-        (Some(commit), _) => Ok((commit, Origin::Branch(wanted.clone()))),
-        (None, Target::Named(_)) => Err(CheckpointError::NoSuchTarget {
+        (Some(commit), _) => Ok((commit, WorkOrigin::Branch(wanted.clone()))),
+        (None, MergeTarget::Named(_)) => Err(CheckpointError::NoSuchTarget {
             branch: branch.to_owned(),
             target: wanted.replacen("refs/heads/", "", 1),
         }),
@@ -444,10 +450,10 @@ pub(super) fn first_base(
     }
 }
 
-fn head_commit(repo: &Repository) -> Result<CommitId> {
+fn head_commit(repo: &GitRepository) -> Result<CommitId> {
     match repo.head() {
-        Head::Branch(_, commit) | Head::Detached(commit) => Ok(commit.clone()),
-        Head::Unborn(_) => {
+        CheckoutHead::Branch(_, commit) | CheckoutHead::Detached(commit) => Ok(commit.clone()),
+        CheckoutHead::Unborn(_) => {
             let call =
                 repo.call("hash-object").args(["-w", "-t", "tree"]).arg(Path::new("/dev/null"));
             // The same for all jobs, which have to be merged with one another.

@@ -4,19 +4,19 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use super::checkout::Checkout;
+use super::checkout::JobCheckout;
 use super::error::{CheckpointError, Result};
 use super::files;
-use super::nested::Nested;
+use super::nested::NestedRepository;
 use super::repository::{CommitId, nonsense};
-use super::wip::Wip;
+use super::wip::JobBranch;
 
-impl Wip {
+impl JobBranch {
     /// The submodules with files whose commit is not that of the index.
-    pub(super) fn submodules_behind(&self, checkout: &Checkout) -> Result<Vec<String>> {
+    pub(super) fn submodules_behind(&self, checkout: &JobCheckout) -> Result<Vec<String>> {
         let links = self.gitlinks(checkout, &checkout.index())?;
         let is_behind = |(path, commit): &(&OsString, &CommitId)| {
-            let nested = Nested::at(&checkout.root.join(path));
+            let nested = NestedRepository::at(&checkout.root.join(path));
             nested.and_then(|nested| nested.head()).is_some_and(|head| head != **commit)
         };
         let behind = links.iter().filter(is_behind);
@@ -24,7 +24,7 @@ impl Wip {
     }
 
     /// The one place where a branch is checked out.
-    pub(super) fn checkout_of(&self, branch: &str) -> Result<Option<Checkout>> {
+    pub(super) fn checkout_of(&self, branch: &str) -> Result<Option<JobCheckout>> {
         let mut roots = match self.known_checkouts(branch) {
             Some(roots) => roots,
             None => self.listed_checkouts(branch)?,
@@ -39,13 +39,13 @@ impl Wip {
             return Err(CheckpointError::ManyCheckouts(branch.replacen("refs/heads/", "", 1)));
         }
         let Some(root) = roots.pop() else { return Ok(None) };
-        let (git_dir, root) = match Nested::at(&root) {
+        let (git_dir, root) = match NestedRepository::at(&root) {
             Some(nested) if !self.may_be_elsewhere() => (nested.git_dir().to_owned(), root),
             // For a submodule the list names the directory of git, which knows where the files are.
             _ => self.place_of(&root)?,
         };
         let common_dir = self.repo.common_dir().to_owned();
-        Ok(Some(Checkout {
+        Ok(Some(JobCheckout {
             git_dir: Some(git_dir),
             root,
             common_dir,

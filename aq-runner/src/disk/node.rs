@@ -16,7 +16,7 @@ const OWNER: Mode = Mode::RWXU;
 
 /// Facts about an open directory.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct DirectoryFacts {
+pub(super) struct DirectoryStat {
     /// Device and inode: what tells it from every other directory.
     pub(super) identity: (u64, u64),
     owner: u32,
@@ -25,7 +25,7 @@ pub(super) struct DirectoryFacts {
     pub(super) is_mount: bool,
 }
 
-impl DirectoryFacts {
+impl DirectoryStat {
     /// Asks the kernel about an open directory.
     pub(super) fn of(dir: &OwnedFd) -> Result<Self, Errno> {
         #[cfg(target_os = "linux")]

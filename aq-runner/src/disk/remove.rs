@@ -16,7 +16,7 @@ use std::rc::Rc;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, open, statat, unlinkat};
 use rustix::io::Errno;
 
-use super::node::{DirectoryFacts, open_directory, open_parent};
+use super::node::{DirectoryStat, open_directory, open_parent};
 use super::remaining::{RemovalError, reason};
 use super::user;
 
@@ -132,7 +132,7 @@ impl<'a> TreeRemoval<'a> {
     }
 
     fn go_into(&mut self, name: &CStr, dir: OwnedFd) -> Result<(), Errno> {
-        let node = DirectoryFacts::of(&dir)?;
+        let node = DirectoryStat::of(&dir)?;
         // The top may be a mount point itself: what is in it was asked for, and only it stays.
         let is_below = !self.frames.is_empty();
         if is_below && (node.is_mount || self.device != Some(node.identity.0)) {
@@ -265,7 +265,7 @@ impl<'a> TreeRemoval<'a> {
 /// The directory above `frame`'s, if it is still the one that it was.
 fn go_back(frame: &WalkFrame, identity: (u64, u64)) -> Result<Rc<OwnedFd>, Errno> {
     let dir = open_parent(frame.dir.as_ref().ok_or(Errno::BADF)?)?;
-    match DirectoryFacts::of(&dir)?.identity == identity {
+    match DirectoryStat::of(&dir)?.identity == identity {
         true => Ok(Rc::new(dir)),
         false => Err(Errno::STALE),
     }

@@ -55,12 +55,12 @@ impl MissingBinary {
 
 /// The variables that decide where programs are, taken from the environment once.
 #[derive(Clone, Debug)]
-pub(super) struct Places {
+pub(super) struct SearchPlaces {
     pub(super) path: Option<OsString>,
     pub(super) home: Option<OsString>,
 }
 
-impl Places {
+impl SearchPlaces {
     /// The absolute path of `program`: looked up in PATH when it is a bare name. `named_by` says in
     /// an error who gave the path; `variable` is what could name another.
     pub(super) fn find(

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::config::EngineChange;
-use super::definition::Definition;
+use super::definition::EngineDefinition;
 use super::description::OutputDescription;
-use super::format::Format;
+use super::format::OutputFormat;
 use super::identity::VersionCheck;
 use super::output_choice::OutputChoice;
 
@@ -42,14 +42,14 @@ pub(super) fn names() -> Vec<&'static str> {
 }
 
 /// Definition of a built-in engine.
-pub(super) fn definition(name: &str) -> Option<Definition> {
+pub(super) fn definition(name: &str) -> Option<EngineDefinition> {
     let engine = ENGINES.iter().find(|engine| engine.name == name)?;
     if engine.definition == NO_ENGINE {
         return None;
     }
     let change: EngineChange = serde_json::from_str(engine.definition)
         .unwrap_or_else(|error| unreachable!("the built-in engine {name}: {error}"));
-    let mut base = Definition::named(name);
+    let mut base = EngineDefinition::named(name);
     // A program of the system is no other's.
     if !change.bin.as_ref().is_some_and(|bin| bin.starts_with('/')) {
         base.version = Some(VersionCheck::default());
@@ -81,8 +81,8 @@ pub(super) fn is_format(name: &str) -> bool {
 }
 
 /// The format of this name, read once.
-pub(super) fn format(name: &str) -> Option<Format> {
-    static READ: Mutex<BTreeMap<String, Format>> = Mutex::new(BTreeMap::new());
+pub(super) fn format(name: &str) -> Option<OutputFormat> {
+    static READ: Mutex<BTreeMap<String, OutputFormat>> = Mutex::new(BTreeMap::new());
     let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
     if !is_format(name) {
         return None;
@@ -99,7 +99,7 @@ pub(super) fn format(name: &str) -> Option<Format> {
                 .unwrap_or_else(|error| unreachable!("the output of {name}: {error}"))
         }
     };
-    let format = Format::new(name, output);
+    let format = OutputFormat::new(name, output);
     read.insert(name.to_owned(), format.clone());
     Some(format)
 }

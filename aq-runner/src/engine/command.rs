@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::definition::{Definition, PromptBy, Protocol};
+use super::definition::{EngineDefinition, EngineProtocol, PromptBy};
 use super::script;
 use super::session::is_session_id;
 use super::template::{LISTS, list, placeholders, render};
@@ -23,7 +23,7 @@ const ARGUMENT_MAX: usize = 131_071;
 
 /// One run of an engine, as the job and the attempt say it.
 #[derive(Clone, Copy, Debug)]
-pub struct Invocation<'a> {
+pub struct EngineInvocation<'a> {
     /// The job's body.
     pub prompt: &'a str,
     /// The profile's text, put before the prompt.
@@ -37,9 +37,11 @@ pub struct Invocation<'a> {
     pub args: &'a [String],
     /// The job's `yolo`: no permission checks.
     pub yolo: bool,
-    /// The session to go on with: one that [`Verdict::session_id`](super::Verdict::session_id) or
-    /// [`Records::session_id`](super::Records::session_id) gave for this engine **in this working
-    /// directory** (most engines know it nowhere else). Ignored when the engine cannot resume.
+    /// The session to go on with: one that
+    /// [`RunVerdict::session_id`](super::RunVerdict::session_id) or
+    /// [`EventReader::session_id`](super::EventReader::session_id) gave for this engine **in this
+    /// working directory** (most engines know it nowhere else). Ignored when the engine cannot
+    /// resume.
     pub session: Option<&'a str>,
     /// The job's own temporary directory: exists, is absolute, is removed after the run.
     pub scratch: &'a Path,
@@ -140,9 +142,9 @@ pub enum CommandError {
 /// Builds the command of `engine`, whose program was found at `program`.
 pub(super) fn build(
     engine: &str,
-    definition: &Definition,
+    definition: &EngineDefinition,
     program: PathBuf,
-    job: &Invocation<'_>,
+    job: &EngineInvocation<'_>,
 ) -> Result<EngineCommand, CommandError> {
     let session = resumed_session(definition, job.session);
     let chooses = session.is_none() && !definition.session_args.is_empty();
@@ -180,7 +182,7 @@ pub(super) fn build(
             }
         }
     }
-    let acp = definition.protocol.map(|Protocol::Acp| AcpTalk {
+    let acp = definition.protocol.map(|EngineProtocol::Acp| AcpTalk {
         session: session.map(str::to_owned),
         model: job.model.filter(|_| definition.model_args.is_empty()).map(str::to_owned),
         mode: if job.yolo { &definition.yolo_mode } else { &definition.safe_mode }.clone(),
@@ -222,9 +224,9 @@ pub(super) fn build(
 
 /// The words that a list placeholder means in this run.
 fn list_words<'a>(
-    definition: &'a Definition,
+    definition: &'a EngineDefinition,
     name: &str,
-    job: &Invocation<'_>,
+    job: &EngineInvocation<'_>,
     session: Option<&str>,
 ) -> &'a [String] {
     match name {
@@ -238,7 +240,7 @@ fn list_words<'a>(
 }
 
 /// The argv template with the lists that it does not place itself, and the prompt, at its end.
-fn full_template(definition: &Definition) -> Vec<String> {
+fn full_template(definition: &EngineDefinition) -> Vec<String> {
     let mut words = definition.argv.clone();
     for name in LISTS {
         if !words.iter().any(|word| list(word) == Some(name)) {
@@ -251,13 +253,13 @@ fn full_template(definition: &Definition) -> Vec<String> {
     words
 }
 
-fn uses(definition: &Definition, placeholder: &str) -> bool {
+fn uses(definition: &EngineDefinition, placeholder: &str) -> bool {
     definition.argv.iter().any(|word| placeholders(word).contains(&placeholder))
 }
 
 /// The session that a run goes on with.
 pub(super) fn resumed_session<'a>(
-    definition: &Definition,
+    definition: &EngineDefinition,
     session: Option<&'a str>,
 ) -> Option<&'a str> {
     session.filter(|id| is_session_id(id) && can_resume(definition))
@@ -265,12 +267,12 @@ pub(super) fn resumed_session<'a>(
 
 /// Tests for an engine that can go on with a session of its own. Over a protocol the agent says so
 /// itself, and the adapter reports a session that is gone when it cannot.
-pub(super) fn can_resume(definition: &Definition) -> bool {
+pub(super) fn can_resume(definition: &EngineDefinition) -> bool {
     definition.protocol.is_some() || !definition.resume_args.is_empty()
 }
 
 /// The whole text for the engine. A script gets its feedback in a file of its own.
-pub(super) fn whole_prompt(definition: &Definition, job: &Invocation<'_>) -> String {
+pub(super) fn whole_prompt(definition: &EngineDefinition, job: &EngineInvocation<'_>) -> String {
     let by = definition.prompt;
     let prompt = || match job.persona {
         persona if by == PromptBy::Script => script::of_this_system(persona, job.prompt),
@@ -316,7 +318,7 @@ mod tests {
 
     fn configured(
         change: EngineChange,
-        job: &Invocation<'_>,
+        job: &EngineInvocation<'_>,
     ) -> Result<EngineCommand, CommandError> {
         let engines = [("mine".to_owned(), change)].into();
         with_config(&EngineConfig { engines, ..Default::default() }).command("mine", job)
@@ -341,7 +343,7 @@ mod tests {
             ..Default::default()
         };
         let args = ["{model}".to_owned()];
-        let full = Invocation {
+        let full = EngineInvocation {
             model: Some("big"),
             session: Some("s1"),
             args: &args,
@@ -367,12 +369,12 @@ mod tests {
 
     #[test]
     fn a_prompt_that_would_be_an_option_is_refused() {
-        let dash = Invocation { prompt: "-rf", ..job() };
+        let dash = EngineInvocation { prompt: "-rf", ..job() };
         let refused = configured(by_argument("run"), &dash).unwrap_err();
         assert!(matches!(refused, CommandError::PromptIsOption { .. }), "{refused}");
         assert_eq!(configured(by_argument("run -- {prompt}"), &dash).unwrap().args[2], "-rf");
         assert_eq!(configured(by_argument("-p={prompt}"), &dash).unwrap().args[0], "-p=-rf");
-        let persona = Invocation { persona: Some("You are careful."), ..dash };
+        let persona = EngineInvocation { persona: Some("You are careful."), ..dash };
         assert!(configured(by_argument("run"), &persona).is_ok());
         assert_eq!(command("claude", &dash).stdin.unwrap(), b"-rf");
     }
@@ -380,11 +382,11 @@ mod tests {
     #[test]
     fn impossible_arguments_are_refused() {
         let longest = "x".repeat(ARGUMENT_MAX);
-        let fits = Invocation { prompt: &longest, ..job() };
+        let fits = EngineInvocation { prompt: &longest, ..job() };
         assert!(configured(by_argument("run"), &fits).is_ok());
         let error = configured(by_argument("-p={prompt}"), &fits).unwrap_err();
         assert!(error.to_string().contains("131074 bytes"), "{error}");
-        let nul = Invocation { prompt: "a\0b", ..job() };
+        let nul = EngineInvocation { prompt: "a\0b", ..job() };
         let error = configured(by_argument("run"), &nul).unwrap_err();
         assert!(matches!(error, CommandError::Nul { .. }), "{error}");
         assert!(command("codex", &nul).stdin.is_some());
@@ -392,25 +394,26 @@ mod tests {
 
     #[test]
     fn the_persona_comes_first() {
-        let command = command("codex", &Invocation { persona: Some("Be brief.\n"), ..job() });
+        let command = command("codex", &EngineInvocation { persona: Some("Be brief.\n"), ..job() });
         assert_eq!(command.stdin.unwrap(), b"Be brief.\n\ndo it");
     }
 
     #[test]
     fn a_resumed_session_gets_only_feedback() {
         let feedback = Some("It failed.\n");
-        let fresh = Invocation { feedback, persona: Some("Be brief."), ..job() };
+        let fresh = EngineInvocation { feedback, persona: Some("Be brief."), ..job() };
         let stdin = |command: EngineCommand| String::from_utf8(command.stdin.unwrap()).unwrap();
         assert_eq!(stdin(command("codex", &fresh)), "Be brief.\n\ndo it\n\nIt failed.\n");
-        let resumed = Invocation { session: Some("s1"), ..fresh };
+        let resumed = EngineInvocation { session: Some("s1"), ..fresh };
         assert_eq!(stdin(command("codex", &resumed)), "It failed.\n");
-        let nothing = Invocation { feedback: None, ..resumed };
+        let nothing = EngineInvocation { feedback: None, ..resumed };
         assert_eq!(stdin(command("codex", &nothing)), "Be brief.\n\ndo it");
     }
 
     #[test]
     fn a_script_gets_feedback_in_a_file() {
-        let command = command("shell", &Invocation { feedback: Some("It failed.\n"), ..job() });
+        let command =
+            command("shell", &EngineInvocation { feedback: Some("It failed.\n"), ..job() });
         let [script, feedback] = &command.files[..] else { panic!("{:?}", command.files) };
         assert_eq!((script.content.as_slice(), feedback.mode), (&b"do it"[..], 0o600));
         assert_eq!(feedback.content, b"It failed.\n");
@@ -420,7 +423,7 @@ mod tests {
 
     #[test]
     fn option_like_session_is_not_resumed() {
-        let command = command("claude", &Invocation { session: Some("--evil"), ..job() });
+        let command = command("claude", &EngineInvocation { session: Some("--evil"), ..job() });
         assert!(!command.resumes);
         assert!(!line(&command.args).contains("evil"));
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::builtin;
 use super::candidates::Classes;
-use super::definition::{Definition, PromptBy, Protocol};
+use super::definition::{EngineDefinition, EngineProtocol, PromptBy};
 use super::identity::VersionCheck;
 use super::login::LoginFacts;
 use super::output_choice::OutputChoice;
@@ -44,7 +44,7 @@ pub struct EngineChange {
     /// The protocol in which aq talks with it, `acp`; prompt, session and answers go that way.
     /// Default: none, it reads a prompt and prints `output`. An engine that is built in keeps none
     /// of its arguments then.
-    pub protocol: Option<Protocol>,
+    pub protocol: Option<EngineProtocol>,
     /// The way in which the prompt is given. Default `stdin`.
     pub prompt: Option<PromptBy>,
     /// `{permission_args}` of a job with `yolo: true`.
@@ -98,7 +98,7 @@ pub struct EngineConfigError {
 
 impl EngineChange {
     /// The built-in engine that is named here.
-    pub(super) fn base(&self, name: &str) -> Result<Option<Definition>, EngineConfigError> {
+    pub(super) fn base(&self, name: &str) -> Result<Option<EngineDefinition>, EngineConfigError> {
         let Some(like) = &self.like else { return Ok(None) };
         let names = builtin::names();
         if names.contains(&name) {
@@ -117,8 +117,8 @@ impl EngineChange {
     pub(super) fn apply(
         &self,
         name: &str,
-        mut base: Definition,
-    ) -> Result<Definition, EngineConfigError> {
+        mut base: EngineDefinition,
+    ) -> Result<EngineDefinition, EngineConfigError> {
         check_name("engines", name)?;
         if let Some(bin) = &self.bin {
             base.program.clone_from(bin);
@@ -169,7 +169,11 @@ impl EngineChange {
     }
 
     /// `base` as an engine that is talked with in a protocol: its arguments were for another way.
-    fn over_protocol(&self, name: &str, base: Definition) -> Result<Definition, EngineConfigError> {
+    fn over_protocol(
+        &self,
+        name: &str,
+        base: EngineDefinition,
+    ) -> Result<EngineDefinition, EngineConfigError> {
         let set = [
             ("prompt", self.prompt.is_some()),
             ("output", self.output.is_some()),
@@ -180,7 +184,7 @@ impl EngineChange {
             let problem = "it goes over the `protocol`; leave this key out";
             return Err(error(name, key, problem.to_owned()));
         }
-        Ok(Definition {
+        Ok(EngineDefinition {
             protocol: self.protocol,
             output: OutputChoice::named("jsonl-acp"),
             prompt: PromptBy::Stdin,
@@ -201,7 +205,7 @@ fn replace<T: Clone>(field: &mut T, value: &Option<T>) {
     }
 }
 
-fn check_words(name: &str, engine: &Definition) -> Result<(), EngineConfigError> {
+fn check_words(name: &str, engine: &EngineDefinition) -> Result<(), EngineConfigError> {
     let in_argv: &[&str] = match engine.prompt {
         PromptBy::Stdin => &["usage_file"],
         PromptBy::Argument => &["usage_file", "prompt"],
@@ -253,7 +257,7 @@ fn unknown_placeholder(found: &str, key: &str, allowed: &[&str]) -> String {
 /// class that config does not list, the built-in ones first.
 pub(super) fn classes(
     config: &EngineConfig,
-    engines: &BTreeMap<String, Definition>,
+    engines: &BTreeMap<String, EngineDefinition>,
 ) -> Result<Classes, EngineConfigError> {
     let mut classes = Classes::new();
     for (class, members) in &config.classes {
@@ -332,7 +336,7 @@ fn one_or_many<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Vec<String
 mod tests {
     use super::*;
     use crate::engine::testing::{job, line, with_config};
-    use crate::engine::{Invocation, Registry};
+    use crate::engine::{EngineInvocation, EngineRegistry};
 
     fn parse(yaml: &str) -> EngineConfig {
         serde_yaml::from_str(yaml).unwrap()
@@ -340,7 +344,7 @@ mod tests {
 
     fn refused(yaml: &str) -> String {
         match serde_yaml::from_str::<EngineConfig>(yaml) {
-            Ok(config) => Registry::new(&config, &|_| None).unwrap_err().to_string(),
+            Ok(config) => EngineRegistry::new(&config, &|_| None).unwrap_err().to_string(),
             Err(error) => error.to_string(),
         }
     }
@@ -361,7 +365,7 @@ mod tests {
         let coders = registry.candidates(None, "agentic-coder", &[]).unwrap();
         assert_eq!(coders, ["devin", "claude", "codex", "gemini", "opencode", "aider"]);
         assert_eq!(registry.candidates(None, "reviewer", &[]).unwrap(), ["gemini", "claude"]);
-        let full = Invocation { model: Some("big"), yolo: true, ..job() };
+        let full = EngineInvocation { model: Some("big"), yolo: true, ..job() };
         let aider = registry.command("aider", &full).unwrap();
         assert_eq!(
             line(&aider.args),
@@ -409,7 +413,7 @@ engines:
             "KEY" => Some("secret".into()),
             _ => None,
         };
-        let registry = Registry::new(&config, &env).unwrap();
+        let registry = EngineRegistry::new(&config, &env).unwrap();
         let members = |class: &str| registry.candidates(None, class, &[]).unwrap().join(" ");
         assert_eq!(members("agentic-coder"), "devin claude claude-work codex gemini opencode");
         assert_eq!(members("second"), "gemini-two");

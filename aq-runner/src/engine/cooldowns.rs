@@ -26,10 +26,11 @@ const TEXT_MAX: usize = 1 << 20;
 
 /// An engine with one of its accounts. Limits belong to accounts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Account {
+pub struct EngineAccount {
     /// The engine's name.
     pub engine: String,
-    /// Which account, as [`Registry::account`](super::Registry::account) tells them apart.
+    /// Which account, as [`EngineRegistry::account`](super::EngineRegistry::account) tells them
+    /// apart.
     pub account: String,
 }
 
@@ -59,13 +60,13 @@ pub enum EngineUse {
 /// The state of all engines that are not simply ready. Goes to disk as text; the caller does that,
 /// and holds a lock from reading to writing.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Cooldowns {
-    accounts: BTreeMap<Account, Rest>,
-    windows: BTreeMap<Account, SeenWindows>,
+pub struct EngineCooldowns {
+    accounts: BTreeMap<EngineAccount, CooldownState>,
+    windows: BTreeMap<EngineAccount, SeenWindows>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Rest {
+struct CooldownState {
     /// When it was last seen.
     seen: Timestamp,
     #[serde(with = "class_name")]
@@ -82,7 +83,7 @@ struct Rest {
     stamp: String,
 }
 
-impl Rest {
+impl CooldownState {
     /// The clock was set back since: what it said about the future is worth nothing.
     fn is_from_the_future(&self, now: Timestamp) -> bool {
         self.seen.duration_since(now) > CLOCK_ERROR
@@ -92,20 +93,20 @@ impl Rest {
 #[derive(Serialize, Deserialize)]
 struct WindowsEntry {
     #[serde(flatten)]
-    account: Account,
+    account: EngineAccount,
     #[serde(flatten)]
     seen: SeenWindows,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Entry {
+struct CooldownEntry {
     #[serde(flatten)]
-    account: Account,
+    account: EngineAccount,
     #[serde(flatten)]
-    rest: Rest,
+    rest: CooldownState,
 }
 
-impl Cooldowns {
+impl EngineCooldowns {
     /// A run met a limit ([`ErrorClass::is_limit`]) that ends at `reset`, if its vendor named a
     /// time to come. Gives the end of the cool-down.
     ///
@@ -115,7 +116,7 @@ impl Cooldowns {
     /// asked every 2 seconds. Jobs that meet the same limit while it lasts do not make it grow.
     pub fn limited(
         &mut self,
-        account: &Account,
+        account: &EngineAccount,
         class: ErrorClass,
         reason: &str,
         reset: Option<Timestamp>,
@@ -134,7 +135,7 @@ impl Cooldowns {
             (None, None) => later(now, pause(pauses)),
         };
         let until = reset.map_or(paused, |reset| reset.max(paused));
-        let rest = Rest {
+        let rest = CooldownState {
             seen: now,
             class,
             reason: short(reason),
@@ -150,21 +151,21 @@ impl Cooldowns {
     /// identifies the engine's binary and config: another one is worth another try.
     pub fn broken(
         &mut self,
-        account: &Account,
+        account: &EngineAccount,
         class: ErrorClass,
         reason: &str,
         stamp: &str,
         now: Timestamp,
     ) {
         let (reason, stamp) = (short(reason), stamp.to_owned());
-        let rest = Rest { seen: now, class, reason, until: None, pauses: 0, stamp };
+        let rest = CooldownState { seen: now, class, reason, until: None, pauses: 0, stamp };
         self.accounts.insert(account.clone(), rest);
     }
 
     /// A run that began at `started` worked: the engine is ready, unless trouble was seen since.
     /// Gives whether that changed anything.
-    pub fn worked(&mut self, account: &Account, started: Timestamp, now: Timestamp) -> bool {
-        let is_over = |rest: &Rest| rest.seen <= started || rest.is_from_the_future(now);
+    pub fn worked(&mut self, account: &EngineAccount, started: Timestamp, now: Timestamp) -> bool {
+        let is_over = |rest: &CooldownState| rest.seen <= started || rest.is_from_the_future(now);
         let over = self.accounts.get(account).is_some_and(is_over);
         if over {
             self.accounts.remove(account);
@@ -173,7 +174,12 @@ impl Cooldowns {
     }
 
     /// A run that has ended at `now` said this of the windows of its account.
-    pub fn saw_windows(&mut self, account: &Account, windows: Vec<UsageWindow>, now: Timestamp) {
+    pub fn saw_windows(
+        &mut self,
+        account: &EngineAccount,
+        windows: Vec<UsageWindow>,
+        now: Timestamp,
+    ) {
         let known = self.windows.entry(account.clone());
         let known = known.or_insert(SeenWindows { seen: now, windows: Vec::new() });
         known.seen = now;
@@ -181,12 +187,12 @@ impl Cooldowns {
     }
 
     /// The windows of an account, when its vendor has described them.
-    pub fn windows(&self, account: &Account) -> Option<&SeenWindows> {
+    pub fn windows(&self, account: &EngineAccount) -> Option<&SeenWindows> {
         self.windows.get(account)
     }
 
     /// Answers whether an account is on file as not simply ready.
-    pub fn has(&self, account: &Account) -> bool {
+    pub fn has(&self, account: &EngineAccount) -> bool {
         self.accounts.contains_key(account)
     }
 
@@ -199,9 +205,9 @@ impl Cooldowns {
     }
 
     /// Returns the engine's availability now. `stamp` identifies its present binary and config.
-    pub fn state(&self, account: &Account, stamp: &str, now: Timestamp) -> EngineUse {
+    pub fn state(&self, account: &EngineAccount, stamp: &str, now: Timestamp) -> EngineUse {
         let Some(rest) = self.accounts.get(account) else { return EngineUse::Ready };
-        let Rest { class, .. } = *rest;
+        let CooldownState { class, .. } = *rest;
         match rest.until {
             _ if rest.is_from_the_future(now) => EngineUse::Probe,
             Some(until) if until > now => EngineUse::CoolingDown { until, class },
@@ -213,18 +219,18 @@ impl Cooldowns {
     }
 
     /// Every account that is not simply ready, with what its vendor said.
-    pub fn all(&self) -> impl Iterator<Item = (&Account, &str)> {
+    pub fn all(&self) -> impl Iterator<Item = (&EngineAccount, &str)> {
         self.accounts.iter().map(|(account, rest)| (account, rest.reason.as_str()))
     }
 
     /// The text of the file: one JSON object.
     pub fn to_text(&self) -> String {
-        let entry = |(account, rest): (&Account, &Rest)| Entry {
+        let entry = |(account, rest): (&EngineAccount, &CooldownState)| CooldownEntry {
             account: account.clone(),
             rest: rest.clone(),
         };
-        let entries: Vec<Entry> = self.accounts.iter().map(entry).collect();
-        let windows = |(account, seen): (&Account, &SeenWindows)| WindowsEntry {
+        let entries: Vec<CooldownEntry> = self.accounts.iter().map(entry).collect();
+        let windows = |(account, seen): (&EngineAccount, &SeenWindows)| WindowsEntry {
             account: account.clone(),
             seen: seen.clone(),
         };
@@ -246,15 +252,15 @@ impl Cooldowns {
             _ => Value::Null,
         };
         let entries = file["engines"].as_array().into_iter().flatten().take(ACCOUNTS_MAX);
-        let read = |entry: &Value| Entry::deserialize(entry).ok();
-        let can_be = |entry: &Entry| match entry.rest.until {
+        let read = |entry: &Value| CooldownEntry::deserialize(entry).ok();
+        let can_be = |entry: &CooldownEntry| match entry.rest.until {
             Some(until) => {
                 entry.rest.class.is_limit() && until.duration_since(entry.rest.seen) < LONGEST
             }
             None => entry.rest.class.needs_a_person(),
         };
         let mut accounts = BTreeMap::new();
-        for Entry { account, mut rest } in entries.filter_map(read).filter(can_be) {
+        for CooldownEntry { account, mut rest } in entries.filter_map(read).filter(can_be) {
             rest.reason = short(&rest.reason);
             accounts.insert(account, rest);
         }
@@ -294,15 +300,15 @@ mod class_name {
 mod tests {
     use super::*;
 
-    fn account(engine: &str) -> Account {
-        Account { engine: engine.to_owned(), account: "default".to_owned() }
+    fn account(engine: &str) -> EngineAccount {
+        EngineAccount { engine: engine.to_owned(), account: "default".to_owned() }
     }
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_795_000_000 + seconds).unwrap()
     }
 
-    fn limited(rests: &mut Cooldowns, reset: Option<i64>, now: i64) -> i64 {
+    fn limited(rests: &mut EngineCooldowns, reset: Option<i64>, now: i64) -> i64 {
         let reset = reset.map(at);
         let until = rests.limited(&account("a"), ErrorClass::Quota, "enough", reset, at(now));
         assert_eq!(
@@ -316,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_pause_doubles_from_a_minute_to_an_hour() {
-        let (mut rests, mut now) = (Cooldowns::default(), 0);
+        let (mut rests, mut now) = (EngineCooldowns::default(), 0);
         for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
             let until = limited(&mut rests, None, now);
             assert_eq!(until - now, minutes * 60);
@@ -328,18 +334,18 @@ mod tests {
 
     #[test]
     fn a_named_end_is_obeyed() {
-        let mut rests = Cooldowns::default();
+        let mut rests = EngineCooldowns::default();
         assert_eq!(limited(&mut rests, Some(5), 0), 5);
         // Again right after it: the pause grows as well.
         assert_eq!(limited(&mut rests, Some(8), 6), 66);
         assert_eq!(limited(&mut rests, Some(9000), 70), 9000);
-        let mut passed = Cooldowns::default();
+        let mut passed = EngineCooldowns::default();
         assert_eq!(limited(&mut passed, Some(-5), 0), 60);
     }
 
     #[test]
     fn many_jobs_that_meet_one_limit_are_one_limit() {
-        let mut rests = Cooldowns::default();
+        let mut rests = EngineCooldowns::default();
         for _ in 0..5 {
             assert_eq!(limited(&mut rests, None, 0), 60);
         }
@@ -348,12 +354,12 @@ mod tests {
         // One of them that began before and ends well afterwards proves nothing.
         assert!(!rests.worked(&account("a"), at(1), at(600)));
         assert!(rests.worked(&account("a"), at(501), at(600)));
-        assert_eq!(rests, Cooldowns::default());
+        assert_eq!(rests, EngineCooldowns::default());
     }
 
     #[test]
     fn outage_waits_for_a_change() {
-        let mut rests = Cooldowns::default();
+        let mut rests = EngineCooldowns::default();
         let key = account("a");
         rests.broken(&key, ErrorClass::Auth, "Not logged in\n", "v1", at(0));
         let reason = "Not logged in".to_owned();
@@ -367,7 +373,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_set_back_ends_the_pause() {
-        let mut rests = Cooldowns::default();
+        let mut rests = EngineCooldowns::default();
         limited(&mut rests, Some(5000), 0);
         assert_eq!(rests.state(&account("a"), "", at(-100_000)), EngineUse::Probe);
         assert!(matches!(rests.state(&account("a"), "", at(-10)), EngineUse::CoolingDown { .. }));
@@ -376,37 +382,41 @@ mod tests {
     #[test]
     fn clock_set_back_ends_cooldowns() {
         let month = 30 * 86_400;
-        let mut rests = Cooldowns::default();
+        let mut rests = EngineCooldowns::default();
         limited(&mut rests, Some(5000), 0);
         let mut met = rests.clone();
         assert_eq!(limited(&mut met, None, -month), 60 - month, "as a first limit");
         let mut named = rests.clone();
         assert_eq!(limited(&mut named, Some(90 - month), -month), 90 - month);
         assert!(rests.worked(&account("a"), at(-month), at(60 - month)));
-        assert_eq!(rests, Cooldowns::default());
+        assert_eq!(rests, EngineCooldowns::default());
     }
 
     #[test]
     fn nonsense_is_not_read_back() {
-        let mut rests = Cooldowns::default();
+        let mut rests = EngineCooldowns::default();
         limited(&mut rests, Some(700), 0);
         rests.broken(&account("b"), ErrorClass::Config, "no config", "v1", at(3));
         let window =
             UsageWindow { name: "5-hour".to_owned(), used_percent: 42.5, resets_at: Some(at(700)) };
         rests.saw_windows(&account("a"), vec![window], at(4));
         let text = rests.to_text();
-        assert_eq!(Cooldowns::from_text(&text), rests);
+        assert_eq!(EngineCooldowns::from_text(&text), rests);
         assert_eq!(rests.windows(&account("a")).unwrap().seen, at(4));
         assert_eq!(rests.windows(&account("b")), None);
         for end in 0..text.len() - 1 {
-            assert_eq!(Cooldowns::from_text(&text[..end]), Cooldowns::default(), "{end}");
+            assert_eq!(
+                EngineCooldowns::from_text(&text[..end]),
+                EngineCooldowns::default(),
+                "{end}"
+            );
         }
         let entry = |class: &str, until: &str| {
             format!(
                 r#"{{"engines":[7,{{"engine":"a","account":"x","seen":"2026-11-22T00:00:00Z","class":"{class}","reason":"r","until":{until}}}]}}"#
             )
         };
-        let read = |class: &str, until: &str| Cooldowns::from_text(&entry(class, until));
+        let read = |class: &str, until: &str| EngineCooldowns::from_text(&entry(class, until));
         assert_eq!(read("quota", "\"2026-11-23T00:00:00Z\"").accounts.len(), 1);
         for (class, until) in [
             ("quota", "\"9000-01-01T00:00:00Z\""),
@@ -415,7 +425,7 @@ mod tests {
             ("bad", "\"2026-11-23T00:00:00Z\""),
             ("quota", "\"soon\""),
         ] {
-            assert_eq!(read(class, until), Cooldowns::default(), "{class} {until}");
+            assert_eq!(read(class, until), EngineCooldowns::default(), "{class} {until}");
         }
     }
 }

@@ -28,21 +28,21 @@ pub enum PromptBy {
 /// A protocol in which aq talks with an engine, in place of giving it a prompt and reading lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Protocol {
+pub enum EngineProtocol {
     /// The Agent Client Protocol, version 1, over standard input and output.
     Acp,
 }
 
 /// One engine, built in or from config: the same fields that config can set.
 #[derive(Clone, Debug)]
-pub(super) struct Definition {
+pub(super) struct EngineDefinition {
     /// A path, or a name to find on PATH.
     pub(super) program: String,
     /// Where `program` comes from config, and not from a built-in engine or the engine's name.
     pub(super) program_from_config: bool,
     pub(super) argv: Vec<String>,
     /// Spoken over an adapter of aq's own, which prints `output`.
-    pub(super) protocol: Option<Protocol>,
+    pub(super) protocol: Option<EngineProtocol>,
     pub(super) prompt: PromptBy,
     pub(super) yolo_args: Vec<String>,
     pub(super) safe_args: Vec<String>,
@@ -72,7 +72,7 @@ pub(super) struct Definition {
     pub(super) tried: Vec<String>,
 }
 
-impl Definition {
+impl EngineDefinition {
     /// An engine that reads its prompt on standard input and is judged by its exit code.
     pub(super) fn named(program: &str) -> Self {
         Self {

@@ -8,14 +8,14 @@ use super::description::OutputDescription;
 
 /// Description of an output, with its name.
 #[derive(Clone)]
-pub(super) struct Format(Arc<NamedOutput>);
+pub(super) struct OutputFormat(Arc<NamedOutput>);
 
 struct NamedOutput {
     name: String,
     output: OutputDescription,
 }
 
-impl Format {
+impl OutputFormat {
     /// A description under a name, as in `no jsonl-codex records`.
     pub(super) fn new(name: &str, output: OutputDescription) -> Self {
         Self(Arc::new(NamedOutput { name: name.to_owned(), output }))
@@ -27,7 +27,7 @@ impl Format {
     }
 }
 
-impl Deref for Format {
+impl Deref for OutputFormat {
     type Target = OutputDescription;
 
     fn deref(&self) -> &OutputDescription {
@@ -35,7 +35,7 @@ impl Deref for Format {
     }
 }
 
-impl fmt::Debug for Format {
+impl fmt::Debug for OutputFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }

@@ -8,12 +8,12 @@ pub(super) const LINE_MAX: usize = 8 << 20;
 const KEEP: usize = 64 << 10;
 
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub(super) struct LineSplitter {
     partial: Vec<u8>,
     skipping: bool,
 }
 
-impl Lines {
+impl LineSplitter {
     /// Calls `line` with every line that `chunk` completes, without its newline.
     pub(super) fn feed(&mut self, chunk: &[u8], mut line: impl FnMut(&[u8])) {
         let mut pieces = chunk.split(|&byte| byte == b'\n').peekable();
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     fn lines(chunks: &[&[u8]]) -> Vec<Vec<u8>> {
-        let (mut lines, mut seen) = (Lines::default(), Vec::new());
+        let (mut lines, mut seen) = (LineSplitter::default(), Vec::new());
         for chunk in chunks {
             lines.feed(chunk, |line| seen.push(line.to_vec()));
         }
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn long_lines_take_no_memory() {
         let block = vec![b'x'; 1 << 20];
-        let (mut reader, mut seen) = (Lines::default(), Vec::new());
+        let (mut reader, mut seen) = (LineSplitter::default(), Vec::new());
         let mut most = 0;
         reader.feed(b"before\n", |line| seen.push(line.to_vec()));
         for _ in 0..40 {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::definition::Definition;
+use super::definition::EngineDefinition;
 
 /// Places of one engine's login.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -34,7 +34,7 @@ pub struct LoginPlaces {
 
 /// The places of an engine; `None` when nothing is known of its login.
 pub(super) fn login_places(
-    definition: &Definition,
+    definition: &EngineDefinition,
     env: &dyn Fn(&str) -> Option<OsString>,
 ) -> Option<LoginPlaces> {
     let login = definition.login.as_ref()?;
@@ -53,11 +53,11 @@ pub(super) fn login_places(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{EngineConfig, Registry};
+    use crate::engine::{EngineConfig, EngineRegistry};
 
     #[test]
     fn places_follow_home_and_variables() {
-        let engines = Registry::new(&EngineConfig::default(), &|_| None).unwrap();
+        let engines = EngineRegistry::new(&EngineConfig::default(), &|_| None).unwrap();
         let at = |variables: &'static [(&str, &str)]| {
             let env = move |name: &str| {
                 let found = variables.iter().find(|(known, _)| *known == name);

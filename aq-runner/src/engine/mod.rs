@@ -41,20 +41,24 @@ mod testing;
 pub use binary::MissingBinary;
 pub use candidates::{NoCandidates, NoSuchClass, NoSuchEngine};
 pub(crate) use command::FEEDBACK_VARIABLE;
-pub use command::{AcpTalk, CommandError, EngineCommand, Invocation, PROMPT_FILE, ScratchFile};
+pub use command::{
+    AcpTalk, CommandError, EngineCommand, EngineInvocation, PROMPT_FILE, ScratchFile,
+};
 pub use config::{EngineChange, EngineConfig, EngineConfigError};
-pub use cooldowns::{Account, Cooldowns, EngineUse};
-pub use definition::{PromptBy, Protocol};
+pub use cooldowns::{EngineAccount, EngineCooldowns, EngineUse};
+pub use definition::{EngineProtocol, PromptBy};
 pub use fault::{EngineError, ErrorClass, reset_in_record, reset_time};
 pub use identity::{ProgramStamp, VersionAnswer, VersionCheck, VersionQuestion};
 pub use login::{LoginFacts, LoginPlaces};
 pub use output_choice::OutputChoice;
-pub use pitfalls::{Pitfall, SettingsPlace};
-pub use records::Records;
-pub use registry::{EngineInfo, Registry};
+pub use pitfalls::{EnginePitfall, SettingsPlace};
+pub use records::EventReader;
+pub use registry::{EngineInfo, EngineRegistry};
 pub use resume::next_session;
-pub use seen::{Final, RunPhase};
-pub use steps::{Call, Clip, Ended, Step, Steps};
-pub use usage::{Counted, LeftBehind, SessionTotal, Settled, StreamUsage, Usage, UsageReport};
-pub use verdict::{EndedBy, Exit, Verdict};
+pub use seen::{FinalEvent, RunPhase};
+pub use steps::{AgentStep, RunEnd, StepLog, TextClip, ToolCall};
+pub use usage::{
+    LeftBehind, RunTokens, SessionTotal, SettledUsage, StreamUsage, UsageCounting, UsageReport,
+};
+pub use verdict::{EndedBy, ProcessExit, RunVerdict};
 pub use windows::{SeenWindows, UsageWindow};

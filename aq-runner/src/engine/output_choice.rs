@@ -9,17 +9,17 @@ use serde::{Deserialize, Deserializer};
 
 use super::builtin;
 use super::description::OutputDescription;
-use super::format::Format;
+use super::format::OutputFormat;
 
 /// The choice of a reader for an engine's output, as `output` in config gives it: the name of a
 /// format that aq knows, or a description of its events.
 #[derive(Clone, Debug)]
-pub struct OutputChoice(Choice);
+pub struct OutputChoice(SettingChoice);
 
 #[derive(Clone, Debug)]
-enum Choice {
+enum SettingChoice {
     Named(String),
-    Described(Format),
+    Described(OutputFormat),
 }
 
 impl Default for OutputChoice {
@@ -31,7 +31,7 @@ impl Default for OutputChoice {
 impl OutputChoice {
     /// The format of this name.
     pub fn named(name: &str) -> Self {
-        Self(Choice::Named(name.to_owned()))
+        Self(SettingChoice::Named(name.to_owned()))
     }
 
     /// The same for an engine of this name.
@@ -40,8 +40,8 @@ impl OutputChoice {
     /// No such format, or a description that cannot be used: the end of the key, and the problem.
     pub(super) fn named_for(&self, engine: &str) -> Result<Self, (String, String)> {
         match &self.0 {
-            Choice::Named(name) if builtin::is_format(name) => Ok(self.clone()),
-            Choice::Named(name) => {
+            SettingChoice::Named(name) if builtin::is_format(name) => Ok(self.clone()),
+            SettingChoice::Named(name) => {
                 let known = builtin::format_names();
                 let meant = nearest(name, known.iter().map(String::as_str));
                 let meant =
@@ -52,22 +52,22 @@ impl OutputChoice {
                 );
                 Err((String::new(), problem))
             }
-            Choice::Described(format) => match format.problem() {
+            SettingChoice::Described(format) => match format.problem() {
                 Some((key, problem)) => Err((format!(".{key}"), problem.to_owned())),
                 None => {
                     let output = OutputDescription::clone(format);
-                    Ok(Self(Choice::Described(Format::new(engine, output))))
+                    Ok(Self(SettingChoice::Described(OutputFormat::new(engine, output))))
                 }
             },
         }
     }
 
     /// The format. One that aq brings along is read when it is first asked for.
-    pub(super) fn format(&self) -> Format {
+    pub(super) fn format(&self) -> OutputFormat {
         match &self.0 {
-            Choice::Described(format) => format.clone(),
-            Choice::Named(name) => builtin::format(name)
-                .unwrap_or_else(|| Format::new(name, OutputDescription::default())),
+            SettingChoice::Described(format) => format.clone(),
+            SettingChoice::Named(name) => builtin::format(name)
+                .unwrap_or_else(|| OutputFormat::new(name, OutputDescription::default())),
         }
     }
 }
@@ -93,6 +93,6 @@ impl<'de> Visitor<'de> for ChoiceVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OutputChoice, A::Error> {
         let output = OutputDescription::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(OutputChoice(Choice::Described(Format::new("", output))))
+        Ok(OutputChoice(SettingChoice::Described(OutputFormat::new("", output))))
     }
 }

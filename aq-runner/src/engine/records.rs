@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use super::command::EngineCommand;
 use super::fault::ErrorClass;
-use super::format::Format;
-use super::lines::Lines;
-use super::seen::{Final, RunPhase, Seen};
-use super::tail::Tail;
+use super::format::OutputFormat;
+use super::lines::LineSplitter;
+use super::seen::{FinalEvent, ObservedRun, RunPhase};
+use super::tail::ByteTail;
 use super::usage::{UsageReport, estimate, generic_line};
-use super::verdict::{EndedBy, Exit, Verdict, judge};
+use super::verdict::{EndedBy, ProcessExit, RunVerdict, judge};
 
 /// The part of the end of stderr that is kept for a reason, and of plain text on stdout for an
 /// estimate of usage, in bytes.
@@ -28,39 +28,39 @@ const DOCUMENT_MAX: usize = 1 << 20;
 /// JSON objects, unknown events and invalid UTF-8 are passed over; a JSON object over several lines
 /// is read when its first line is `{` alone.
 #[derive(Debug)]
-pub struct Records {
+pub struct EventReader {
     engine: String,
-    format: Format,
-    lines: Lines,
-    stderr_lines: Lines,
-    stderr: Tail<TAIL>,
+    format: OutputFormat,
+    lines: LineSplitter,
+    stderr_lines: LineSplitter,
+    stderr: ByteTail<TAIL>,
     /// The end of stderr when aq asked the engine to end.
     stderr_before_end: Option<String>,
-    said: Said,
+    said: RunOutput,
     /// Id that aq has chosen for the session.
     new_session: Option<String>,
 }
 
 /// The content of the lines of one run so far.
 #[derive(Debug, Default)]
-struct Said {
-    seen: Seen,
+struct RunOutput {
+    seen: ObservedRun,
     /// Lines of stdout that are no records.
-    plain: Tail<TAIL>,
+    plain: ByteTail<TAIL>,
     /// The lines of a JSON object that is not complete.
     document: Option<Vec<u8>>,
 }
 
-impl Records {
-    pub(super) fn new(engine: &str, format: Format) -> Self {
-        let mut said = Said::default();
+impl EventReader {
+    pub(super) fn new(engine: &str, format: OutputFormat) -> Self {
+        let mut said = RunOutput::default();
         said.seen.calls_are_told = format.tells_calls();
         Self {
             engine: engine.to_owned(),
             format,
-            lines: Lines::default(),
-            stderr_lines: Lines::default(),
-            stderr: Tail::default(),
+            lines: LineSplitter::default(),
+            stderr_lines: LineSplitter::default(),
+            stderr: ByteTail::default(),
             stderr_before_end: None,
             said,
             new_session: None,
@@ -109,7 +109,7 @@ impl Records {
 
     /// The engine's final event, as soon as it was seen; gone again when the model answers in a new
     /// turn.
-    pub fn final_event(&self) -> Option<&Final> {
+    pub fn final_event(&self) -> Option<&FinalEvent> {
         self.said.seen.terminal.as_ref()
     }
 
@@ -131,7 +131,7 @@ impl Records {
     }
 
     /// Judges the run, after its process has ended and its output was drained.
-    pub fn verdict(mut self, exit: Exit, ended: EndedBy) -> Verdict {
+    pub fn verdict(mut self, exit: ProcessExit, ended: EndedBy) -> RunVerdict {
         let (said, format) = (&mut self.said, &self.format);
         self.lines.finish(|line| said.line(line, format));
         self.stderr_lines.finish(|line| read_generic(line, &mut said.seen));
@@ -162,8 +162,8 @@ impl Records {
     }
 }
 
-impl Said {
-    fn line(&mut self, line: &[u8], format: &Format) {
+impl RunOutput {
+    fn line(&mut self, line: &[u8], format: &OutputFormat) {
         let trimmed = line.trim_ascii();
         if !format.has_events() {
             read_generic(trimmed, &mut self.seen);
@@ -198,7 +198,7 @@ impl Said {
     }
 }
 
-fn read_record(text: &[u8], format: &Format, seen: &mut Seen) -> bool {
+fn read_record(text: &[u8], format: &OutputFormat, seen: &mut ObservedRun) -> bool {
     // Bytes that are no UTF-8 are in a string, if anywhere; they must not cost the event.
     let Ok(object) = serde_json::from_str(&String::from_utf8_lossy(text)) else { return false };
     seen.any_object = true;
@@ -206,7 +206,7 @@ fn read_record(text: &[u8], format: &Format, seen: &mut Seen) -> bool {
     true
 }
 
-fn read_generic(line: &[u8], seen: &mut Seen) {
+fn read_generic(line: &[u8], seen: &mut ObservedRun) {
     if let Some((usage, model)) = generic_line(line) {
         seen.model(&model);
         // As in meta, the last value of a key wins.
@@ -226,7 +226,7 @@ mod tests {
         "{ \"usage\": {}, \"type\": \"turn.completed\" }\r\n",
     );
 
-    fn records() -> Records {
+    fn records() -> EventReader {
         registry().records("codex").unwrap()
     }
 
@@ -237,7 +237,7 @@ mod tests {
             for piece in STREAM.as_bytes().chunks(size) {
                 records.stdout(piece);
             }
-            let verdict = records.verdict(Exit::Code(0), EndedBy::Engine);
+            let verdict = records.verdict(ProcessExit::Code(0), EndedBy::Engine);
             assert!(verdict.success, "{size}");
             assert_eq!(verdict.final_text.as_deref(), Some("döne"), "{size}");
         }
@@ -250,7 +250,7 @@ mod tests {
         records.stdout(STREAM.trim_end().as_bytes());
         assert_eq!((records.final_event(), records.session_id()), (None, Some("0a-1b")));
         records.stdout(b"\n");
-        assert_eq!(records.final_event(), Some(&Final { success: true, reason: None }));
+        assert_eq!(records.final_event(), Some(&FinalEvent { success: true, reason: None }));
         records.stdout(b"{\"type\":\"turn.started\"}\n");
         assert_eq!(records.final_event(), None);
         records.stdout(b"{\"type\":\"turn.failed\",\"error\":{\"message\":\"x\\u001b[1my\"}}\n");
@@ -262,21 +262,21 @@ mod tests {
         let mut records = records();
         records.stdout(b"{\n  \"a\": 1,\n");
         records.stdout(STREAM.as_bytes());
-        assert!(records.verdict(Exit::Code(0), EndedBy::Engine).success);
+        assert!(records.verdict(ProcessExit::Code(0), EndedBy::Engine).success);
     }
 
     #[test]
     fn unended_last_line_counts() {
         let mut records = records();
         records.stdout(STREAM.trim_end().as_bytes());
-        assert!(records.verdict(Exit::Code(0), EndedBy::Engine).success);
+        assert!(records.verdict(ProcessExit::Code(0), EndedBy::Engine).success);
     }
 
     #[test]
     fn invalid_utf8_costs_nothing_but_itself() {
         let mut records = records();
         records.stdout(b"\xff\xfe\n{\"type\":\"turn.completed\",\"x\":\"\xff\"}\n");
-        assert!(records.verdict(Exit::Code(0), EndedBy::Engine).success);
+        assert!(records.verdict(ProcessExit::Code(0), EndedBy::Engine).success);
     }
 
     #[test]
@@ -291,7 +291,7 @@ mod tests {
         for _ in 0..100 {
             records.stderr(&vec![b'x'; TAIL - 1]);
         }
-        let verdict = records.verdict(Exit::Code(1), EndedBy::Engine);
+        let verdict = records.verdict(ProcessExit::Code(1), EndedBy::Engine);
         assert_eq!(verdict.final_text.unwrap().len(), TEXT_MAX);
         assert_eq!(verdict.session_id, None);
         assert!(verdict.why.unwrap().chars().count() < 350);

@@ -7,38 +7,38 @@ use std::path::{Path, PathBuf};
 use aq_manifest::env_reference;
 use sha2::{Digest as _, Sha256};
 
-use super::binary::{MissingBinary, Places};
+use super::binary::{MissingBinary, SearchPlaces};
 use super::builtin;
 use super::candidates::{Classes, NoCandidates, NoSuchEngine, of_class};
 use super::command::{
-    CommandError, EngineCommand, Invocation, build, can_resume, resumed_session, whole_prompt,
+    CommandError, EngineCommand, EngineInvocation, build, can_resume, resumed_session, whole_prompt,
 };
 use super::config::{EngineConfig, EngineConfigError, classes};
-use super::cooldowns::Account;
-use super::definition::{Definition, PromptBy};
+use super::cooldowns::EngineAccount;
+use super::definition::{EngineDefinition, PromptBy};
 use super::identity::{VersionAnswer, VersionAnswers, VersionQuestion, first_line};
 use super::login::{LoginPlaces, login_places};
-use super::pitfalls::{Pitfall, SettingsPlace, settings_places, variable_pitfalls};
-use super::records::Records;
+use super::pitfalls::{EnginePitfall, SettingsPlace, settings_places, variable_pitfalls};
+use super::records::EventReader;
 use super::session::is_session_id;
-use super::steps::Steps;
-use super::usage::{LeftBehind, SessionTotal, Settled, Usage};
-use super::verdict::{EndedBy, Exit, Verdict};
+use super::steps::StepLog;
+use super::usage::{LeftBehind, RunTokens, SessionTotal, SettledUsage};
+use super::verdict::{EndedBy, ProcessExit, RunVerdict};
 
 /// The built-in engines with config's changes, and the engines that config adds.
 #[derive(Debug)]
-pub struct Registry {
-    engines: BTreeMap<String, Engine>,
+pub struct EngineRegistry {
+    engines: BTreeMap<String, EngineEntry>,
     classes: Classes,
-    places: Places,
+    places: SearchPlaces,
     /// The union over all engines.
     child_env: Vec<OsString>,
     answers: VersionAnswers,
 }
 
 #[derive(Debug)]
-struct Engine {
-    definition: Definition,
+struct EngineEntry {
+    definition: EngineDefinition,
     /// The value of `<NAME>_BIN`.
     bin: Option<OsString>,
     /// The built-in engine that it is like.
@@ -62,7 +62,7 @@ pub struct EngineInfo {
     pub tried: Vec<String>,
 }
 
-impl Registry {
+impl EngineRegistry {
     /// Puts config over the built-in engines. `env` is asked for PATH, HOME and `<NAME>_BIN`.
     ///
     /// # Errors
@@ -77,7 +77,7 @@ impl Registry {
         }
         for (name, change) in &config.engines {
             let base = change.base(name)?.or_else(|| definitions.remove(name));
-            let base = base.unwrap_or_else(|| Definition::named(name));
+            let base = base.unwrap_or_else(|| EngineDefinition::named(name));
             definitions.insert(name.clone(), change.apply(name, base)?);
         }
         let classes = classes(config, &definitions)?;
@@ -87,18 +87,18 @@ impl Registry {
         child_env.dedup();
         let bin = |name: &str| env(&variable(name)).filter(|value| !value.is_empty());
         let home = env("HOME");
-        let engine = |(name, mut definition): (String, Definition)| {
+        let engine = |(name, mut definition): (String, EngineDefinition)| {
             in_home(&mut definition.env, home.as_deref());
             let like = config.engines.get(&name).and_then(|change| change.like.clone());
             // The program of the engine that it is like is its own, unless it has another.
             let base = like.as_deref().filter(|_| !definition.program_from_config);
             let bin = bin(&name).or_else(|| base.and_then(bin));
-            (name, Engine { definition, bin, like })
+            (name, EngineEntry { definition, bin, like })
         };
         Ok(Self {
             engines: definitions.into_iter().map(engine).collect(),
             classes,
-            places: Places { path: env("PATH"), home: env("HOME") },
+            places: SearchPlaces { path: env("PATH"), home: env("HOME") },
             child_env,
             answers: VersionAnswers::default(),
         })
@@ -151,7 +151,7 @@ impl Registry {
 
     /// Every engine, sorted by name.
     pub fn info(&self) -> Vec<EngineInfo> {
-        let info = |(name, engine): (&String, &Engine)| EngineInfo {
+        let info = |(name, engine): (&String, &EngineEntry)| EngineInfo {
             name: name.clone(),
             classes: self.classes_of(name),
             binary: self.locate(name, engine),
@@ -175,13 +175,13 @@ impl Registry {
         self.answers.note(answer);
     }
 
-    fn question(&self, name: &str, engine: &Engine) -> Option<VersionQuestion> {
+    fn question(&self, name: &str, engine: &EngineEntry) -> Option<VersionQuestion> {
         let args = engine.definition.version.as_ref()?.args.clone();
         let program = self.find(name, engine).ok()?;
         Some(VersionQuestion { program, args })
     }
 
-    fn answer(&self, name: &str, engine: &Engine) -> Option<String> {
+    fn answer(&self, name: &str, engine: &EngineEntry) -> Option<String> {
         self.answers.of(&self.question(name, engine)?)
     }
 
@@ -199,7 +199,7 @@ impl Registry {
     ///
     /// # Errors
     /// No such engine.
-    pub fn prompt(&self, name: &str, job: &Invocation<'_>) -> Result<String, NoSuchEngine> {
+    pub fn prompt(&self, name: &str, job: &EngineInvocation<'_>) -> Result<String, NoSuchEngine> {
         Ok(whole_prompt(&self.engine(name)?.definition, job))
     }
 
@@ -225,7 +225,11 @@ impl Registry {
     ///
     /// # Errors
     /// No such engine, its program is missing, or an argument that cannot be passed.
-    pub fn command(&self, name: &str, job: &Invocation<'_>) -> Result<EngineCommand, CommandError> {
+    pub fn command(
+        &self,
+        name: &str,
+        job: &EngineInvocation<'_>,
+    ) -> Result<EngineCommand, CommandError> {
         let engine = self.engine(name)?;
         let program = self.locate(name, engine)?;
         build(name, &engine.definition, program, job)
@@ -241,8 +245,8 @@ impl Registry {
     ///
     /// # Errors
     /// No such engine.
-    pub fn records(&self, name: &str) -> Result<Records, NoSuchEngine> {
-        Ok(Records::new(name, self.engine(name)?.definition.output.format()))
+    pub fn records(&self, name: &str) -> Result<EventReader, NoSuchEngine> {
+        Ok(EventReader::new(name, self.engine(name)?.definition.output.format()))
     }
 
     /// As [`Self::records`], of a run of this command: one that works with other permissions than
@@ -250,7 +254,11 @@ impl Registry {
     ///
     /// # Errors
     /// No such engine.
-    pub fn records_of(&self, name: &str, command: &EngineCommand) -> Result<Records, NoSuchEngine> {
+    pub fn records_of(
+        &self,
+        name: &str,
+        command: &EngineCommand,
+    ) -> Result<EventReader, NoSuchEngine> {
         Ok(self.records(name)?.of_command(command))
     }
 
@@ -262,11 +270,12 @@ impl Registry {
     }
 
     /// A reader of a job's log that keeps the last `most` steps, on any of the engines.
-    pub fn steps(&self, most: usize) -> Steps {
+    pub fn steps(&self, most: usize) -> StepLog {
         let readable = self.engines.iter().filter(|(name, _)| self.has_steps(name));
-        let format =
-            |(name, engine): (&String, &Engine)| (name.clone(), engine.definition.output.format());
-        Steps::new(readable.map(format).collect(), most)
+        let format = |(name, engine): (&String, &EngineEntry)| {
+            (name.clone(), engine.definition.output.format())
+        };
+        StepLog::new(readable.map(format).collect(), most)
     }
 
     /// Returns the usage of a run on engine `name`, for meta, and the session's total to keep for
@@ -276,11 +285,11 @@ impl Registry {
     pub fn usage(
         &self,
         name: &str,
-        verdict: &Verdict,
+        verdict: &RunVerdict,
         files: &LeftBehind<'_>,
         resumed: Option<&str>,
         previous: Option<&SessionTotal>,
-    ) -> Settled {
+    ) -> SettledUsage {
         let format = self.engines.get(name).map(|engine| engine.definition.output.format());
         let session = verdict.session_id.as_deref().or(resumed).filter(|id| is_session_id(id));
         let lacks = verdict.usage.lacks_records() || verdict.model.is_none();
@@ -293,12 +302,12 @@ impl Registry {
 
     /// Reads the usage in the log of one run, for an engine that is known or any text. Totals of
     /// sessions count as they are.
-    pub fn parse_usage(&self, name: &str, log: &str) -> Usage {
+    pub fn parse_usage(&self, name: &str, log: &str) -> RunTokens {
         let output = self.engines.get(name).map(|engine| engine.definition.output.clone());
         let format = output.unwrap_or_default().format();
-        let mut records = Records::new(name, format);
+        let mut records = EventReader::new(name, format);
         records.stdout(log.as_bytes());
-        let verdict = records.verdict(Exit::Code(0), EndedBy::Engine);
+        let verdict = records.verdict(ProcessExit::Code(0), EndedBy::Engine);
         verdict.usage.settle(None, None, None, None).run
     }
 
@@ -328,7 +337,7 @@ impl Registry {
         &self,
         name: &str,
         env: &dyn Fn(&str) -> Option<OsString>,
-    ) -> Vec<Pitfall> {
+    ) -> Vec<EnginePitfall> {
         let own = |variable: &str| self.variable(name, variable, env);
         variable_pitfalls(self.base(name), &own)
     }
@@ -341,7 +350,7 @@ impl Registry {
     /// Which account engine `name` works with in this environment: limits are counted by it. It is
     /// `default`, or a hash over the variables that choose an account; no secret can be read out of
     /// it.
-    pub fn account(&self, name: &str, env: &dyn Fn(&str) -> Option<OsString>) -> Account {
+    pub fn account(&self, name: &str, env: &dyn Fn(&str) -> Option<OsString>) -> EngineAccount {
         let variables = self.engines.get(name).map_or(&[][..], |e| &e.definition.account_env);
         let mut hash = Sha256::new();
         let mut is_default = true;
@@ -359,7 +368,7 @@ impl Registry {
             true => "default".to_owned(),
             false => hash.finalize()[..6].iter().map(|byte| format!("{byte:02x}")).collect(),
         };
-        Account { engine: name.to_owned(), account }
+        EngineAccount { engine: name.to_owned(), account }
     }
 
     /// The value of a variable in the environment of the engine's program, as far as the job does
@@ -380,7 +389,7 @@ impl Registry {
         }
     }
 
-    fn engine(&self, name: &str) -> Result<&Engine, NoSuchEngine> {
+    fn engine(&self, name: &str) -> Result<&EngineEntry, NoSuchEngine> {
         self.engines.get(name).ok_or_else(|| NoSuchEngine {
             name: name.to_owned(),
             known: self.engines.keys().cloned().collect(),
@@ -393,9 +402,9 @@ impl Registry {
     }
 
     /// The one place that decides whether an engine is installed.
-    fn locate(&self, name: &str, engine: &Engine) -> Result<PathBuf, MissingBinary> {
+    fn locate(&self, name: &str, engine: &EngineEntry) -> Result<PathBuf, MissingBinary> {
         let path = self.find(name, engine)?;
-        let Definition { version, program, .. } = &engine.definition;
+        let EngineDefinition { version, program, .. } = &engine.definition;
         if let Some(check) = version.as_ref().filter(|_| !engine.is_named_by_user())
             && let Some(answer) = self.answer(name, engine)
             && !check.accepts(&[name, program], &answer)
@@ -410,7 +419,7 @@ impl Registry {
         Ok(path)
     }
 
-    fn find(&self, name: &str, engine: &Engine) -> Result<PathBuf, MissingBinary> {
+    fn find(&self, name: &str, engine: &EngineEntry) -> Result<PathBuf, MissingBinary> {
         let variable = variable(name);
         if let Some(bin) = &engine.bin {
             return self.places.find(bin, &variable, &variable);
@@ -424,7 +433,7 @@ impl Registry {
     }
 }
 
-impl Engine {
+impl EngineEntry {
     /// A program that somebody has named is believed.
     fn is_named_by_user(&self) -> bool {
         self.bin.is_some() || self.definition.program_from_config

@@ -1,7 +1,7 @@
 //! Which session the next attempt goes on with.
 
 use super::fault::ErrorClass;
-use super::verdict::{EndedBy, Verdict};
+use super::verdict::{EndedBy, RunVerdict};
 
 /// The session that the next attempt **on the same engine and in the same directory** goes on with,
 /// after a run that was to go on with `resumed` and ended by `ended`. `None`: a fresh one.
@@ -9,7 +9,7 @@ use super::verdict::{EndedBy, Verdict};
 /// A fresh one follows a session that has outgrown its model, one that the engine does not know,
 /// and a resumed run that failed by itself in a way that nobody explains before it named its
 /// session: the same would happen again.
-pub fn next_session(resumed: Option<&str>, verdict: &Verdict, ended: EndedBy) -> Option<String> {
+pub fn next_session(resumed: Option<&str>, verdict: &RunVerdict, ended: EndedBy) -> Option<String> {
     let class = verdict.error.as_ref().map(|error| error.class);
     if verdict.session_gone || class == Some(ErrorClass::ContextOverflow) {
         return None;
@@ -22,7 +22,7 @@ pub fn next_session(resumed: Option<&str>, verdict: &Verdict, ended: EndedBy) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Exit;
+    use crate::engine::ProcessExit;
     use crate::engine::testing::{judged, judged_with};
 
     #[test]
@@ -32,7 +32,7 @@ mod tests {
             let stdout = format!(
                 "{named}\n{{\"type\":\"turn.failed\",\"error\":{{\"message\":\"{words}\"}}}}\n"
             );
-            next_session(None, &judged("codex", &stdout, Exit::Code(1)), EndedBy::Engine)
+            next_session(None, &judged("codex", &stdout, ProcessExit::Code(1)), EndedBy::Engine)
         };
         assert_eq!(failed("You've hit your usage limit.").as_deref(), Some("0a-1b"));
         assert_eq!(failed("whatever").as_deref(), Some("0a-1b"));
@@ -42,7 +42,7 @@ mod tests {
     #[test]
     fn blameless_session_is_kept() {
         let next = |stderr: &str, ended| {
-            let verdict = judged_with("codex", "", stderr, Exit::Code(1), ended);
+            let verdict = judged_with("codex", "", stderr, ProcessExit::Code(1), ended);
             next_session(Some("0a-1b"), &verdict, ended)
         };
         let kept = Some("0a-1b".to_owned());

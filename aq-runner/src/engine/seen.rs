@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::fault::{EngineError, Evidence};
+use super::fault::{EngineError, FaultEvidence};
 use super::reason::short;
 use super::session::is_session_id;
-use super::usage::{Counted, StreamUsage, Usage};
+use super::usage::{RunTokens, StreamUsage, UsageCounting};
 use super::windows::{UsageWindow, put};
 
 /// The longest last message, in bytes.
@@ -22,7 +22,7 @@ const MESSAGES_MAX: usize = 100_000;
 
 /// The engine's own last word.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Final {
+pub struct FinalEvent {
     /// It says that the work is done.
     pub success: bool,
     /// Its reason when not.
@@ -59,7 +59,7 @@ pub enum RunPhase {
 /// goes on in the background; and [`works_on`](Self::works_on) when one says that a further turn
 /// begins, in which the model has not spoken yet.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct ObservedRun {
     pub(super) session_id: Option<String>,
     pub(super) model: Option<String>,
     pub(super) final_text: Option<String>,
@@ -67,13 +67,13 @@ pub(super) struct Seen {
     pub(super) turns: Option<u32>,
     /// The last error that was not final and not overcome.
     pub(super) last_error: Option<String>,
-    pub(super) terminal: Option<Final>,
+    pub(super) terminal: Option<FinalEvent>,
     /// There was a JSON object at all.
     pub(super) any_object: bool,
     /// The model has said or done anything.
     pub(super) spoke: bool,
     /// The evidence of the error that was not overcome.
-    pub(super) evidence: Evidence,
+    pub(super) evidence: FaultEvidence,
     /// The record with which the vendor rejected the run for its account's limit.
     pub(super) limit: Option<Value>,
     /// The windows of its account, as the vendor described them last.
@@ -83,9 +83,9 @@ pub(super) struct Seen {
     /// Permission mode in which the engine says that it began.
     mode: Option<String>,
     /// The generic line's.
-    pub(super) generic: Option<Usage>,
+    pub(super) generic: Option<RunTokens>,
     /// Read out of text.
-    pub(super) estimated: Usage,
+    pub(super) estimated: RunTokens,
     /// There is no session of the id that was to be resumed.
     pub(super) session_gone: bool,
     /// The engine's events tell each call of the model.
@@ -93,7 +93,7 @@ pub(super) struct Seen {
     /// Words for what can forbid the permission mode that was asked for.
     pub(super) mode_forbidden_by: Option<String>,
     version: Option<String>,
-    own: Option<(Usage, Counted)>,
+    own: Option<(RunTokens, UsageCounting)>,
     /// Sums over calls, with the numbers of those that may still be replaced.
     calls: CallSum,
     live: CallSum,
@@ -112,15 +112,15 @@ pub(super) struct Seen {
 /// Words of a run up to the moment at which aq asked the engine to end.
 #[derive(Debug)]
 struct BeforeEnd {
-    terminal: Option<Final>,
+    terminal: Option<FinalEvent>,
     last_error: Option<String>,
-    evidence: Evidence,
+    evidence: FaultEvidence,
     limit: Option<Value>,
     spoke: bool,
     aborted: bool,
 }
 
-impl Seen {
+impl ObservedRun {
     pub(super) fn session(&mut self, id: &Value) {
         if let Some(id) = id.as_str().filter(|id| is_session_id(id))
             && self.session_id.as_deref() != Some(id)
@@ -224,7 +224,7 @@ impl Seen {
     pub(super) fn answers(&mut self) {
         self.spoke = true;
         self.last_error = None;
-        self.evidence = Evidence::default();
+        self.evidence = FaultEvidence::default();
         self.limit = None;
     }
 
@@ -276,7 +276,7 @@ impl Seen {
     }
 
     /// The error of which there is this evidence, with what was said about the account's limit.
-    pub(super) fn engine_error(&self, evidence: Evidence) -> EngineError {
+    pub(super) fn engine_error(&self, evidence: FaultEvidence) -> EngineError {
         let error = evidence.judge();
         match &self.limit {
             Some(limit) => error.with_limit(limit),
@@ -334,20 +334,20 @@ impl Seen {
     }
 
     /// Takes the usage in all, in place of what was said before.
-    pub(super) fn used(&mut self, usage: Usage, counted: Counted) {
+    pub(super) fn used(&mut self, usage: RunTokens, counted: UsageCounting) {
         if !usage.is_empty() {
             self.own = Some((usage, counted));
         }
     }
 
     /// Counts a call, in place of what was said of the same call before.
-    pub(super) fn used_by_call(&mut self, call: Option<&Value>, usage: &Usage) {
+    pub(super) fn used_by_call(&mut self, call: Option<&Value>, usage: &RunTokens) {
         self.calls.add(call, usage);
-        self.used(self.calls.sum.clone(), Counted::Run);
+        self.used(self.calls.sum.clone(), UsageCounting::Run);
     }
 
     /// Counts what a call has used at least; it gives way to any other record.
-    pub(super) fn used_at_least(&mut self, call: Option<&Value>, usage: &Usage) {
+    pub(super) fn used_at_least(&mut self, call: Option<&Value>, usage: &RunTokens) {
         self.live.add(call, usage);
     }
 
@@ -357,7 +357,11 @@ impl Seen {
         StreamUsage {
             generic: self.generic.clone(),
             own: self.own.clone().filter(|(usage, _)| !usage.is_zero()),
-            live: if self.live.sum.is_zero() { Usage::default() } else { self.live.sum.clone() },
+            live: if self.live.sum.is_zero() {
+                RunTokens::default()
+            } else {
+                self.live.sum.clone()
+            },
             estimated: self.estimated.clone(),
         }
     }
@@ -383,10 +387,10 @@ impl Seen {
                 "it ran in permission mode {mode:?}, and not in {asked:?}, which was asked for{by}"
             ));
         }
-        self.end(Final { success: true, reason: None });
+        self.end(FinalEvent { success: true, reason: None });
     }
 
-    fn end(&mut self, event: Final) {
+    fn end(&mut self, event: FinalEvent) {
         self.terminal = Some(event);
         self.finals = self.finals.saturating_add(1);
         self.works_on = false;
@@ -395,7 +399,7 @@ impl Seen {
     /// The model has said and done nothing, and no number says that it was called.
     fn is_uncalled(&self) -> bool {
         let own = self.own.as_ref().map(|(usage, _)| usage);
-        let used = self.generic.as_ref().or(own).and_then(Usage::tokens);
+        let used = self.generic.as_ref().or(own).and_then(RunTokens::tokens);
         let no_call = self.turns == Some(0) || (self.turns.is_none() && self.calls_are_told);
         !self.spoke && (used == Some(0) || (used.is_none() && no_call))
     }
@@ -403,19 +407,19 @@ impl Seen {
     /// Without a text of its own, the last error is the reason.
     pub(super) fn fail(&mut self, text: &str) {
         self.error(text);
-        self.end(Final { success: false, reason: self.last_error.clone() });
+        self.end(FinalEvent { success: false, reason: self.last_error.clone() });
     }
 }
 
 /// Sum of what calls have used, of which some may be said more than once.
 #[derive(Debug, Default)]
 struct CallSum {
-    sum: Usage,
-    by_call: BTreeMap<String, Usage>,
+    sum: RunTokens,
+    by_call: BTreeMap<String, RunTokens>,
 }
 
 impl CallSum {
-    fn add(&mut self, call: Option<&Value>, usage: &Usage) {
+    fn add(&mut self, call: Option<&Value>, usage: &RunTokens) {
         let call = call.and_then(Value::as_str).filter(|call| call.len() <= 200);
         if let Some(call) = call.filter(|_| self.by_call.len() < MESSAGES_MAX)
             && let Some(before) = self.by_call.insert(call.to_owned(), usage.clone())

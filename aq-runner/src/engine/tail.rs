@@ -2,11 +2,11 @@
 
 /// Keeps the last bytes of what is pushed, at least `SIZE` and at most twice as many.
 #[derive(Debug, Default)]
-pub(super) struct Tail<const SIZE: usize> {
+pub(super) struct ByteTail<const SIZE: usize> {
     bytes: Vec<u8>,
 }
 
-impl<const SIZE: usize> Tail<SIZE> {
+impl<const SIZE: usize> ByteTail<SIZE> {
     pub(super) fn push(&mut self, bytes: &[u8]) {
         let bytes = &bytes[bytes.len().saturating_sub(SIZE)..];
         // In steps, so that many short pieces do not each move the whole.
@@ -25,12 +25,12 @@ impl<const SIZE: usize> Tail<SIZE> {
 
 #[cfg(test)]
 mod tests {
-    use super::Tail;
+    use super::ByteTail;
 
     #[test]
     fn the_last_bytes_stay_in_bounded_memory() {
         for piece in [1, 3, 7, 8, 9, 40] {
-            let (mut tail, mut all) = (Tail::<8>::default(), Vec::new());
+            let (mut tail, mut all) = (ByteTail::<8>::default(), Vec::new());
             for round in 0..50_u8 {
                 let piece = vec![b'a' + round % 26; piece];
                 tail.push(&piece);

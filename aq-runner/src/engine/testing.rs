@@ -3,22 +3,24 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::{EndedBy, EngineCommand, EngineConfig, Exit, Invocation, Registry, Verdict};
+use super::{
+    EndedBy, EngineCommand, EngineConfig, EngineInvocation, EngineRegistry, ProcessExit, RunVerdict,
+};
 
 /// The built-in engines, each with `/bin/sh` for its program.
-pub(super) fn registry() -> Registry {
+pub(super) fn registry() -> EngineRegistry {
     with_config(&EngineConfig::default())
 }
 
 /// The same with `config`.
-pub(super) fn with_config(config: &EngineConfig) -> Registry {
+pub(super) fn with_config(config: &EngineConfig) -> EngineRegistry {
     let env = |name: &str| name.ends_with("_BIN").then(|| OsString::from("/bin/sh"));
-    Registry::new(config, &env).unwrap()
+    EngineRegistry::new(config, &env).unwrap()
 }
 
 /// A job that says nothing but its prompt.
-pub(super) fn job() -> Invocation<'static> {
-    Invocation {
+pub(super) fn job() -> EngineInvocation<'static> {
+    EngineInvocation {
         prompt: "do it",
         persona: None,
         feedback: None,
@@ -31,15 +33,20 @@ pub(super) fn job() -> Invocation<'static> {
     }
 }
 
-pub(super) fn command(engine: &str, job: &Invocation<'_>) -> EngineCommand {
+pub(super) fn command(engine: &str, job: &EngineInvocation<'_>) -> EngineCommand {
     registry().command(engine, job).unwrap()
 }
 
 /// The arguments of a plain job, and of one that says everything, as one line each.
 pub(super) fn plain_and_full(engine: &str) -> [String; 2] {
     let args = ["--extra".to_owned(), "two words".to_owned()];
-    let full =
-        Invocation { model: Some("big"), args: &args, yolo: true, session: Some("0a-1b"), ..job() };
+    let full = EngineInvocation {
+        model: Some("big"),
+        args: &args,
+        yolo: true,
+        session: Some("0a-1b"),
+        ..job()
+    };
     [job(), full].map(|job| line(&command(engine, &job).args))
 }
 
@@ -48,7 +55,7 @@ pub(super) fn line(args: &[OsString]) -> String {
 }
 
 /// The verdict on a run that printed `stdout` and ended by itself.
-pub(super) fn judged(engine: &str, stdout: &str, exit: Exit) -> Verdict {
+pub(super) fn judged(engine: &str, stdout: &str, exit: ProcessExit) -> RunVerdict {
     judged_with(engine, stdout, "", exit, EndedBy::Engine)
 }
 
@@ -56,9 +63,9 @@ pub(super) fn judged_with(
     engine: &str,
     stdout: &str,
     stderr: &str,
-    exit: Exit,
+    exit: ProcessExit,
     ended: EndedBy,
-) -> Verdict {
+) -> RunVerdict {
     let mut records = registry().records(engine).unwrap();
     records.stdout(stdout.as_bytes());
     records.stderr(stderr.as_bytes());
@@ -66,7 +73,7 @@ pub(super) fn judged_with(
 }
 
 /// The reason of a verdict, which must be a failure.
-pub(super) fn why(verdict: Verdict) -> String {
+pub(super) fn why(verdict: RunVerdict) -> String {
     assert!(!verdict.success);
     verdict.why.unwrap()
 }

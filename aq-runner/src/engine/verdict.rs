@@ -3,17 +3,17 @@
 use std::process::ExitStatus;
 
 use super::description::ExitMeaning;
-use super::fault::{EngineError, ErrorClass, Evidence, logged_error};
-use super::format::Format;
+use super::fault::{EngineError, ErrorClass, FaultEvidence, logged_error};
+use super::format::OutputFormat;
 use super::reason::{join, last_line, last_lines, short, stderr_reason};
-use super::seen::{Final, Seen};
+use super::seen::{FinalEvent, ObservedRun};
 use super::session::is_gone;
 use super::usage::StreamUsage;
 use super::windows::UsageWindow;
 
 /// The end of the engine's process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub enum ProcessExit {
     /// It exited by itself with this code, 0 to 255.
     Code(i32),
     /// This signal ended it. Known from `wait`, never from a code above 128: some engines exit
@@ -21,7 +21,7 @@ pub enum Exit {
     Signal(i32),
 }
 
-impl From<ExitStatus> for Exit {
+impl From<ExitStatus> for ProcessExit {
     fn from(status: ExitStatus) -> Self {
         use std::os::unix::process::ExitStatusExt as _;
         match status.code() {
@@ -48,7 +48,7 @@ pub enum EndedBy {
 
 /// The verdict on a run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
+pub struct RunVerdict {
     /// Exit code 0, and the engine's own final event says success where it has one, and no signal
     /// was sent by aq.
     pub success: bool,
@@ -79,20 +79,20 @@ pub struct Verdict {
     pub session_gone: bool,
     /// The windows of the account, as far as its output describes them.
     pub windows: Vec<UsageWindow>,
-    /// The usage in its output; [`Registry::usage`](super::Registry::usage) makes this run's
-    /// numbers of it.
+    /// The usage in its output; [`EngineRegistry::usage`](super::EngineRegistry::usage) makes this
+    /// run's numbers of it.
     pub usage: StreamUsage,
 }
 
 /// Judges a run by the rule above.
 pub(super) fn judge(
     engine: &str,
-    format: &Format,
-    mut seen: Seen,
+    format: &OutputFormat,
+    mut seen: ObservedRun,
     stderr: &str,
-    exit: Exit,
+    exit: ProcessExit,
     ended: EndedBy,
-) -> Verdict {
+) -> RunVerdict {
     if ended != EndedBy::Engine {
         seen.as_before_end();
     }
@@ -104,7 +104,7 @@ pub(super) fn judge(
     };
     let session_gone = failed && !seen.spoke && is_session_gone(format, &seen, stderr, exit);
     let said_success = seen.terminal.as_ref().is_some_and(|terminal| terminal.success);
-    Verdict {
+    RunVerdict {
         success: why.is_none(),
         ended_otherwise: failed && said_success,
         error,
@@ -124,7 +124,12 @@ pub(super) fn judge(
 const LAST_LINES: usize = 12;
 
 /// Reads the vendor's own records about a failed run.
-fn error(format: &Format, seen: &Seen, stderr: &str, exit: Exit) -> Option<EngineError> {
+fn error(
+    format: &OutputFormat,
+    seen: &ObservedRun,
+    stderr: &str,
+    exit: ProcessExit,
+) -> Option<EngineError> {
     // A script has no vendor.
     if format.stderr_of_others {
         return None;
@@ -132,16 +137,16 @@ fn error(format: &Format, seen: &Seen, stderr: &str, exit: Exit) -> Option<Engin
     let said = seen.terminal.as_ref().is_none_or(|terminal| !terminal.success);
     let evidence = match exit {
         // Whoever ended it: an error that it was trying to overcome is not the reason.
-        Exit::Signal(_) if seen.terminal.is_none() => Evidence::default(),
+        ProcessExit::Signal(_) if seen.terminal.is_none() => FaultEvidence::default(),
         _ if said && !seen.evidence.is_empty() => seen.evidence.clone(),
         // Once the model has spoken, stderr can hold what it read and wrote.
-        _ if seen.spoke || seen.terminal.is_some() => Evidence::default(),
-        _ => Evidence::from_words(&last_lines(stderr, LAST_LINES)),
+        _ if seen.spoke || seen.terminal.is_some() => FaultEvidence::default(),
+        _ => FaultEvidence::from_words(&last_lines(stderr, LAST_LINES)),
     };
     let more = evidence.on_stderr(stderr).filter(|_| !seen.spoke);
     let error = match (seen.engine_error(evidence), more) {
         (error, Some(more)) if error.class == ErrorClass::Unknown => {
-            seen.engine_error(Evidence::from_words(&more))
+            seen.engine_error(FaultEvidence::from_words(&more))
         }
         (error, _) => error,
     };
@@ -151,7 +156,12 @@ fn error(format: &Format, seen: &Seen, stderr: &str, exit: Exit) -> Option<Engin
     })
 }
 
-fn is_session_gone(format: &Format, seen: &Seen, stderr: &str, exit: Exit) -> bool {
+fn is_session_gone(
+    format: &OutputFormat,
+    seen: &ObservedRun,
+    stderr: &str,
+    exit: ProcessExit,
+) -> bool {
     seen.session_gone
         || format.exit_meaning(exit) == Some(ExitMeaning::SessionGone)
         || [&seen.evidence.words, stderr]
@@ -160,7 +170,11 @@ fn is_session_gone(format: &Format, seen: &Seen, stderr: &str, exit: Exit) -> bo
 }
 
 /// Reads the vendor's records about the error that stood when aq ended the run.
-fn error_before_end(format: &Format, seen: &Seen, stderr: &str) -> Option<EngineError> {
+fn error_before_end(
+    format: &OutputFormat,
+    seen: &ObservedRun,
+    stderr: &str,
+) -> Option<EngineError> {
     if format.stderr_of_others {
         return None;
     }
@@ -168,7 +182,7 @@ fn error_before_end(format: &Format, seen: &Seen, stderr: &str) -> Option<Engine
         // Lines of a program that works hold words such as "credentials": only what it says about
         // trying again is about an error, and no such line is a reason for a person to act.
         true if !seen.spoke && format.has_events() => {
-            let error = seen.engine_error(Evidence::from_words(&retries(stderr)));
+            let error = seen.engine_error(FaultEvidence::from_words(&retries(stderr)));
             Some(error).filter(|error| !error.class.needs_a_person())
         }
         true => None,
@@ -191,21 +205,21 @@ fn retries(stderr: &str) -> String {
 }
 
 fn failure(
-    format: &Format,
-    seen: &Seen,
+    format: &OutputFormat,
+    seen: &ObservedRun,
     stderr: &str,
-    exit: Exit,
+    exit: ProcessExit,
     ended: EndedBy,
 ) -> Option<String> {
     let ending = match exit {
-        Exit::Code(code) => format!("exit code {code}"),
-        Exit::Signal(signal) => format!("killed by signal {signal}"),
+        ProcessExit::Code(code) => format!("exit code {code}"),
+        ProcessExit::Signal(signal) => format!("killed by signal {signal}"),
     };
     let because = |ending: String| {
         let mut said = seen.last_error.clone();
         if said.is_none() && !format.stderr_of_others {
             // The last line of a program that gave up is its reason; of any other it is chatter.
-            let gave_up = matches!(exit, Exit::Code(code) if code != 0);
+            let gave_up = matches!(exit, ProcessExit::Code(code) if code != 0);
             said = stderr_reason(stderr).or_else(|| last_line(stderr).filter(|_| gave_up));
         }
         match said {
@@ -221,17 +235,17 @@ fn failure(
     match (ended, &seen.terminal) {
         (EndedBy::Aq, _) => Some(by_aq("ended by aq")),
         (EndedBy::LongWait, _) => Some(by_aq("ended by aq, as it would have waited for long")),
-        (_, Some(Final { success: false, reason })) => {
+        (_, Some(FinalEvent { success: false, reason })) => {
             let reason = reason.clone().unwrap_or_else(|| because(ending));
             let more = seen.evidence.on_stderr(stderr).filter(|_| !seen.spoke);
             Some(join([Some(reason.as_str()), more.as_deref()], ": "))
         }
         (EndedBy::ResultGrace, Some(_)) => None,
         (EndedBy::ResultGrace, None) => Some("ended by aq without a final event".to_owned()),
-        (EndedBy::Engine, Some(_)) if exit != Exit::Code(0) => {
+        (EndedBy::Engine, Some(_)) if exit != ProcessExit::Code(0) => {
             Some(format!("{ending}, though {} said success", format.ends_with))
         }
-        (EndedBy::Engine, None) if exit != Exit::Code(0) => Some(because(ending)),
+        (EndedBy::Engine, None) if exit != ProcessExit::Code(0) => Some(because(ending)),
         (EndedBy::Engine, None) if format.has_events() && !seen.any_object => {
             Some(because(format!(
                 "{ending}, but no {} records; a program that prints none needs `output: text` in \
@@ -251,8 +265,8 @@ mod tests {
     use super::*;
     use crate::engine::builtin::format;
 
-    fn judged(terminal: Option<bool>, exit: Exit, ended: EndedBy) -> bool {
-        let mut seen = Seen::default();
+    fn judged(terminal: Option<bool>, exit: ProcessExit, ended: EndedBy) -> bool {
+        let mut seen = ObservedRun::default();
         match terminal {
             Some(true) => seen.succeed(),
             Some(false) => seen.fail("no"),
@@ -265,11 +279,16 @@ mod tests {
 
     #[test]
     fn success_needs_exit_and_event() {
-        let exits = [Exit::Code(0), Exit::Code(1), Exit::Code(143), Exit::Signal(15)];
+        let exits = [
+            ProcessExit::Code(0),
+            ProcessExit::Code(1),
+            ProcessExit::Code(143),
+            ProcessExit::Signal(15),
+        ];
         for terminal in [Some(true), Some(false), None] {
             for exit in exits {
                 let good = terminal == Some(true);
-                let clean = good && exit == Exit::Code(0);
+                let clean = good && exit == ProcessExit::Code(0);
                 assert_eq!(judged(terminal, exit, EndedBy::Engine), clean, "{terminal:?} {exit:?}");
                 assert_eq!(judged(terminal, exit, EndedBy::ResultGrace), good, "{terminal:?}");
                 assert!(!judged(terminal, exit, EndedBy::Aq), "{terminal:?} {exit:?}");
@@ -280,19 +299,19 @@ mod tests {
     #[test]
     fn an_exit_code_after_success_is_named() {
         let run = |exit, ended| {
-            let mut seen = Seen::default();
+            let mut seen = ObservedRun::default();
             seen.succeed();
             judge("it", &format("jsonl-codex").unwrap(), seen, "Error: x\n", exit, ended)
         };
-        let verdict = run(Exit::Code(3), EndedBy::Engine);
+        let verdict = run(ProcessExit::Code(3), EndedBy::Engine);
         assert_eq!(
             verdict.why.as_deref(),
             Some("it: exit code 3, though a turn.completed event said success")
         );
         assert!(verdict.ended_otherwise && !verdict.success);
-        assert!(run(Exit::Signal(9), EndedBy::Engine).ended_otherwise);
-        assert!(!run(Exit::Code(0), EndedBy::Engine).ended_otherwise);
-        assert!(!run(Exit::Code(143), EndedBy::Aq).ended_otherwise, "a time limit");
+        assert!(run(ProcessExit::Signal(9), EndedBy::Engine).ended_otherwise);
+        assert!(!run(ProcessExit::Code(0), EndedBy::Engine).ended_otherwise);
+        assert!(!run(ProcessExit::Code(143), EndedBy::Aq).ended_otherwise, "a time limit");
     }
 
     #[test]
@@ -300,9 +319,9 @@ mod tests {
         let why = judge(
             "it",
             &format("jsonl-codex").unwrap(),
-            Seen::default(),
+            ObservedRun::default(),
             "",
-            Exit::Code(0),
+            ProcessExit::Code(0),
             EndedBy::Engine,
         );
         assert_eq!(
@@ -317,7 +336,7 @@ mod tests {
     #[test]
     fn an_exit_status_is_a_code_or_a_signal() {
         use std::os::unix::process::ExitStatusExt as _;
-        assert_eq!(Exit::from(ExitStatus::from_raw(144 << 8)), Exit::Code(144));
-        assert_eq!(Exit::from(ExitStatus::from_raw(9)), Exit::Signal(9));
+        assert_eq!(ProcessExit::from(ExitStatus::from_raw(144 << 8)), ProcessExit::Code(144));
+        assert_eq!(ProcessExit::from(ExitStatus::from_raw(9)), ProcessExit::Signal(9));
     }
 }

@@ -21,12 +21,12 @@ const SECRET_NAMES: [&str; 4] = ["_TOKEN", "_KEY", "_SECRET", "_PASSWORD"];
 
 /// The values that are masked.
 #[derive(Debug, Default)]
-pub(crate) struct Secrets {
+pub(crate) struct MaskedValues {
     /// Cleaned as the text is, the longest first.
     values: Vec<String>,
 }
 
-impl Secrets {
+impl MaskedValues {
     /// The secrets among the variables of a job's programs, of which the job's `env` has set some.
     pub(crate) fn of(env: &[(OsString, OsString)], of_job: &BTreeMap<String, String>) -> Self {
         let mut values = Vec::new();
@@ -76,11 +76,11 @@ fn is_secret(name: &OsStr) -> bool {
 mod tests {
     use super::*;
 
-    fn secrets(env: &[(&str, &str)], of_job: &[&str]) -> Secrets {
+    fn secrets(env: &[(&str, &str)], of_job: &[&str]) -> MaskedValues {
         let env: Vec<(OsString, OsString)> =
             env.iter().map(|&(name, value)| (name.into(), value.into())).collect();
         let of_job = of_job.iter().map(|&name| (name.to_owned(), String::new())).collect();
-        Secrets::of(&env, &of_job)
+        MaskedValues::of(&env, &of_job)
     }
 
     #[test]

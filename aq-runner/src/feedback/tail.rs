@@ -1,7 +1,7 @@
 //! The end of what a program printed.
 
 use super::clean::clean;
-use super::secrets::Secrets;
+use super::secrets::MaskedValues;
 
 /// Bytes of the end of an output that are kept while it comes: what is taken out of them must leave
 /// enough.
@@ -40,7 +40,7 @@ impl OutputTail {
     }
 
     /// The end of it without secrets, and whether there is more before it.
-    pub(super) fn shown(&self, secrets: &Secrets) -> (String, bool) {
+    pub(super) fn shown(&self, secrets: &MaskedValues) -> (String, bool) {
         let mut from = 0;
         if self.is_cut {
             // The rest of a value whose beginning is gone would not be known for one.
@@ -75,7 +75,7 @@ mod tests {
         for chunk in text.as_bytes().chunks(777) {
             tail.push(chunk);
         }
-        tail.shown(&Secrets::default())
+        tail.shown(&MaskedValues::default())
     }
 
     #[test]
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn a_secret_at_the_cut_is_masked() {
         let env: [(OsString, OsString); 1] = [("A_TOKEN".into(), "s3cret-value".into())];
-        let secrets = Secrets::of(&env, &Default::default());
+        let secrets = MaskedValues::of(&env, &Default::default());
         for shift in 0..20 {
             let mut tail = OutputTail::default();
             tail.push(&b"s3cret-value".repeat(20_000));
@@ -111,6 +111,6 @@ mod tests {
     fn records_of_an_engine_are_left_out() {
         let mut tail = OutputTail::default();
         tail.push(b"{\"type\":\"x\"}\nboom {\n  {\"a\":1}  \nlast");
-        assert_eq!(tail.without_records().shown(&Secrets::default()).0, "boom {\nlast");
+        assert_eq!(tail.without_records().shown(&MaskedValues::default()).0, "boom {\nlast");
     }
 }

@@ -5,36 +5,36 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::group::Group;
-use super::numbers::Numbers;
+use super::group::InsightsGroup;
+use super::numbers::JobNumbers;
 
 /// The jobs whose last attempt ended on one day.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Day {
+pub struct InsightsDay {
     /// The day.
     pub date: Date,
     /// All of them together.
-    pub all: Group,
+    pub all: InsightsGroup,
     /// By engine, in the order of names; those of which no engine is recorded have an empty one.
     /// Each job is in one of them, so that they come to `all`.
-    pub engines: Vec<Group>,
+    pub engines: Vec<InsightsGroup>,
 }
 
 /// The numbers of each day in a time zone that has any, the first day first. A job counts with all
 /// its attempts on the day on which the last of them ended; one of which that is not recorded is on
 /// none.
-pub fn days(jobs: &[Numbers], zone: &TimeZone) -> Vec<Day> {
-    let mut days: BTreeMap<Date, BTreeMap<&str, Vec<&Numbers>>> = BTreeMap::new();
+pub fn days(jobs: &[JobNumbers], zone: &TimeZone) -> Vec<InsightsDay> {
+    let mut days: BTreeMap<Date, BTreeMap<&str, Vec<&JobNumbers>>> = BTreeMap::new();
     for job in jobs {
         if let Some(ended) = job.ended_at {
             let engines = days.entry(zone.to_datetime(ended).date()).or_default();
             engines.entry(job.engine.as_deref().unwrap_or("")).or_default().push(job);
         }
     }
-    let day = |(date, engines): (Date, BTreeMap<&str, Vec<&Numbers>>)| {
-        let jobs: Vec<&Numbers> = engines.values().flatten().copied().collect();
-        let engines = engines.into_iter().map(|(name, jobs)| Group::of(name, &jobs));
-        Day { date, all: Group::of("", &jobs), engines: engines.collect() }
+    let day = |(date, engines): (Date, BTreeMap<&str, Vec<&JobNumbers>>)| {
+        let jobs: Vec<&JobNumbers> = engines.values().flatten().copied().collect();
+        let engines = engines.into_iter().map(|(name, jobs)| InsightsGroup::of(name, &jobs));
+        InsightsDay { date, all: InsightsGroup::of("", &jobs), engines: engines.collect() }
     };
     days.into_iter().map(day).collect()
 }
@@ -45,9 +45,9 @@ mod tests {
     use aq_ledger::KeyName;
     use aq_manifest::Stage;
 
-    fn job(id: &str, engine: &str, ended: &str, cost: &str) -> Numbers {
+    fn job(id: &str, engine: &str, ended: &str, cost: &str) -> JobNumbers {
         let meta = [("engine", engine), ("ended_at", ended), ("cost_usd", cost), ("attempts", "1")];
-        Numbers::read(id.parse().unwrap(), Stage::Shipped, |key| {
+        JobNumbers::read(id.parse().unwrap(), Stage::Shipped, |key| {
             meta.iter()
                 .find(|(name, value)| *name == key.text() && !value.is_empty())
                 .map(|pair| pair.1)

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use aq_manifest::Stage;
 use jiff::Timestamp;
 
-use super::numbers::Numbers;
+use super::numbers::JobNumbers;
 
 /// Jobs that have something in common.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Group {
+pub struct InsightsGroup {
     /// Its name: an engine's or a profile's; empty for all jobs.
     pub name: String,
     /// Jobs that have run.
@@ -23,7 +23,7 @@ pub struct Group {
     /// The median of their seconds at work.
     pub median_s: Option<f64>,
     /// Spread of their seconds at work.
-    pub spread: Option<Spread>,
+    pub spread: Option<TimeSpread>,
     /// Input tokens that were not cached.
     pub input_tokens: Option<u64>,
     /// Input tokens from a cache.
@@ -42,7 +42,7 @@ pub struct Group {
 
 /// Spread of seconds at work.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Spread {
+pub struct TimeSpread {
     /// The shortest.
     pub min_s: f64,
     /// A quarter takes at most this.
@@ -53,12 +53,12 @@ pub struct Spread {
     pub max_s: f64,
 }
 
-impl Group {
-    pub(super) fn of(name: &str, jobs: &[&Numbers]) -> Self {
-        let count = |good: &dyn Fn(&Numbers) -> bool| {
+impl InsightsGroup {
+    pub(super) fn of(name: &str, jobs: &[&JobNumbers]) -> Self {
+        let count = |good: &dyn Fn(&JobNumbers) -> bool| {
             u32::try_from(jobs.iter().filter(|job| good(job)).count()).unwrap_or(u32::MAX)
         };
-        let sum = |value: &dyn Fn(&Numbers) -> Option<u64>| {
+        let sum = |value: &dyn Fn(&JobNumbers) -> Option<u64>| {
             jobs.iter().filter_map(|job| value(job)).reduce(u64::saturating_add)
         };
         let mut durations: Vec<f64> = jobs.iter().filter_map(|job| job.duration_s).collect();
@@ -66,7 +66,7 @@ impl Group {
         Self {
             name: name.to_owned(),
             jobs: count(&|_| true),
-            succeeded: count(&Numbers::succeeded),
+            succeeded: count(&JobNumbers::succeeded),
             shipped: count(&|job| job.stage == Stage::Shipped),
             attempts: jobs.iter().fold(0, |sum, job| sum.saturating_add(job.attempts)),
             median_s: quantile(&durations, 0.5),
@@ -122,42 +122,45 @@ impl Group {
 
 /// Sums of all jobs, and of each engine and each profile.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Insights {
+pub struct QueueInsights {
     /// The jobs, the last to end first.
-    pub jobs: Vec<Numbers>,
+    pub jobs: Vec<JobNumbers>,
     /// All of them together.
-    pub all: Group,
+    pub all: InsightsGroup,
     /// By engine, in the order of names.
-    pub engines: Vec<Group>,
+    pub engines: Vec<InsightsGroup>,
     /// By profile, in the order of names.
-    pub profiles: Vec<Group>,
+    pub profiles: Vec<InsightsGroup>,
     /// The jobs without a profile; `None` without such jobs.
-    pub no_profile: Option<Group>,
+    pub no_profile: Option<InsightsGroup>,
 }
 
 /// Puts the numbers of jobs that have run since a time together.
-pub fn insights(jobs: impl IntoIterator<Item = Numbers>, since: Option<Timestamp>) -> Insights {
-    let counts = |job: &Numbers| {
+pub fn insights(
+    jobs: impl IntoIterator<Item = JobNumbers>,
+    since: Option<Timestamp>,
+) -> QueueInsights {
+    let counts = |job: &JobNumbers| {
         job.has_run() && since.is_none_or(|since| job.ended_at.is_some_and(|ended| ended >= since))
     };
-    let mut jobs: Vec<Numbers> = jobs.into_iter().filter(counts).collect();
+    let mut jobs: Vec<JobNumbers> = jobs.into_iter().filter(counts).collect();
     jobs.sort_by(|a, b| (b.ended_at, &b.id).cmp(&(a.ended_at, &a.id)));
     let engines = groups(&jobs, |job| job.engine.as_deref());
     let profiles = groups(&jobs, |job| job.profile.as_deref());
-    let all = Group::of("", &jobs.iter().collect::<Vec<_>>());
-    let no_profile: Vec<&Numbers> = jobs.iter().filter(|job| job.profile.is_none()).collect();
-    let no_profile = (!no_profile.is_empty()).then(|| Group::of("", &no_profile));
-    Insights { jobs, all, engines, profiles, no_profile }
+    let all = InsightsGroup::of("", &jobs.iter().collect::<Vec<_>>());
+    let no_profile: Vec<&JobNumbers> = jobs.iter().filter(|job| job.profile.is_none()).collect();
+    let no_profile = (!no_profile.is_empty()).then(|| InsightsGroup::of("", &no_profile));
+    QueueInsights { jobs, all, engines, profiles, no_profile }
 }
 
-fn groups(jobs: &[Numbers], name: impl Fn(&Numbers) -> Option<&str>) -> Vec<Group> {
-    let mut members: BTreeMap<&str, Vec<&Numbers>> = BTreeMap::new();
+fn groups(jobs: &[JobNumbers], name: impl Fn(&JobNumbers) -> Option<&str>) -> Vec<InsightsGroup> {
+    let mut members: BTreeMap<&str, Vec<&JobNumbers>> = BTreeMap::new();
     for job in jobs {
         if let Some(name) = name(job) {
             members.entry(name).or_default().push(job);
         }
     }
-    members.into_iter().map(|(name, jobs)| Group::of(name, &jobs)).collect()
+    members.into_iter().map(|(name, jobs)| InsightsGroup::of(name, &jobs)).collect()
 }
 
 /// The value that a part of sorted values does not exceed, between two of them where that falls
@@ -174,8 +177,8 @@ fn quantile(sorted: &[f64], part: f64) -> Option<f64> {
     Some(below + (above - below) * place.fract())
 }
 
-fn spread(sorted: &[f64]) -> Option<Spread> {
-    Some(Spread {
+fn spread(sorted: &[f64]) -> Option<TimeSpread> {
+    Some(TimeSpread {
         min_s: *sorted.first()?,
         lower_s: quantile(sorted, 0.25)?,
         upper_s: quantile(sorted, 0.75)?,
@@ -193,9 +196,9 @@ mod tests {
     use aq_ledger::KeyName;
     use std::collections::HashMap;
 
-    fn job(id: &str, stage: Stage, meta: &[(&str, &str)]) -> Numbers {
+    fn job(id: &str, stage: Stage, meta: &[(&str, &str)]) -> JobNumbers {
         let meta: HashMap<&str, &str> = meta.iter().copied().collect();
-        Numbers::read(id.parse().unwrap(), stage, |key| meta.get(key.text()).copied())
+        JobNumbers::read(id.parse().unwrap(), stage, |key| meta.get(key.text()).copied())
     }
 
     #[test]

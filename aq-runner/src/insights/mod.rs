@@ -5,6 +5,6 @@ mod day;
 mod group;
 mod numbers;
 
-pub use day::{Day, days};
-pub use group::{Group, Insights, Spread, insights};
-pub use numbers::Numbers;
+pub use day::{InsightsDay, days};
+pub use group::{InsightsGroup, QueueInsights, TimeSpread, insights};
+pub use numbers::JobNumbers;

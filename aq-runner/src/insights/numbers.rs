@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 /// The numbers of one job, over all its attempts. What is not known is `None`, never 0.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Numbers {
+pub struct JobNumbers {
     /// The job.
     pub id: JobId,
     /// Its folder.
@@ -43,7 +43,7 @@ pub struct Numbers {
     pub tracker_echoed: Option<String>,
 }
 
-impl Numbers {
+impl JobNumbers {
     /// Reads the numbers out of a job's record, asked for by key.
     pub fn read<'a>(id: JobId, stage: Stage, get: impl Fn(RecordKey) -> Option<&'a str>) -> Self {
         fn number<T: std::str::FromStr>(text: Option<&str>) -> Option<T> {

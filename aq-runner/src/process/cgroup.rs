@@ -8,8 +8,8 @@
 //! point: 0.4 ms in a loop of moves, 10 ms for a single one that was traced, and one such move at a
 //! time in the whole system. A command that is over in a moment is not worth that, so a supervisor
 //! enters a group only when its command has run for a while
-//! ([`Task::settle`](super::Task::settle)). Until then the processes of a supervisor that was
-//! killed are known by their environment alone.
+//! ([`SupervisedCommand::settle`](super::SupervisedCommand::settle)). Until then the processes of a
+//! supervisor that was killed are known by their environment alone.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -26,9 +26,9 @@ const KILL: &str = "cgroup.kill";
 /// The file that lists, and takes, the processes of a group.
 const PROCS: &str = "cgroup.procs";
 
-/// A control group made by [`Cgroup::enter`].
+/// A control group made by [`ControlGroup::enter`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cgroup(PathBuf);
+pub struct ControlGroup(PathBuf);
 
 /// A path that was written down is not one of our control groups.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,13 +36,13 @@ pub struct Cgroup(PathBuf);
          begins with `aq-`", .0.display())]
 pub struct CgroupError(PathBuf);
 
-impl Cgroup {
+impl ControlGroup {
     /// Makes a group `aq-<name>-<pid>` below the one this process is in, and moves this process
     /// there with all that is below it. `None` where that is not allowed: cgroup v1, a container,
     /// a plain user without delegation. Finding that out costs four to six system calls. `name` is
     /// a file name.
     #[must_use]
-    pub fn enter(name: &str) -> Option<Cgroup> {
+    pub fn enter(name: &str) -> Option<ControlGroup> {
         let own = group_of("self")?;
         let leaf = format!("{PREFIX}{name}-{}", std::process::id());
         if leaf.contains('/') {
@@ -51,7 +51,7 @@ impl Cgroup {
         // On v1 the first mount is a mere directory of others.
         let parents = MOUNTS.iter().map(|mount| Path::new(mount).join(&own));
         let parent = parents.into_iter().find(|parent| parent.join(PROCS).exists())?;
-        let group = Cgroup(parent.join(leaf));
+        let group = ControlGroup(parent.join(leaf));
         fs::create_dir(&group.0).ok()?;
         if group.0.join(KILL).exists() && fs::write(group.0.join(PROCS), "0").is_ok() {
             group.bring_descendants(&own);
@@ -65,12 +65,12 @@ impl Cgroup {
     ///
     /// # Errors
     /// When the path cannot be one that [`enter`](Self::enter) made.
-    pub fn at(path: &Path) -> Result<Cgroup, CgroupError> {
+    pub fn at(path: &Path) -> Result<ControlGroup, CgroupError> {
         let leaf = path.file_name().and_then(|leaf| leaf.to_str());
         let inside = path.starts_with(MOUNTS[0])
             && !path.components().any(|part| part == Component::ParentDir);
         if inside && leaf.is_some_and(|leaf| leaf.starts_with(PREFIX)) {
-            Ok(Cgroup(path.to_owned()))
+            Ok(ControlGroup(path.to_owned()))
         } else {
             Err(CgroupError(path.to_owned()))
         }
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn only_our_own_groups_are_taken() {
-        let taken = |path: &str| Cgroup::at(Path::new(path)).is_ok();
+        let taken = |path: &str| ControlGroup::at(Path::new(path)).is_ok();
         assert!(taken("/sys/fs/cgroup/user.slice/aq-job-12"));
         assert!(!taken("/sys/fs/cgroup/user.slice/other"));
         assert!(!taken("/sys/fs/cgroup/../../../home/me/aq-1"));
@@ -181,6 +181,6 @@ mod tests {
 
     #[test]
     fn a_name_with_a_slash_makes_no_group() {
-        assert_eq!(Cgroup::enter("a/b"), None);
+        assert_eq!(ControlGroup::enter("a/b"), None);
     }
 }

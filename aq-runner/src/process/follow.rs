@@ -6,12 +6,12 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use super::identity::ProcessId;
-use super::pipes::{Pipes, Served};
+use super::pipes::{CommandPipes, ServedPipes};
 use super::poll::poll_readable;
-use super::reap::Reaper;
+use super::reap::ChildReaper;
 use super::start::{SuperviseError, start};
-use super::supervisor::Supervisor;
-use super::task::{Cause, Drain, Ended, Observer, Task};
+use super::supervisor::ProcessSupervisor;
+use super::task::{CommandOutcome, DrainTimes, EndCause, OutputObserver, SupervisedCommand};
 use super::tree;
 
 /// Time for which SIGKILL is repeated before what still stays is given up.
@@ -21,13 +21,14 @@ const KILL_ROUND: Duration = Duration::from_millis(50);
 /// Represents a time too long to be reckoned with.
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
-impl Supervisor {
+impl ProcessSupervisor {
     /// Runs one command and returns when nothing of it is left: neither its process group, nor
     /// what opened a session of its own, nor what lost its parent.
     ///
     /// The end is the main process's end, never the end of its pipes. What outlives it gets
-    /// [`Task::drain`] to finish its output, then SIGTERM, [`Task::grace`], and SIGKILL. The same
-    /// three end the whole tree on the deadline, a stop or the observer's wish.
+    /// [`SupervisedCommand::drain`] to finish its output, then SIGTERM,
+    /// [`SupervisedCommand::grace`], and SIGKILL. The same three end the whole tree on the
+    /// deadline, a stop or the observer's wish.
     ///
     /// While the command is silent and has no deadline near, this sleeps in one system call.
     ///
@@ -36,13 +37,13 @@ impl Supervisor {
     /// processes are killed first.
     pub fn run(
         &mut self,
-        mut task: Task,
-        observer: &mut dyn Observer,
-    ) -> Result<Ended, SuperviseError> {
+        mut task: SupervisedCommand,
+        observer: &mut dyn OutputObserver,
+    ) -> Result<CommandOutcome, SuperviseError> {
         if let Some(signal) = self.stop_requested() {
-            return Ok(Ended {
+            return Ok(CommandOutcome {
                 status: None,
-                cause: Cause::Stopped(signal),
+                cause: EndCause::Stopped(signal),
                 duration: Duration::ZERO,
                 survivors_killed: 0,
                 left: 0,
@@ -50,13 +51,13 @@ impl Supervisor {
         }
         let started = Instant::now();
         let (main, pipes) = start(&mut task)?;
-        let mut following = Following {
+        let mut following = CommandFollower {
             supervisor: self,
             observer,
             pipes,
-            reaper: Reaper::new(main, started),
-            phase: Phase::Running,
-            cause: Cause::ByItself,
+            reaper: ChildReaper::new(main, started),
+            phase: FollowPhase::Running,
+            cause: EndCause::ByItself,
             deadline: task.deadline.and_then(|limit| started.checked_add(limit)),
             result_due: None,
             settle_at: task.settle.and_then(|time| started.checked_add(time)),
@@ -74,24 +75,24 @@ impl Supervisor {
     }
 }
 
-struct Following<'a> {
-    supervisor: &'a mut Supervisor,
-    observer: &'a mut dyn Observer,
-    pipes: Pipes,
-    reaper: Reaper,
-    phase: Phase,
-    cause: Cause,
+struct CommandFollower<'a> {
+    supervisor: &'a mut ProcessSupervisor,
+    observer: &'a mut dyn OutputObserver,
+    pipes: CommandPipes,
+    reaper: ChildReaper,
+    phase: FollowPhase,
+    cause: EndCause,
     deadline: Option<Instant>,
     result_due: Option<Instant>,
     settle_at: Option<Instant>,
     grace: Duration,
-    drain: Drain,
+    drain: DrainTimes,
     /// Every process that was sent a signal.
     signalled: BTreeSet<ProcessId>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Phase {
+enum FollowPhase {
     /// The main process is at work.
     Running,
     /// It has ended by itself; others may still be writing.
@@ -102,9 +103,9 @@ enum Phase {
     GivenUp,
 }
 
-impl Following<'_> {
+impl CommandFollower<'_> {
     fn follow(&mut self) -> io::Result<()> {
-        while !self.reaper.none_left() && !matches!(self.phase, Phase::GivenUp) {
+        while !self.reaper.none_left() && !matches!(self.phase, FollowPhase::GivenUp) {
             let wait_until = self.wait_until();
             let wake = self.supervisor.wake.as_fd();
             let buffer = &mut self.supervisor.buffer;
@@ -123,22 +124,22 @@ impl Following<'_> {
     /// The next moment at which something is due without an event.
     fn wait_until(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Running => {
+            FollowPhase::Running => {
                 self.deadline.into_iter().chain(self.result_due).chain(self.settle_at).min()
             }
-            Phase::Draining { idle, total } => Some(idle.min(total)),
-            Phase::Ending { kill_at } => Some(kill_at),
-            Phase::GivenUp => None,
+            FollowPhase::Draining { idle, total } => Some(idle.min(total)),
+            FollowPhase::Ending { kill_at } => Some(kill_at),
+            FollowPhase::GivenUp => None,
         }
     }
 
     /// Moves on to the next phase when it is time.
-    fn advance(&mut self, served: &Served, now: Instant) -> io::Result<()> {
+    fn advance(&mut self, served: &ServedPipes, now: Instant) -> io::Result<()> {
         if self.reaper.none_left() {
             return Ok(());
         }
         match self.phase {
-            Phase::Running => {
+            FollowPhase::Running => {
                 if let Some(wish) = served.end_after {
                     self.result_due = wish.and_then(|time| now.checked_add(time));
                 }
@@ -148,10 +149,10 @@ impl Following<'_> {
                 }
                 if self.reaper.ended().is_some() {
                     self.pipes.close_input();
-                    let Drain { idle, total } = self.drain;
+                    let DrainTimes { idle, total } = self.drain;
                     self.phase =
-                        Phase::Draining { idle: after(now, idle), total: after(now, total) };
-                    return self.advance(&Served::default(), now);
+                        FollowPhase::Draining { idle: after(now, idle), total: after(now, total) };
+                    return self.advance(&ServedPipes::default(), now);
                 }
                 if let Some(cause) = self.reason_to_end(served, now) {
                     self.cause = cause;
@@ -161,36 +162,36 @@ impl Following<'_> {
                     self.observer.settled();
                 }
             }
-            Phase::Draining { idle, total } => {
+            FollowPhase::Draining { idle, total } => {
                 let idle = if served.output { after(now, self.drain.idle) } else { idle };
-                self.phase = Phase::Draining { idle, total };
+                self.phase = FollowPhase::Draining { idle, total };
                 let stop = served.end || self.supervisor.stop_requested().is_some();
                 if stop || now >= idle.min(total) {
                     self.ask_to_end(now);
                 }
             }
-            Phase::Ending { kill_at } => {
+            FollowPhase::Ending { kill_at } => {
                 if now >= kill_at {
                     self.kill()?;
                 }
             }
-            Phase::GivenUp => {}
+            FollowPhase::GivenUp => {}
         }
         Ok(())
     }
 
     /// Returns the reason why a main process that still runs is to be ended now. One whose work is
     /// done is not late.
-    fn reason_to_end(&self, served: &Served, now: Instant) -> Option<Cause> {
+    fn reason_to_end(&self, served: &ServedPipes, now: Instant) -> Option<EndCause> {
         let passed = |at: Option<Instant>| at.is_some_and(|at| now >= at);
         if let Some(signal) = self.supervisor.stop_requested() {
-            Some(Cause::Stopped(signal))
+            Some(EndCause::Stopped(signal))
         } else if served.end {
-            Some(Cause::Observer)
+            Some(EndCause::Observer)
         } else if passed(self.result_due) {
-            Some(Cause::ResultGrace)
+            Some(EndCause::ResultGrace)
         } else if passed(self.deadline) {
-            Some(Cause::Deadline)
+            Some(EndCause::Deadline)
         } else {
             None
         }
@@ -201,7 +202,7 @@ impl Following<'_> {
         let tree = tree::descendants(std::process::id());
         tree::ask_to_end(&tree, self.reaper.running());
         self.signalled.extend(tree);
-        self.phase = Phase::Ending { kill_at: after(now, self.grace) };
+        self.phase = FollowPhase::Ending { kill_at: after(now, self.grace) };
     }
 
     /// Kills all that is there, again and again until nothing is, or nothing helps.
@@ -222,19 +223,19 @@ impl Following<'_> {
                 return Ok(());
             }
             if Instant::now() >= give_up {
-                self.phase = Phase::GivenUp;
+                self.phase = FollowPhase::GivenUp;
                 return Ok(());
             }
         }
     }
 
-    fn ended(&self, started: Instant) -> Ended {
+    fn ended(&self, started: Instant) -> CommandOutcome {
         let main = self.reaper.ended();
         let others =
             self.signalled.iter().filter(|id| id.pid().cast_signed() != self.reaper.main());
         let left =
             if self.reaper.none_left() { 0 } else { tree::descendants(std::process::id()).len() };
-        Ended {
+        CommandOutcome {
             status: main.map(|(status, _)| status),
             cause: self.cause,
             duration: main.map_or_else(|| started.elapsed(), |(_, duration)| duration),

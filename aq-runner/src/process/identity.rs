@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::os::{self, Handle, Stat};
+use super::os::{self, ProcessHandle, ProcessStat};
 use super::poll::poll_readable;
 
 /// Pause between two looks at a process on a kernel that cannot tell its end.
@@ -98,7 +98,7 @@ impl ProcessId {
     }
 
     /// The process that was seen under this pid.
-    pub(super) fn seen(pid: i32, stat: &Stat) -> io::Result<ProcessId> {
+    pub(super) fn seen(pid: i32, stat: &ProcessStat) -> io::Result<ProcessId> {
         Ok(ProcessId { pid, start: stat.start, boot: BootId::current()? })
     }
 
@@ -208,8 +208,8 @@ impl ProcessId {
     }
 
     /// Takes hold first and checks then: what is held cannot change any more.
-    fn hold(&self) -> io::Result<Option<Handle>> {
-        let Some(handle) = Handle::open(self.pid)? else { return Ok(None) };
+    fn hold(&self) -> io::Result<Option<ProcessHandle>> {
+        let Some(handle) = ProcessHandle::open(self.pid)? else { return Ok(None) };
         Ok(self.still_runs()?.then_some(handle))
     }
 }

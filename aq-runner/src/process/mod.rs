@@ -2,7 +2,8 @@
 //! under control, and how what a dead supervisor left is found.
 //!
 //! This module knows nothing of jobs, queues or engines. A worker process calls
-//! [`Supervisor::install`] once and then [`Supervisor::run`] for each command, one after the other.
+//! [`ProcessSupervisor::install`] once and then [`ProcessSupervisor::run`] for each command, one
+//! after the other.
 //!
 //! Why nothing escapes (Linux): the supervisor is a *subreaper*, so a process that loses its
 //! parent, in whatever session it is, becomes the supervisor's child. "I have no child left" is
@@ -10,28 +11,28 @@
 //! tested; the macOS side was compiled but never run, and has no such proof.
 //!
 //! ```no_run
-//! use aq_runner::process::{Drain, Flow, Observer, Stdin, Stream, Supervisor, Task};
+//! use aq_runner::process::{CommandInput, DrainTimes, ObserverVerdict, OutputObserver, OutputStream, ProcessSupervisor, SupervisedCommand};
 //!
 //! struct Count(usize);
 //!
-//! impl Observer for Count {
-//!     fn output(&mut self, _: Stream, chunk: &[u8]) -> Flow {
+//! impl OutputObserver for Count {
+//!     fn output(&mut self, _: OutputStream, chunk: &[u8]) -> ObserverVerdict {
 //!         self.0 += chunk.len();
-//!         Flow::Continue
+//!         ObserverVerdict::Continue
 //!     }
 //! }
 //!
-//! let mut supervisor = Supervisor::install()?;
-//! let task = Task {
+//! let mut supervisor = ProcessSupervisor::install()?;
+//! let task = SupervisedCommand {
 //!     program: "wc".into(),
 //!     args: vec!["-c".into()],
 //!     cwd: "/".into(),
 //!     env: std::env::vars_os().collect(),
-//!     stdin: Stdin::Bytes(b"a prompt".to_vec()),
+//!     stdin: CommandInput::Bytes(b"a prompt".to_vec()),
 //!     deadline: None,
 //!     settle: None,
-//!     grace: Task::GRACE,
-//!     drain: Drain::default(),
+//!     grace: SupervisedCommand::GRACE,
+//!     drain: DrainTimes::default(),
 //! };
 //! let ended = supervisor.run(task, &mut Count(0))?;
 //! assert_eq!(ended.left, 0);
@@ -55,14 +56,17 @@ mod sweep;
 mod task;
 mod tree;
 
-pub use cgroup::{Cgroup, CgroupError};
+pub use cgroup::{CgroupError, ControlGroup};
 pub use file_limit::{has_file_limit, survive_file_limit};
 pub use identity::{BootId, ProcessId, ProcessIdError};
 pub use rustix::process::Signal;
 pub use secrets::take_secrets;
-pub use spawn::{Detached, spawn_detached, take_line};
+pub use spawn::{DetachedWorker, spawn_detached, take_line};
 pub use start::SuperviseError;
 pub(crate) use stop_signals::StopSignals;
-pub use supervisor::Supervisor;
-pub use sweep::{Swept, Traces, sweep};
-pub use task::{Cause, Drain, Ended, Flow, Observer, Status, Stdin, Stream, Task};
+pub use supervisor::ProcessSupervisor;
+pub use sweep::{ProcessMarkers, SweepReport, sweep};
+pub use task::{
+    CommandInput, CommandOutcome, DrainTimes, EndCause, ExitReport, ObserverVerdict,
+    OutputObserver, OutputStream, SupervisedCommand,
+};

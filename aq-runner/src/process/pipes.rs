@@ -10,23 +10,23 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{OFlags, fcntl_setfl};
 
 use super::poll::poll;
-use super::task::{Flow, Observer, Stdin, Stream};
+use super::task::{CommandInput, ObserverVerdict, OutputObserver, OutputStream};
 
 /// Two outputs and, while there is something to write, the input.
 #[derive(Debug)]
-pub(super) struct Pipes {
+pub(super) struct CommandPipes {
     outputs: [Option<File>; 2],
-    input: Option<Input>,
+    input: Option<InputPipe>,
 }
 
 #[derive(Debug)]
-struct Input {
+struct InputPipe {
     pipe: File,
     bytes: Vec<u8>,
     written: usize,
 }
 
-const STREAMS: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
+const STREAMS: [OutputStream; 2] = [OutputStream::Stdout, OutputStream::Stderr];
 
 /// The ends of the same pipes that the command gets.
 #[derive(Debug)]
@@ -36,21 +36,21 @@ pub(super) struct ChildEnds {
     pub(super) stderr: Stdio,
 }
 
-impl Pipes {
+impl CommandPipes {
     /// Makes the pipes. As much of the input as a pipe holds is in it before the command starts.
-    pub(super) fn open(stdin: Stdin) -> io::Result<(Pipes, ChildEnds)> {
+    pub(super) fn open(stdin: CommandInput) -> io::Result<(CommandPipes, ChildEnds)> {
         let (out, child_out) = io::pipe()?;
         let (err, child_err) = io::pipe()?;
         let outputs = [Some(non_blocking(out)?), Some(non_blocking(err)?)];
         let (input, child_in) = match stdin {
-            Stdin::Null => (None, Stdio::null()),
-            Stdin::Bytes(bytes) => {
+            CommandInput::Null => (None, Stdio::null()),
+            CommandInput::Bytes(bytes) => {
                 let (child_in, pipe) = io::pipe()?;
-                let input = Input { pipe: non_blocking(pipe)?, bytes, written: 0 };
+                let input = InputPipe { pipe: non_blocking(pipe)?, bytes, written: 0 };
                 (Some(input), Stdio::from(child_in))
             }
         };
-        let mut pipes = Pipes { outputs, input };
+        let mut pipes = CommandPipes { outputs, input };
         pipes.feed();
         let (stdout, stderr) = (Stdio::from(child_out), Stdio::from(child_err));
         Ok((pipes, ChildEnds { stdin: child_in, stdout, stderr }))
@@ -68,8 +68,8 @@ impl Pipes {
         wake: BorrowedFd<'_>,
         until: Option<Instant>,
         buffer: &mut [u8],
-        observer: &mut dyn Observer,
-    ) -> io::Result<(bool, Served)> {
+        observer: &mut dyn OutputObserver,
+    ) -> io::Result<(bool, ServedPipes)> {
         let [out, err] = &self.outputs;
         let input = self.input.as_ref().map(|input| &input.pipe);
         let files = [(out.as_ref(), PollFlags::IN), (err.as_ref(), PollFlags::IN)];
@@ -84,7 +84,7 @@ impl Pipes {
         let mut next = |open: bool| open && ready.next().unwrap_or(false);
         let ready = [next(out.is_some()), next(err.is_some()), next(input.is_some())];
 
-        let mut served = Served::default();
+        let mut served = ServedPipes::default();
         for side in [0, 1] {
             if ready[side] {
                 self.read(side, buffer, observer, &mut served)?;
@@ -102,10 +102,10 @@ impl Pipes {
         &mut self,
         until: Instant,
         buffer: &mut [u8],
-        observer: &mut dyn Observer,
+        observer: &mut dyn OutputObserver,
     ) -> io::Result<()> {
         for side in [0, 1] {
-            let mut served = Served::default();
+            let mut served = ServedPipes::default();
             while self.read(side, buffer, observer, &mut served)? && Instant::now() < until {}
         }
         Ok(())
@@ -116,8 +116,8 @@ impl Pipes {
         &mut self,
         side: usize,
         buffer: &mut [u8],
-        observer: &mut dyn Observer,
-        served: &mut Served,
+        observer: &mut dyn OutputObserver,
+        served: &mut ServedPipes,
     ) -> io::Result<bool> {
         let Some(pipe) = &mut self.outputs[side] else { return Ok(false) };
         match pipe.read(buffer) {
@@ -153,23 +153,24 @@ impl Pipes {
 
 /// Result of serving the pipes once.
 #[derive(Debug, Default)]
-pub(super) struct Served {
+pub(super) struct ServedPipes {
     /// Something was read.
     pub(super) output: bool,
-    /// The observer's last [`Flow::EndAfter`], or `Some(None)` for a [`Flow::NotYet`] after it.
+    /// The observer's last [`ObserverVerdict::EndAfter`], or `Some(None)` for an
+    /// [`ObserverVerdict::NotYet`] after it.
     pub(super) end_after: Option<Option<Duration>>,
-    /// The observer asked for [`Flow::End`].
+    /// The observer asked for [`ObserverVerdict::End`].
     pub(super) end: bool,
 }
 
-impl Served {
-    fn note(&mut self, flow: Flow) {
+impl ServedPipes {
+    fn note(&mut self, flow: ObserverVerdict) {
         self.output = true;
         match flow {
-            Flow::Continue => {}
-            Flow::EndAfter(time) => self.end_after = Some(Some(time)),
-            Flow::NotYet => self.end_after = Some(None),
-            Flow::End => self.end = true,
+            ObserverVerdict::Continue => {}
+            ObserverVerdict::EndAfter(time) => self.end_after = Some(Some(time)),
+            ObserverVerdict::NotYet => self.end_after = Some(None),
+            ObserverVerdict::End => self.end = true,
         }
     }
 }

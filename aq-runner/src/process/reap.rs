@@ -6,20 +6,20 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::process::{WaitOptions, wait};
 
-use super::task::Status;
+use super::task::ExitReport;
 
 /// Knows which child is the main one, how it ended, and whether any child is left.
 #[derive(Debug)]
-pub(super) struct Reaper {
+pub(super) struct ChildReaper {
     main: i32,
     started: Instant,
-    ended: Option<(Status, Duration)>,
+    ended: Option<(ExitReport, Duration)>,
     none_left: bool,
 }
 
-impl Reaper {
-    pub(super) fn new(main: i32, started: Instant) -> Reaper {
-        Reaper { main, started, ended: None, none_left: false }
+impl ChildReaper {
+    pub(super) fn new(main: i32, started: Instant) -> ChildReaper {
+        ChildReaper { main, started, ended: None, none_left: false }
     }
 
     /// Reaps every child that has ended, without blocking.
@@ -27,8 +27,8 @@ impl Reaper {
         loop {
             match wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) if pid.as_raw_nonzero().get() == self.main => {
-                    let exited = status.exit_status().map(Status::Exited);
-                    let status = exited.or(status.terminating_signal().map(Status::Signaled));
+                    let exited = status.exit_status().map(ExitReport::Exited);
+                    let status = exited.or(status.terminating_signal().map(ExitReport::Signaled));
                     self.ended = status.map(|status| (status, self.started.elapsed()));
                 }
                 Ok(Some(_)) | Err(Errno::INTR) => {}
@@ -55,7 +55,7 @@ impl Reaper {
     }
 
     /// Returns the end of the main process, and its duration.
-    pub(super) fn ended(&self) -> Option<(Status, Duration)> {
+    pub(super) fn ended(&self) -> Option<(ExitReport, Duration)> {
         self.ended
     }
 

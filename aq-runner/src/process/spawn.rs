@@ -13,7 +13,7 @@ use rustix::fs::{FileType, fstat};
 
 /// A worker to be started.
 #[derive(Debug)]
-pub struct Detached {
+pub struct DetachedWorker {
     /// The program.
     pub program: PathBuf,
     /// The arguments after the program's own name.
@@ -48,7 +48,8 @@ pub fn take_line() -> io::Result<Option<UnixStream>> {
 }
 
 /// Starts a worker. The first thing it does must be
-/// [`Supervisor::install`](super::Supervisor::install), which gives it a session of its own.
+/// [`ProcessSupervisor::install`](super::ProcessSupervisor::install), which gives it a session of
+/// its own.
 ///
 /// Until then it still belongs to the caller's terminal, so it starts with SIGINT and SIGHUP
 /// blocked, and `install` forgets what came of them. This costs the caller two system calls. To
@@ -59,7 +60,7 @@ pub fn take_line() -> io::Result<Option<UnixStream>> {
 ///
 /// # Errors
 /// When the program cannot be started; the error is the system's own.
-pub fn spawn_detached(worker: Detached) -> io::Result<Child> {
+pub fn spawn_detached(worker: DetachedWorker) -> io::Result<Child> {
     let mut terminal_signals = SigSet::empty();
     terminal_signals.add(Signal::SIGINT);
     terminal_signals.add(Signal::SIGHUP);

@@ -8,8 +8,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::pipes::Pipes;
-use super::task::{Stdin, Task};
+use super::pipes::CommandPipes;
+use super::task::{CommandInput, SupervisedCommand};
 
 /// A command could not be started, or the system failed while it ran.
 #[derive(Debug, thiserror::Error)]
@@ -47,10 +47,10 @@ pub enum SuperviseError {
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// Starts the command in a process group of its own. Returns its pid and our ends of its pipes.
-pub(super) fn start(task: &mut Task) -> Result<(i32, Pipes), SuperviseError> {
+pub(super) fn start(task: &mut SupervisedCommand) -> Result<(i32, CommandPipes), SuperviseError> {
     let program = locate(task)?;
-    let input = std::mem::replace(&mut task.stdin, Stdin::Null);
-    let (pipes, ends) = Pipes::open(input).map_err(SuperviseError::Pipes)?;
+    let input = std::mem::replace(&mut task.stdin, CommandInput::Null);
+    let (pipes, ends) = CommandPipes::open(input).map_err(SuperviseError::Pipes)?;
     // No `pre_exec`, `uid` or `PATH` look-up by `Command`: each of them makes it fork instead of
     // using posix_spawn. The pid is waited for by `reap`, so the `Child` is not kept.
     let spawned = Command::new(&program)
@@ -70,7 +70,7 @@ pub(super) fn start(task: &mut Task) -> Result<(i32, Pipes), SuperviseError> {
     }
 }
 
-fn locate(task: &Task) -> Result<PathBuf, SuperviseError> {
+fn locate(task: &SupervisedCommand) -> Result<PathBuf, SuperviseError> {
     let program = Path::new(&task.program);
     if task.program.as_bytes().contains(&b'/') {
         return Ok(program.to_owned());

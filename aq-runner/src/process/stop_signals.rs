@@ -35,15 +35,15 @@ type Listener = (u64, Box<dyn Fn(c_int) + Send>);
 static LISTENERS: Mutex<Vec<Listener>> = Mutex::new(Vec::new());
 
 /// The handlers in force, while there is a listener.
-static TAKEOVER: Mutex<Takeover> = Mutex::new(Takeover { next: 0, installed: None });
+static TAKEOVER: Mutex<SignalTakeover> = Mutex::new(SignalTakeover { next: 0, installed: None });
 
-struct Takeover {
+struct SignalTakeover {
     /// Number of the next listener.
     next: u64,
-    installed: Option<Installed>,
+    installed: Option<InstalledHandlers>,
 }
 
-struct Installed {
+struct InstalledHandlers {
     /// The actions that the process had before.
     before: Vec<(Signal, SigAction)>,
     thread: JoinHandle<()>,
@@ -68,7 +68,7 @@ impl StopSignals {
         takeover.next += 1;
         lock(&LISTENERS).push((number, Box::new(tell)));
         if takeover.installed.is_none() {
-            match Installed::new() {
+            match InstalledHandlers::new() {
                 Ok(installed) => takeover.installed = Some(installed),
                 Err(e) => {
                     forget(number);
@@ -91,7 +91,7 @@ impl Drop for StopSignals {
     }
 }
 
-impl Installed {
+impl InstalledHandlers {
     fn new() -> io::Result<Self> {
         let (mut reader, _) = pipe()?;
         // A signal that came while the last thread ended is not for this one.

@@ -11,13 +11,13 @@ use signal_hook::{consts, flag, low_level::pipe};
 
 use super::os;
 
-/// The state that [`Supervisor::run`] keeps between commands.
+/// The state that [`ProcessSupervisor::run`] keeps between commands.
 ///
 /// Signals are caught by handlers, not blocked: a blocked signal would stay blocked in every
 /// command that is started, and unblocking it there would cost a full `fork` for each start.
 /// Handlers vanish at `exec`.
 #[derive(Debug)]
-pub struct Supervisor {
+pub struct ProcessSupervisor {
     /// Readable after a signal.
     pub(super) wake: PipeReader,
     /// The number of the signal that asked to stop, 0 for none.
@@ -26,7 +26,7 @@ pub struct Supervisor {
     pub(super) buffer: Box<[u8]>,
 }
 
-impl Supervisor {
+impl ProcessSupervisor {
     /// Size of one read. A whole pipe holds four of it; more would be touched, and kept resident,
     /// by every worker for the sake of the few whose agents print that fast.
     const CHUNK: usize = 16 * 1024;
@@ -39,7 +39,7 @@ impl Supervisor {
     ///
     /// # Errors
     /// When the system refuses one of these.
-    pub fn install() -> io::Result<Supervisor> {
+    pub fn install() -> io::Result<ProcessSupervisor> {
         // A leader of a process group cannot open a session: somebody's shell started it by hand.
         // Then it stays in that shell's session.
         match rustix::process::setsid() {
@@ -63,7 +63,7 @@ impl Supervisor {
         pipe::register(consts::SIGTERM, waker.try_clone()?)?;
         pipe::register(consts::SIGCHLD, waker)?;
 
-        Ok(Supervisor { wake, stop, buffer: vec![0; Self::CHUNK].into_boxed_slice() })
+        Ok(ProcessSupervisor { wake, stop, buffer: vec![0; Self::CHUNK].into_boxed_slice() })
     }
 
     /// The signal that asked this process to stop, if one came since [`install`](Self::install).

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
-use super::cgroup::Cgroup;
+use super::cgroup::ControlGroup;
 use super::identity::ProcessId;
 use super::{os, tree};
 
@@ -21,16 +21,16 @@ const START_PAUSE: Duration = Duration::from_millis(1);
 
 /// By what the processes of a dead supervisor are known.
 #[derive(Debug, Clone, Copy)]
-pub struct Traces<'a> {
+pub struct ProcessMarkers<'a> {
     /// Environment entries, all of which a process must have, exactly. None at all match nothing.
     pub markers: &'a [(&'a str, &'a OsStr)],
     /// The control group that the supervisor was in, when it had one.
-    pub cgroup: Option<&'a Cgroup>,
+    pub cgroup: Option<&'a ControlGroup>,
 }
 
 /// Result of a sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Swept {
+pub struct SweepReport {
     /// Processes that were found and had to be ended.
     pub found: usize,
     /// Processes that are there in spite of SIGKILL.
@@ -45,7 +45,7 @@ pub struct Swept {
 ///
 /// # Errors
 /// When processes cannot be listed.
-pub fn sweep(traces: &Traces<'_>, grace: Duration) -> io::Result<Swept> {
+pub fn sweep(traces: &ProcessMarkers<'_>, grace: Duration) -> io::Result<SweepReport> {
     let spared = own_line();
     let mut known = BTreeSet::new();
     find(traces, &spared, &mut known)?;
@@ -59,11 +59,11 @@ pub fn sweep(traces: &Traces<'_>, grace: Duration) -> io::Result<Swept> {
         kill(traces, &spared, &mut known)?;
     }
     let left = known.iter().filter(|id| id.is_alive()).count();
-    Ok(Swept { found: known.len(), left })
+    Ok(SweepReport { found: known.len(), left })
 }
 
 fn kill(
-    traces: &Traces<'_>,
+    traces: &ProcessMarkers<'_>,
     spared: &BTreeSet<i32>,
     known: &mut BTreeSet<ProcessId>,
 ) -> io::Result<()> {
@@ -94,11 +94,11 @@ fn kill(
 
 /// Adds what has the traces now, and all below it.
 fn find(
-    traces: &Traces<'_>,
+    traces: &ProcessMarkers<'_>,
     spared: &BTreeSet<i32>,
     known: &mut BTreeSet<ProcessId>,
 ) -> io::Result<()> {
-    let mut roots = traces.cgroup.map(Cgroup::members).unwrap_or_default();
+    let mut roots = traces.cgroup.map(ControlGroup::members).unwrap_or_default();
     if !traces.markers.is_empty() {
         let entry =
             |(key, value): &(&str, &OsStr)| [key.as_bytes(), b"=", value.as_bytes()].concat();

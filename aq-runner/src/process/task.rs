@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-/// One command for [`Supervisor::run`](super::Supervisor::run).
+/// One command for [`ProcessSupervisor::run`](super::ProcessSupervisor::run).
 #[derive(Debug, Clone)]
-pub struct Task {
+pub struct SupervisedCommand {
     /// A path, or a name that is looked up in `PATH` of [`env`](Self::env).
     pub program: OsString,
     /// The arguments after the program's own name. Linux refuses one above 131,071 bytes.
@@ -18,25 +18,25 @@ pub struct Task {
     /// The whole environment; nothing is inherited.
     pub env: Vec<(OsString, OsString)>,
     /// The input of the command.
-    pub stdin: Stdin,
+    pub stdin: CommandInput,
     /// Longest run time, on the monotonic clock, which pauses while the host sleeps.
     pub deadline: Option<Duration>,
-    /// A command that still runs after this time gets an [`Observer::settled`].
+    /// A command that still runs after this time gets an [`OutputObserver::settled`].
     pub settle: Option<Duration>,
     /// Time between SIGTERM and SIGKILL.
     pub grace: Duration,
     /// Time that processes that outlive the main one may go on.
-    pub drain: Drain,
+    pub drain: DrainTimes,
 }
 
-impl Task {
+impl SupervisedCommand {
     /// The default of [`grace`](Self::grace): 5 s.
     pub const GRACE: Duration = Duration::from_secs(5);
 }
 
 /// Standard input of a command.
 #[derive(Debug, Clone)]
-pub enum Stdin {
+pub enum CommandInput {
     /// `/dev/null`.
     Null,
     /// These bytes, then the end of the file. A command that does not read them delays nothing.
@@ -46,23 +46,23 @@ pub enum Stdin {
 /// Time that processes that outlive the main one may go on, so that one at the end of a pipeline
 /// can finish its output. Then they are ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Drain {
+pub struct DrainTimes {
     /// At most this long without a byte.
     pub idle: Duration,
     /// At most this long in all.
     pub total: Duration,
 }
 
-impl Default for Drain {
+impl Default for DrainTimes {
     /// 250 ms without a byte, 2 s in all.
-    fn default() -> Drain {
-        Drain { idle: Duration::from_millis(250), total: Duration::from_secs(2) }
+    fn default() -> DrainTimes {
+        DrainTimes { idle: Duration::from_millis(250), total: Duration::from_secs(2) }
     }
 }
 
 /// One of the two outputs of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
+pub enum OutputStream {
     /// Standard output.
     Stdout,
     /// Standard error.
@@ -70,12 +70,12 @@ pub enum Stream {
 }
 
 /// Sees the output as it comes.
-pub trait Observer {
+pub trait OutputObserver {
     /// One chunk, of 1 to 16,384 bytes, cut anywhere. The order within a stream is kept.
-    fn output(&mut self, stream: Stream, chunk: &[u8]) -> Flow;
+    fn output(&mut self, stream: OutputStream, chunk: &[u8]) -> ObserverVerdict;
 
-    /// The command still runs after [`Task::settle`]: what is too dear for one that is over in a
-    /// moment can be done for it now.
+    /// The command still runs after [`SupervisedCommand::settle`]: what is too dear for one that is
+    /// over in a moment can be done for it now.
     fn settled(&mut self) {}
 
     /// The command, which still runs, is about to be asked to end: what it prints from now on may
@@ -85,13 +85,13 @@ pub trait Observer {
 
 /// The wish of an observer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flow {
+pub enum ObserverVerdict {
     /// Go on.
     Continue,
     /// The work is done: end the command when it still runs after this time. A later request
     /// replaces an earlier one.
     EndAfter(Duration),
-    /// The work is not done after all: takes an earlier [`Flow::EndAfter`] back.
+    /// The work is not done after all: takes an earlier [`ObserverVerdict::EndAfter`] back.
     NotYet,
     /// End the command now. Why is the observer's to know.
     End,
@@ -99,12 +99,12 @@ pub enum Flow {
 
 /// The end of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
+pub struct CommandOutcome {
     /// The end of the main process. `None` when it never started, because a stop had been requested
     /// before, or when it could not be killed.
-    pub status: Option<Status>,
+    pub status: Option<ExitReport>,
     /// The one who ended it.
-    pub cause: Cause,
+    pub cause: EndCause,
     /// From the start to the end of the main process.
     pub duration: Duration,
     /// Other processes of the command that had to be ended.
@@ -116,7 +116,7 @@ pub struct Ended {
 
 /// The end of the main process, as the kernel reports it: an exit code above 128 is an exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
+pub enum ExitReport {
     /// It exited with this code, 0 to 255.
     Exited(i32),
     /// This signal ended it.
@@ -125,15 +125,15 @@ pub enum Status {
 
 /// The one who ended a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
+pub enum EndCause {
     /// It ended by itself.
     ByItself,
-    /// It ran longer than [`Task::deadline`].
+    /// It ran longer than [`SupervisedCommand::deadline`].
     Deadline,
     /// The supervisor received this signal.
     Stopped(Signal),
-    /// It went on for longer than the observer's [`Flow::EndAfter`].
+    /// It went on for longer than the observer's [`ObserverVerdict::EndAfter`].
     ResultGrace,
-    /// The observer asked for it with [`Flow::End`].
+    /// The observer asked for it with [`ObserverVerdict::End`].
     Observer,
 }

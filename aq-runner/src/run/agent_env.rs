@@ -7,9 +7,9 @@ use std::path::Path;
 
 use aq_manifest::{JobId, env_reference};
 
-use super::environment::Environment;
+use super::environment::ProcessEnvironment;
 use super::hidden_env::{UNATTENDED, is_hidden};
-use super::settings::Settings;
+use super::settings::QueueSettings;
 
 /// A variable that the `env` of a job or its engine refers to is not there, or is kept from agents.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +24,7 @@ pub(crate) struct MissingVariable {
 
 /// The identity of an agent, and the place where it may leave files.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Identity<'a> {
+pub(crate) struct AgentIdentity<'a> {
     pub(crate) id: &'a JobId,
     pub(crate) attempt: u32,
     pub(crate) queue: &'a Path,
@@ -47,11 +47,11 @@ pub(crate) struct TakenOut<'a> {
 /// # Errors
 /// The `env` of the job or its engine refers to a variable that there is not.
 pub(crate) fn agent_env(
-    user: &Environment,
+    user: &ProcessEnvironment,
     taken_out: TakenOut<'_>,
     engine: &[(OsString, OsString)],
     job: &BTreeMap<String, String>,
-    identity: Identity<'_>,
+    identity: AgentIdentity<'_>,
 ) -> Result<Vec<(OsString, OsString)>, MissingVariable> {
     let denied = |name: &OsString| {
         is_hidden(name.as_bytes())
@@ -84,7 +84,7 @@ pub(crate) fn agent_env(
 }
 
 /// Tests for a variable of the user's that no agent gets with these settings.
-pub(crate) fn is_taken_out(settings: &Settings, name: &str) -> bool {
+pub(crate) fn is_taken_out(settings: &QueueSettings, name: &str) -> bool {
     let deny = &settings.config.env_deny;
     is_hidden(name.as_bytes())
         || settings.engines.child_env().iter().any(|known| known == name)
@@ -133,12 +133,16 @@ mod tests {
         deny: &[&str],
         job: &[(&str, &str)],
     ) -> Result<BTreeMap<String, String>, MissingVariable> {
-        let user = Environment::new(user.iter().map(|&(k, v)| (k.into(), v.into())));
+        let user = ProcessEnvironment::new(user.iter().map(|&(k, v)| (k.into(), v.into())));
         let deny: Vec<String> = deny.iter().map(ToString::to_string).collect();
         let job = job.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect();
         let id = JobId::new("job").unwrap();
-        let identity =
-            Identity { id: &id, attempt: 2, queue: Path::new("/q"), scratch: Path::new("/q/tmp") };
+        let identity = AgentIdentity {
+            id: &id,
+            attempt: 2,
+            queue: Path::new("/q"),
+            scratch: Path::new("/q/tmp"),
+        };
         let of_engines = ["OUTER".into()];
         let taken_out = TakenOut { deny: &deny, of_engines: &of_engines };
         let env = agent_env(&user, taken_out, &[], &job, identity)?;
@@ -151,10 +155,10 @@ mod tests {
     #[test]
     fn an_engines_env_can_refer_to_the_users() {
         let user = [("WORK_KEY", "secret"), ("AQ_FLEET_TOKEN", "s")];
-        let user = Environment::new(user.map(|(k, v)| (k.into(), v.into())));
+        let user = ProcessEnvironment::new(user.map(|(k, v)| (k.into(), v.into())));
         let id = JobId::new("job").unwrap();
         let path = Path::new("/q");
-        let identity = Identity { id: &id, attempt: 1, queue: path, scratch: path };
+        let identity = AgentIdentity { id: &id, attempt: 1, queue: path, scratch: path };
         let env = |value: &str| {
             let engine = [("KEY".into(), value.into())];
             let env = agent_env(&user, TakenOut::default(), &engine, &BTreeMap::new(), identity)?;

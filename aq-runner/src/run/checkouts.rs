@@ -13,14 +13,14 @@ use sha2::{Digest, Sha256};
 
 use crate::store::QueueDir;
 
-use super::settings::{BESIDE, Settings};
+use super::settings::{BESIDE, QueueSettings};
 
 /// The beginning of the name of a directory with the checkouts of one queue.
 const OWN: &str = "jobs-";
 
 /// Where the checkouts of a queue's jobs are made: where the config says, else in the queue, else,
 /// when that is in a checkout or hidden, below `AQ_HOME`. A job keeps the one that it has.
-pub(crate) fn checkouts(queue: &QueueDir, settings: &Settings, cwd: &Path) -> PathBuf {
+pub(crate) fn checkouts(queue: &QueueDir, settings: &QueueSettings, cwd: &Path) -> PathBuf {
     let own = format!("{OWN}{}", digest(queue.root().as_os_str()));
     match settings.config.worktrees.as_deref() {
         Some(BESIDE) => {
@@ -48,7 +48,7 @@ fn beside(cwd: &Path) -> Option<(&Path, String)> {
     Some((top.parent()?, if name.is_empty() { "repository".to_owned() } else { name.to_owned() }))
 }
 
-fn expanded(dir: &str, settings: &Settings) -> PathBuf {
+fn expanded(dir: &str, settings: &QueueSettings) -> PathBuf {
     match (dir.strip_prefix("~/"), settings.environment.path("HOME")) {
         (Some(rest), Some(home)) => home.join(rest),
         _ => PathBuf::from(dir),
@@ -62,7 +62,7 @@ fn is_hidden(path: &Path) -> bool {
 
 /// Whether a directory is in a work tree. The home directory being one says nothing: everything of
 /// the user's is in it.
-pub(crate) fn is_in_checkout(dir: &Path, settings: &Settings) -> bool {
+pub(crate) fn is_in_checkout(dir: &Path, settings: &QueueSettings) -> bool {
     let home = settings.environment.path("HOME").and_then(|home| home.canonicalize().ok());
     let is_top = |dir: &&Path| dir.join(".git").symlink_metadata().is_ok();
     dir.ancestors().find(is_top).is_some_and(|top| Some(top) != home.as_deref())

@@ -7,18 +7,18 @@ use std::path::PathBuf;
 
 /// The environment of this process, as data.
 #[derive(Clone, Default)]
-pub struct Environment {
+pub struct ProcessEnvironment {
     variables: BTreeMap<OsString, OsString>,
 }
 
-impl fmt::Debug for Environment {
+impl fmt::Debug for ProcessEnvironment {
     /// Names only: there are tokens among the values.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.variables.keys()).finish()
     }
 }
 
-impl Environment {
+impl ProcessEnvironment {
     /// Takes variables as `std::env::vars_os` gives them.
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         Self { variables: variables.into_iter().collect() }

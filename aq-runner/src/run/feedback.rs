@@ -9,13 +9,13 @@ use aq_manifest::{FeedbackMode, JobId};
 use aq_scheduler::EngineState;
 use jiff::Timestamp;
 
-use crate::engine::{Invocation, NoCandidates, NoSuchEngine};
+use crate::engine::{EngineInvocation, NoCandidates, NoSuchEngine};
 use crate::feedback::{GO_ON, handed_over_text, join};
 use crate::store::{
-    Feedback, FeedbackFile, FeedbackState, Invalid, JobRecord, QueueDir, StoreError, load,
+    FeedbackFile, FeedbackState, InvalidJobFile, JobFeedback, JobRecord, QueueDir, StoreError, load,
 };
 
-use super::settings::Settings;
+use super::settings::QueueSettings;
 use crate::run::engines::availability::{self, KnownEngines};
 
 /// The feedback of one attempt.
@@ -24,7 +24,7 @@ pub(crate) struct AttemptFeedback {
     /// The text.
     pub(crate) text: Option<String>,
     /// The part that has waited until now.
-    pub(crate) seen: Feedback,
+    pub(crate) seen: JobFeedback,
     /// The id of all that a session with this feedback knows.
     pub(crate) id: Option<String>,
 }
@@ -99,7 +99,7 @@ pub enum PromptError {
     Store(#[from] StoreError),
     /// The job's file.
     #[error(transparent)]
-    Invalid(#[from] Invalid),
+    Invalid(#[from] InvalidJobFile),
     /// Its engine, or class of engines, is none.
     #[error(transparent)]
     NoCandidates(#[from] NoCandidates),
@@ -114,13 +114,13 @@ pub enum PromptError {
 /// When its files cannot be read, or it has no engine.
 pub fn next_prompt(
     queue: &QueueDir,
-    settings: &Settings,
+    settings: &QueueSettings,
     id: &JobId,
     now: Timestamp,
 ) -> Result<NextPrompt, PromptError> {
     let stage = queue.expect(id)?;
     let path = queue.job_file(stage, id).display().to_string();
-    let text = queue.read_job(stage, id).map_err(|e| Invalid::whole(&path, e))?;
+    let text = queue.read_job(stage, id).map_err(|e| InvalidJobFile::whole(&path, e))?;
     let file = load(queue.profiles(), &path, &text, false)?;
     let spec = &file.spec;
     let meta = JobRecord::read(queue, stage, id.clone())?.meta;
@@ -136,7 +136,7 @@ pub fn next_prompt(
     let session = settings.engines.resumed(&engine, own).map(str::to_owned);
     let state = FeedbackFile::of(queue, id).read()?;
     let feedback = attempt_feedback(state, &meta, session.is_some(), spec.feedback).text;
-    let invocation = Invocation {
+    let invocation = EngineInvocation {
         prompt: &file.body,
         persona: spec.persona.as_deref(),
         feedback: feedback.as_deref(),
@@ -156,7 +156,7 @@ pub fn next_prompt(
 /// else the first.
 fn next_engine(
     queue: &QueueDir,
-    settings: &Settings,
+    settings: &QueueSettings,
     candidates: &[String],
     now: Timestamp,
 ) -> Option<String> {
@@ -172,12 +172,12 @@ fn next_engine(
 mod tests {
     use super::*;
 
-    fn feedback(id: &str, earlier: &str, failure: &str, words: &str) -> Feedback {
+    fn feedback(id: &str, earlier: &str, failure: &str, words: &str) -> JobFeedback {
         let [id, earlier, failure, words] = [id, earlier, failure, words].map(str::to_owned);
-        Feedback { id, earlier, failure, words }
+        JobFeedback { id, earlier, failure, words }
     }
 
-    fn chosen(waiting: &Feedback, known: &str, resumes: bool) -> String {
+    fn chosen(waiting: &JobFeedback, known: &str, resumes: bool) -> String {
         let before = feedback("t", "w0\n", "f1\n", "w1\n");
         let state = FeedbackState { waiting: waiting.clone(), delivered: before };
         let meta = RecordContent::parse(&format!("session_feedback={known}\n"));
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(chosen(&new, "t", true), "f2 w2\n");
         assert_eq!(chosen(&new, "", true), "w1 f2 w2\n");
         assert_eq!(chosen(&new, "t", false), "w0 w1 f2 w2\n");
-        let nothing = Feedback::default();
+        let nothing = JobFeedback::default();
         assert_eq!(chosen(&nothing, "t", true), GO_ON);
         assert_eq!(chosen(&nothing, "other", true), "w1 f1\n");
         assert_eq!(chosen(&nothing, "t", false), "w0 w1 f1\n");

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use crate::checkpoint::CheckpointError;
 use crate::disk::HostFault;
 use crate::process::SuperviseError;
-use crate::store::{HeldJob, Invalid, NoPlace, StoreError, UnreadableJob};
+use crate::store::{HeldJob, InvalidJobFile, NoPlace, StoreError, UnreadableJob};
 
 /// An error that may be a fault of the host.
 pub(crate) trait HostError {
@@ -62,7 +62,7 @@ impl HostError for UnreadableJob {
     }
 }
 
-impl HostError for Invalid {
+impl HostError for InvalidJobFile {
     fn lack(&self) -> Option<HostLack> {
         of_io(&io::Error::from_raw_os_error(self.host_error?), &self.summary)
     }

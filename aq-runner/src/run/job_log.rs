@@ -33,14 +33,14 @@ pub(crate) struct JobLog {
     /// How many bytes programs may still print into it.
     room: u64,
     /// Behind the limit.
-    overflow: Option<Overflow>,
+    overflow: Option<OmittedOutput>,
     /// Bytes that are in no log.
     left_out: u64,
 }
 
 /// What came of a command's output when there was no more room.
 #[derive(Debug)]
-struct Overflow {
+struct OmittedOutput {
     /// The end of it, and up to as much before that.
     tail: Vec<u8>,
     bytes: u64,
@@ -89,7 +89,7 @@ impl JobLog {
 
     /// A command has ended: of what it printed into a full log, the end is written.
     pub(crate) fn command_ended(&mut self, now: Timestamp) {
-        let Some(Overflow { tail, bytes, .. }) = self.overflow.take() else { return };
+        let Some(OmittedOutput { tail, bytes, .. }) = self.overflow.take() else { return };
         let end = &tail[tail.len().saturating_sub(TAIL)..];
         // From the start of a line, where there is one.
         let line = end.iter().position(|&b| b == b'\n').map_or(0, |at| at + 1);
@@ -130,7 +130,7 @@ impl JobLog {
             );
             self.note(Timestamp::now(), &why);
         }
-        let overflow = self.overflow.get_or_insert_with(|| Overflow {
+        let overflow = self.overflow.get_or_insert_with(|| OmittedOutput {
             tail: Vec::with_capacity(3 * TAIL),
             bytes: 0,
             marked: Instant::now(),

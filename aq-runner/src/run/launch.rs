@@ -8,10 +8,10 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Child;
 
-use crate::process::{Detached, spawn_detached};
+use crate::process::{DetachedWorker, spawn_detached};
 use crate::store::{HeldJob, QueueDir};
 
-use super::environment::Environment;
+use super::environment::ProcessEnvironment;
 
 /// The first argument of a program that is to work on a job.
 pub(crate) const WORKER: &str = "worker";
@@ -22,7 +22,7 @@ pub(crate) const WORKER: &str = "worker";
 pub(crate) fn start_worker(
     queue: &QueueDir,
     program: &Path,
-    environment: &Environment,
+    environment: &ProcessEnvironment,
     job: HeldJob,
     line: Option<UnixStream>,
 ) -> io::Result<Child> {
@@ -32,7 +32,7 @@ pub(crate) fn start_worker(
         Some(line) => OwnedFd::from(line).into(),
         None => output.try_clone()?.into(),
     };
-    spawn_detached(Detached {
+    spawn_detached(DetachedWorker {
         program: program.to_owned(),
         args: vec![WORKER.into(), queue.root().into(), id.as_str().into()],
         cwd: None,

@@ -47,43 +47,47 @@ pub use engines::preflight::{NoEngine, without_engine};
 pub use engines::versions::{
     AskedPrograms, UntriedVersion, ask_engine_versions, engine_version, untried_version,
 };
-pub use environment::Environment;
+pub use environment::ProcessEnvironment;
 pub use feedback::{NextPrompt, PromptError, next_prompt};
 pub use fleet::{
     FleetError, FleetEvents, FleetJobFilter, FleetJobs, FleetOverview, FleetPart, FleetProblem,
-    FleetSettings, FleetSettingsError, Submitted, cancel_fleet_job, drain_host, find_fleet_job,
-    fleet_job, fleet_jobs, fleet_overview, fleet_part, log_host, requeue_fleet_job, submit,
+    FleetSettings, FleetSettingsError, FleetSubmission, cancel_fleet_job, drain_host,
+    find_fleet_job, fleet_job, fleet_jobs, fleet_overview, fleet_part, log_host, requeue_fleet_job,
+    submit,
 };
 pub use left_out::recorded_left_out;
-pub use operator::actions::{Stopped, reject, requeue, stop, stop_all, stop_loop};
+pub use operator::actions::{StopOutcome, reject, requeue, stop, stop_all, stop_loop};
 pub use operator::adding::add_context;
 pub use operator::changing::{hold, release, replace_text, set_value};
 pub use operator::pull::{PullProgress, ship_by_pull};
 pub use operator::pull_error::PullError;
-pub use operator::reply::{Replied, ReplyError, reject_and_requeue, reply, resume};
+pub use operator::reply::{ReplyError, ReplyOutcome, reject_and_requeue, reply, resume};
 pub use operator::ship::{
     ShipError, TrainEnd, promote, ship, ship_by_train, ship_merged, way_to_ship,
 };
-pub use operator::tracker::{Echoed, Pulled, TrackError, Wanted, pull, put_in, to_tracker};
-pub use recovery::{Recovered, recover};
+pub use operator::tracker::{
+    ItemQuery, PulledItem, TrackError, UpdateOutcome, pull, put_in, to_tracker,
+};
+pub use recovery::{RecoveryResult, recover};
 pub use run_loop::folder_watch::QueueWatch;
 pub use run_loop::handle::{RunHandle, start};
 pub use run_loop::options::RunOptions;
-pub use run_loop::{LostPart, Progress, RunError, Summary, run};
-pub use settings::{Config, Settings, SettingsError};
+pub use run_loop::{LoopProgress, LoopSummary, LostPart, RunError, run};
+pub use settings::{QueueConfig, QueueSettings, SettingsError};
 pub use ship_config::{MergeConfig, PrConfig, ShipSettings};
 pub use this_host::host_capabilities;
 pub use tokens::{
     FLEET_TOKEN, GivenToken, TOKEN_VARIABLES, TRACKER_TOKENS, TokenFileError, TokenFileProblem,
 };
-pub use view::attempts::{Attempt, attempts};
+pub use view::attempts::{AttemptView, attempts};
 pub use view::builds_on::{BuildsOn, BuiltDep, DepChange, builds_on};
-pub use view::dependencies::{Dependencies, Edge, Node, dependencies};
+pub use view::dependencies::{DependencyEdge, DependencyNode, DependencyView, dependencies};
 pub use view::history::{history, job_numbers, recent_numbers};
-pub use view::job_view::{Activity, JobView, WorkProblem};
-pub use view::overview::{Overview, RunLoop, look_up, overview, run_loop};
+pub use view::job_view::{JobActivity, JobView, WorkProblem};
+pub use view::overview::{QueueOverview, RunLoop, look_up, overview, run_loop};
 pub use view::shadow_report::{
-    AgreementReport, Bar, BarError, Divergence, ReadinessGap, Verdict, shadow_report,
+    AgreementBar, AgreementReport, BarError, ReadinessGap, ShadowDivergence, ShadowVerdict,
+    shadow_report,
 };
 pub use view::steps::{StepFeed, StepNews, is_note, last_check, read_steps};
 pub use view::taken_at_word::{TakenAtWord, taken_at_word};

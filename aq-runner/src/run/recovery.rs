@@ -5,21 +5,21 @@ use std::path::Path;
 use std::time::Duration;
 
 use aq_ledger::steps::{
-    DeadWorker, Durability, ForgetLanding, MergedWork, NoteTrainWait, Recover, RecoveryEnd, Ship,
-    StopReason,
+    DeadWorker, Durability, ForgetLanding, MergedWork, NoteTrainWait, RecoverJob, RecoveryEnd,
+    ShipWork, StopReason,
 };
 use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Outcome, Stage};
 use jiff::Timestamp;
 
-use crate::checkpoint::{CheckpointError, Landing};
-use crate::process::{Cgroup, Traces, sweep};
+use crate::checkpoint::{CheckpointError, LandingPlan};
+use crate::process::{ControlGroup, ProcessMarkers, sweep};
 use crate::store::{
-    HeldJob, QueueDir, Result, ScratchPlaces, StoreError, Undoubled, doubled, remove_scratch,
+    DuplicateOutcome, HeldJob, QueueDir, Result, ScratchPlaces, StoreError, doubled, remove_scratch,
 };
 
 use super::at_work::worker;
-use super::environment::Environment;
+use super::environment::ProcessEnvironment;
 use super::job_log::JobLog;
 use super::settings::scratch_of;
 use super::stop::StopRequest;
@@ -30,7 +30,7 @@ const GRACE: Duration = Duration::from_secs(3);
 
 /// What recovery found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Recovered {
+pub enum RecoveryResult {
     /// Somebody is at work on it, or it has no dead worker: nothing was done.
     Nothing,
     /// Its worker had finished and only the last rename was missing.
@@ -49,7 +49,7 @@ pub enum Recovered {
     /// It is in `failed/`: stopped by a person, or the death of too many workers.
     Failed(Outcome),
     /// It was in more than one folder, as after a power cut: what became of the other files.
-    Undoubled(Vec<Undoubled>),
+    DuplicatesResolved(Vec<DuplicateOutcome>),
 }
 
 /// Recovers every job whose worker is dead. Doing it twice changes nothing.
@@ -59,10 +59,10 @@ pub enum Recovered {
 /// list and does not stop the others.
 pub fn recover(
     queue: &QueueDir,
-    environment: &Environment,
+    environment: &ProcessEnvironment,
     now: Timestamp,
-) -> Result<Vec<(JobId, Result<Recovered>)>> {
-    let undoubled = undouble(queue, now)?;
+) -> Result<Vec<(JobId, Result<RecoveryResult>)>> {
+    let resolved = resolve_duplicates(queue, now)?;
     let places = scratch_of(queue, environment);
     let mut jobs = queue.jobs(Stage::Building)?;
     jobs.extend(queue.jobs(Stage::Review)?);
@@ -71,8 +71,10 @@ pub fn recover(
         let recovered = recover_job(queue, &places, &id, now);
         (id, recovered)
     });
-    let recovered = undoubled.into_iter().chain(recovered);
-    Ok(recovered.filter(|(_, recovered)| !matches!(recovered, Ok(Recovered::Nothing))).collect())
+    let recovered = resolved.into_iter().chain(recovered);
+    Ok(recovered
+        .filter(|(_, recovered)| !matches!(recovered, Ok(RecoveryResult::Nothing)))
+        .collect())
 }
 
 /// Leaves each job in one folder. Every folder is read for that, so a loop does it when it starts,
@@ -80,18 +82,22 @@ pub fn recover(
 ///
 /// # Errors
 /// As [`recover`].
-pub(crate) fn undouble(
+pub(crate) fn resolve_duplicates(
     queue: &QueueDir,
     now: Timestamp,
-) -> Result<Vec<(JobId, Result<Recovered>)>> {
+) -> Result<Vec<(JobId, Result<RecoveryResult>)>> {
     let one = |id: &JobId| {
-        let Some(mut job) = take_lost(queue, id)? else { return Ok(Recovered::Nothing) };
+        let Some(mut job) = take_lost(queue, id)? else { return Ok(RecoveryResult::Nothing) };
         job.expect_sound()?;
-        let done = job.undouble(now)?;
-        Ok(if done.is_empty() { Recovered::Nothing } else { Recovered::Undoubled(done) })
+        let done = job.resolve_duplicates(now)?;
+        Ok(if done.is_empty() {
+            RecoveryResult::Nothing
+        } else {
+            RecoveryResult::DuplicatesResolved(done)
+        })
     };
     let jobs = doubled(queue)?.into_iter();
-    Ok(jobs.map(|id| (one(&id), id)).map(|(undoubled, id)| (id, undoubled)).collect())
+    Ok(jobs.map(|id| (one(&id), id)).map(|(resolved, id)| (id, resolved)).collect())
 }
 
 /// Recovers one job, unless it is worked on or has no dead worker.
@@ -103,10 +109,10 @@ pub(crate) fn recover_job(
     places: &ScratchPlaces,
     id: &JobId,
     now: Timestamp,
-) -> Result<Recovered> {
-    let Some(mut job) = take_lost(queue, id)? else { return Ok(Recovered::Nothing) };
+) -> Result<RecoveryResult> {
+    let Some(mut job) = take_lost(queue, id)? else { return Ok(RecoveryResult::Nothing) };
     if DeadWorker::of(job.row()) == DeadWorker::None && !job.row().has_open_landing() {
-        return Ok(Recovered::Nothing);
+        return Ok(RecoveryResult::Nothing);
     }
     job.expect_sound()?;
     recover_held(queue, places, &mut job, now)
@@ -130,39 +136,39 @@ fn recover_held(
     places: &ScratchPlaces,
     job: &mut HeldJob,
     now: Timestamp,
-) -> Result<Recovered> {
+) -> Result<RecoveryResult> {
     if let DeadWorker::StepCutShort(to) = DeadWorker::of(job.row()) {
         job.finish_step(to, Durability::Deferred)?;
         if DeadWorker::of(job.row()) != DeadWorker::Verifying {
             remove_what_it_left(queue, places, job.id(), now);
-            return Ok(Recovered::Completed(to));
+            return Ok(RecoveryResult::Completed(to));
         }
     }
     end_leftovers(queue, places, job, now);
     if let Some(landing) = recorded_landing(job.row()).filter(|_| job.row().has_open_landing()) {
         let ended = end_landing(queue, job, &landing, now)?;
         if ended.is_some() || job.row().has_open_landing() {
-            return Ok(ended.unwrap_or(Recovered::Nothing));
+            return Ok(ended.unwrap_or(RecoveryResult::Nothing));
         }
     }
     let stop = StopRequest::of(queue, job.id());
-    let mut recover = Recover { stop: stop.reason(), saved: RecordUpdate::new() };
-    let Some(end) = recover.end(job.row()) else { return Ok(Recovered::Nothing) };
+    let mut recover = RecoverJob { stop: stop.reason(), saved: RecordUpdate::new() };
+    let Some(end) = recover.end(job.row()) else { return Ok(RecoveryResult::Nothing) };
     if !matches!(end, RecoveryEnd::NotCounted | RecoveryEnd::MergeAgain) {
         recover.saved = save_leftovers(queue, job.id(), job.meta());
     }
     job.step(&recover, now)?;
     Ok(match end {
-        RecoveryEnd::NotCounted => Recovered::Requeued { counted: false },
-        RecoveryEnd::Counted => Recovered::Requeued { counted: true },
-        RecoveryEnd::VerifyAgain => Recovered::VerifyAgain,
-        RecoveryEnd::MergeAgain => Recovered::MergeAgain,
-        RecoveryEnd::KillsWorkers => Recovered::Failed(Outcome::Crash),
+        RecoveryEnd::NotCounted => RecoveryResult::Requeued { counted: false },
+        RecoveryEnd::Counted => RecoveryResult::Requeued { counted: true },
+        RecoveryEnd::VerifyAgain => RecoveryResult::VerifyAgain,
+        RecoveryEnd::MergeAgain => RecoveryResult::MergeAgain,
+        RecoveryEnd::KillsWorkers => RecoveryResult::Failed(Outcome::Crash),
         RecoveryEnd::Stopped(reason) => {
             stop.withdraw();
             match reason {
-                StopReason::Person => Recovered::Failed(reason.outcome()),
-                StopReason::Fenced => Recovered::Quarantined,
+                StopReason::Person => RecoveryResult::Failed(reason.outcome()),
+                StopReason::Fenced => RecoveryResult::Quarantined,
             }
         }
     })
@@ -174,9 +180,9 @@ fn recover_held(
 fn end_landing(
     queue: &QueueDir,
     job: &mut HeldJob,
-    landing: &Landing,
+    landing: &LandingPlan,
     now: Timestamp,
-) -> Result<Option<Recovered>> {
+) -> Result<Option<RecoveryResult>> {
     let row = job.row();
     if row.train_waits().is_some() && row.next_eligible().is_some_and(|next| next > now) {
         return Ok(None);
@@ -184,9 +190,9 @@ fn end_landing(
     match finish_landing(queue, row, landing) {
         Ok(Some(merged)) => {
             let (into, commit) = (merged.into.as_str(), merged.commit.as_str());
-            job.step(&Ship { merged: Some(MergedWork { into, commit }) }, now)?;
+            job.step(&ShipWork { merged: Some(MergedWork { into, commit }) }, now)?;
             StopRequest::of(queue, job.id()).withdraw();
-            return Ok(Some(Recovered::Completed(Stage::Shipped)));
+            return Ok(Some(RecoveryResult::Completed(Stage::Shipped)));
         }
         Ok(None) => job.step(&ForgetLanding, now)?,
         Err(e) => {
@@ -206,10 +212,11 @@ fn end_landing(
 fn end_leftovers(queue: &QueueDir, places: &ScratchPlaces, job: &HeldJob, now: Timestamp) {
     let meta = job.meta();
     if meta.get(RecordKey::Pid).is_some() {
-        let cgroup = meta.get(RecordKey::Cgroup).and_then(|path| Cgroup::at(Path::new(path)).ok());
+        let cgroup =
+            meta.get(RecordKey::Cgroup).and_then(|path| ControlGroup::at(Path::new(path)).ok());
         let id = OsStr::new(job.id().as_str());
         let markers = [("AQ_JOB_ID", id), ("AQ_QUEUE", queue.root().as_os_str())];
-        let _ = sweep(&Traces { markers: &markers, cgroup: cgroup.as_ref() }, GRACE);
+        let _ = sweep(&ProcessMarkers { markers: &markers, cgroup: cgroup.as_ref() }, GRACE);
         if let Some(cgroup) = cgroup {
             // One that is still in use is found by nobody, and harms nobody.
             let _ = cgroup.remove();

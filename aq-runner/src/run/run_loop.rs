@@ -3,7 +3,7 @@
 //!
 //! [`LoopCore`] decides: an event in, effects out, and nothing of the world. [`EffectPerformer`]
 //! does the effects and sends the results as events; [`EventSource`] sends what wakes the loop. The
-//! [`Listeners`] hear of the changes of jobs: without any of them the loop is the same.
+//! [`LoopListeners`] hear of the changes of jobs: without any of them the loop is the same.
 
 mod clock;
 mod context;
@@ -21,16 +21,16 @@ mod progress;
 mod pulls;
 pub(crate) mod replica;
 
-use aq_scheduler::{Limits, SeenBy};
+use aq_scheduler::{HostLimits, SeenBy};
 use jiff::Timestamp;
 
 use crate::store::{QueueDir, remove_old_spares};
 
 use super::host::ProbePolicy;
 use super::host_capabilities;
-use super::settings::Settings;
+use super::settings::QueueSettings;
 use crate::run::engines::sightings::note_engines;
-use crate::run::queue::model::Model;
+use crate::run::queue::model::QueueModel;
 use crate::run::queue::reading::read_host;
 use crate::run::run_loop::options::RunOptions;
 use context::{LoopContext, PendingWork, WorkList};
@@ -39,12 +39,12 @@ use event_source::EventSource;
 pub(super) use event_source::{LoopStopper, WakeCause, WakeChannel};
 pub use folders::LostPart;
 use folders::QueueIdentity;
-use listeners::Listeners;
+use listeners::LoopListeners;
 pub(super) use lock::{LoopLock, become_the_loop};
 pub(super) use loop_core::LoopNotice;
-pub use loop_core::Summary;
+pub use loop_core::LoopSummary;
 use loop_core::{LoopCore, LoopEffect, LoopEvent};
-pub use progress::{Progress, RunError};
+pub use progress::{LoopProgress, RunError};
 
 /// Runs the loop until a signal ends it or, with `once`, until nothing more will happen by itself.
 /// [`start`](super::start) gives it a thread and a handle.
@@ -53,10 +53,10 @@ pub use progress::{Progress, RunError};
 /// When it cannot start, or the queue's folders cannot be read any more.
 pub fn run(
     queue: &QueueDir,
-    settings: Settings,
+    settings: QueueSettings,
     options: &RunOptions,
-    observer: &mut dyn FnMut(Progress<'_>),
-) -> Result<Summary, RunError> {
+    observer: &mut dyn FnMut(LoopProgress<'_>),
+) -> Result<LoopSummary, RunError> {
     run_as(become_the_loop(queue, options)?, WakeChannel::new(), queue, settings, options, observer)
 }
 
@@ -65,13 +65,13 @@ pub(super) fn run_as(
     lock: LoopLock,
     channel: WakeChannel,
     queue: &QueueDir,
-    settings: Settings,
+    settings: QueueSettings,
     options: &RunOptions,
-    observer: &mut dyn FnMut(Progress<'_>),
-) -> Result<Summary, RunError> {
+    observer: &mut dyn FnMut(LoopProgress<'_>),
+) -> Result<LoopSummary, RunError> {
     let identity = QueueIdentity::of(queue);
     if !lock.is_signed() {
-        observer(Progress::Trouble(
+        observer(LoopProgress::Trouble(
             "the disk is full: `aq status` and `aq stop` do not find this loop until there is room",
         ));
     }
@@ -79,18 +79,18 @@ pub(super) fn run_as(
     // Watching starts before the first look, so that nothing falls between the two.
     let source = EventSource::new(queue, channel, options.take_signals)
         .map_err(|e| RunError::System("take signals", e))?;
-    let limits = Limits { max: options.max, max_review: options.max_review };
+    let limits = HostLimits { max: options.max, max_review: options.max_review };
     // First, since a program may turn out to be no engine.
     let capabilities =
         host_capabilities(Some(queue), &settings, ProbePolicy::AsNeeded).capabilities;
     // What was not noted is not missed later, and no more than that.
     let _ = note_engines(queue, &settings, SeenBy::RunLoop);
-    let listeners = Listeners::new(queue, &settings)?;
+    let listeners = LoopListeners::new(queue, &settings)?;
     let tokens = capabilities.iter().cloned().collect();
     let host = read_host(queue, &settings, capabilities, limits, Timestamp::now());
     let context = LoopContext { queue, settings, options, observer, source };
     let mut run_loop = RunLoop {
-        core: LoopCore::new(Model::new(host), options.once),
+        core: LoopCore::new(QueueModel::new(host), options.once),
         effects: EffectPerformer::new(lock, identity, context, listeners),
         work: WorkList::default(),
     };
@@ -110,7 +110,7 @@ struct RunLoop<'a> {
 }
 
 impl RunLoop<'_> {
-    fn run(&mut self) -> Result<Summary, RunError> {
+    fn run(&mut self) -> Result<LoopSummary, RunError> {
         self.work_off()?;
         let queue = self.effects.queue();
         let found = self.effects.begin()?;
@@ -129,7 +129,7 @@ impl RunLoop<'_> {
 
     /// Handles and does everything that is left, each piece with all that follows from it. Answers
     /// the result when the loop has ended.
-    fn work_off(&mut self) -> Result<Option<Summary>, RunError> {
+    fn work_off(&mut self) -> Result<Option<LoopSummary>, RunError> {
         while let Some(work) = self.work.next() {
             let mut follows = Vec::new();
             match work {

@@ -8,11 +8,11 @@ use std::time::Duration;
 use aq_tracker::{OwnTrackers, StatusMap};
 use serde::{Deserialize, Deserializer};
 
-use crate::engine::{EngineChange, EngineConfig, EngineConfigError, Registry};
+use crate::engine::{EngineChange, EngineConfig, EngineConfigError, EngineRegistry};
 use crate::store::{QueueDir, ScratchPlaces, StoreError, read_saved, read_text, replace_durably};
 
-use super::environment::Environment;
-use super::host::Tool;
+use super::environment::ProcessEnvironment;
+use super::host::ProbedProgram;
 use super::room_config::{RoomConfig, bytes};
 use super::ship_config::{MergeConfig, PrConfig, ShipSections, ShipSettings};
 use super::version_answers::recall_versions;
@@ -27,7 +27,7 @@ const LOG_LIMIT_MB: u64 = 1024;
 /// `config.yaml` of a queue. Every key is optional.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct Config {
+pub struct QueueConfig {
     /// Jobs that run at once, unless `aq run --max` says otherwise. Default 1.
     pub max: Option<u32>,
     /// Start nothing while this many jobs wait in review/.
@@ -37,7 +37,7 @@ pub struct Config {
     /// Engine classes: name to engines in order.
     pub classes: BTreeMap<String, Vec<String>>,
     /// More tools to look for on this host.
-    pub tools: Vec<Tool>,
+    pub tools: Vec<ProbedProgram>,
     /// More capability tokens of this host.
     pub capabilities: Vec<String>,
     /// Variables that agents do not get; `*` means any letters.
@@ -125,20 +125,20 @@ pub enum SettingsError {
 
 /// Everything that applies.
 #[derive(Debug)]
-pub struct Settings {
+pub struct QueueSettings {
     /// The queue's file.
-    pub config: Config,
+    pub config: QueueConfig,
     /// The engines of this host.
-    pub engines: Registry,
+    pub engines: EngineRegistry,
     /// The environment.
-    pub environment: Environment,
-    /// [`Config::result_grace`], read.
+    pub environment: ProcessEnvironment,
+    /// [`QueueConfig::result_grace`], read.
     pub result_grace: Duration,
-    /// [`Config::longest_wait`], read.
+    /// [`QueueConfig::longest_wait`], read.
     pub longest_wait: Duration,
-    /// [`Config::kill_grace`], read.
+    /// [`QueueConfig::kill_grace`], read.
     pub kill_grace: Duration,
-    /// [`Config::log_limit_mb`] in bytes.
+    /// [`QueueConfig::log_limit_mb`] in bytes.
     pub log_limit: u64,
     /// Places for `TMPDIR`s of jobs.
     pub scratch: ScratchPlaces,
@@ -158,12 +158,15 @@ pub struct Settings {
     text: String,
 }
 
-impl Settings {
+impl QueueSettings {
     /// Reads the queue's config; a missing file is all defaults.
     ///
     /// # Errors
     /// Names the file and the place.
-    pub fn load(queue: &QueueDir, mut environment: Environment) -> Result<Self, SettingsError> {
+    pub fn load(
+        queue: &QueueDir,
+        mut environment: ProcessEnvironment,
+    ) -> Result<Self, SettingsError> {
         let settings = Self::of_file(&queue.config(), &mut environment)?;
         recall_versions(queue, &settings.engines);
         Ok(settings)
@@ -176,7 +179,7 @@ impl Settings {
     /// When the file has an error, and no loop has read a better one.
     pub fn load_or_last(
         queue: &QueueDir,
-        mut environment: Environment,
+        mut environment: ProcessEnvironment,
     ) -> Result<(Self, Option<SettingsError>), SettingsError> {
         let problem = match Self::of_file(&queue.config(), &mut environment) {
             Ok(settings) => {
@@ -210,11 +213,11 @@ impl Settings {
     ///
     /// # Errors
     /// When the environment's own settings cannot be used.
-    pub fn without_queue(mut environment: Environment) -> Result<Self, SettingsError> {
+    pub fn without_queue(mut environment: ProcessEnvironment) -> Result<Self, SettingsError> {
         Self::of_file(Path::new(""), &mut environment)
     }
 
-    fn of_file(path: &Path, environment: &mut Environment) -> Result<Self, SettingsError> {
+    fn of_file(path: &Path, environment: &mut ProcessEnvironment) -> Result<Self, SettingsError> {
         let text = match read_saved(path) {
             Ok(text) => text,
             Err(e) if e.is_not_found() => String::new(),
@@ -232,7 +235,7 @@ impl Settings {
     fn of_text(
         path: &Path,
         text: String,
-        environment: &mut Environment,
+        environment: &mut ProcessEnvironment,
     ) -> Result<Self, SettingsError> {
         let config = parse_config(path, &text)?;
         let whole = |problem: String| SettingsError::Invalid {
@@ -283,7 +286,7 @@ impl Settings {
         let room_keep = room_keep.transpose()?;
         let engines =
             EngineConfig { engines: config.engines.clone(), classes: config.classes.clone() };
-        let engines = Registry::new(&engines, &|name| environment.get(name))
+        let engines = EngineRegistry::new(&engines, &|name| environment.get(name))
             .map_err(|problem| SettingsError::Engines { path: path.to_owned(), problem })?;
         let statuses = StatusMap::with(&config.tracker.status)
             .map_err(|e| whole(format!("tracker.status: {e}")))?;
@@ -316,20 +319,20 @@ impl Settings {
 
 /// Places for `TMPDIR`s of a queue's jobs, as far as its settings can be read: what a dead worker
 /// left is removed whatever somebody has written into the file since.
-pub(crate) fn scratch_of(queue: &QueueDir, environment: &Environment) -> ScratchPlaces {
-    match Settings::load_or_last(queue, environment.clone()) {
+pub(crate) fn scratch_of(queue: &QueueDir, environment: &ProcessEnvironment) -> ScratchPlaces {
+    match QueueSettings::load_or_last(queue, environment.clone()) {
         Ok((settings, _)) => settings.scratch,
         Err(_) => scratch_places(None, environment),
     }
 }
 
-fn scratch_places(tmp: Option<PathBuf>, environment: &Environment) -> ScratchPlaces {
+fn scratch_places(tmp: Option<PathBuf>, environment: &ProcessEnvironment) -> ScratchPlaces {
     let aq_home = environment.aq_home().filter(|home| home.is_absolute());
     ScratchPlaces::new(tmp, aq_home, environment.path("HOME"))
 }
 
 /// A path with `~` replaced; `None` without a home.
-fn in_home(path: &Path, environment: &Environment) -> Option<PathBuf> {
+fn in_home(path: &Path, environment: &ProcessEnvironment) -> Option<PathBuf> {
     match path.strip_prefix("~") {
         Ok(below) => Some(environment.path("HOME")?.join(below)),
         Err(_) => Some(path.to_owned()),
@@ -348,9 +351,9 @@ fn directory<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::E
     )))
 }
 
-fn parse_config(path: &Path, text: &str) -> Result<Config, SettingsError> {
+fn parse_config(path: &Path, text: &str) -> Result<QueueConfig, SettingsError> {
     if text.trim().is_empty() {
-        return Ok(Config::default());
+        return Ok(QueueConfig::default());
     }
     serde_yaml::from_str(text).map_err(|e| invalid(path, &e))
 }
@@ -380,12 +383,12 @@ fn invalid(path: &Path, error: &serde_yaml::Error) -> SettingsError {
 mod tests {
     use super::*;
 
-    fn load(config: &str) -> Result<Settings, String> {
+    fn load(config: &str) -> Result<QueueSettings, String> {
         let dir = tempfile::tempdir().unwrap();
         let queue = QueueDir::init(&dir.path().join("q")).unwrap();
         std::fs::write(queue.config(), config).unwrap();
         let shown = queue.root().display().to_string();
-        Settings::load(&queue, Environment::default())
+        QueueSettings::load(&queue, ProcessEnvironment::default())
             .map_err(|e| e.to_string().replace(&shown, "Q"))
     }
 
@@ -426,7 +429,8 @@ mod tests {
         let queue = QueueDir::init(&dir.path().join("q")).unwrap();
         let write = |text: &str| std::fs::write(queue.config(), text).unwrap();
         let variables = [("A".into(), "b".into())];
-        let load = || Settings::load_or_last(&queue, Environment::new(variables.clone()));
+        let load =
+            || QueueSettings::load_or_last(&queue, ProcessEnvironment::new(variables.clone()));
         write("max: two");
         load().unwrap_err();
         write("max: 2");

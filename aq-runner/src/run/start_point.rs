@@ -7,7 +7,7 @@ use aq_manifest::{DepsMode, JobId, Stage};
 use aq_scheduler::WaitReason;
 
 use super::workplace::checkpoint_job;
-use crate::checkpoint::{Job, StartPoint};
+use crate::checkpoint::{CheckpointJob, StartPoint};
 use crate::store::{QueueDir, StoreError, archived, holder, read_values};
 
 /// The reason for which nobody can tell where a job starts.
@@ -32,7 +32,7 @@ pub(crate) fn start_point(queue: &QueueDir, row: JobRow<'_>) -> Result<StartPoin
 
 /// The jobs that satisfy a job's deps, in the order in which it lists them. A key that no job of
 /// this queue holds has none: in a fleet its job ran elsewhere.
-fn deps_of(queue: &QueueDir, row: JobRow<'_>) -> Result<Vec<Job>, NoStartPoint> {
+fn deps_of(queue: &QueueDir, row: JobRow<'_>) -> Result<Vec<CheckpointJob>, NoStartPoint> {
     let mode = row.deps_mode().unwrap_or_default();
     let mut seen = BTreeSet::new();
     let mut jobs = Vec::new();
@@ -89,5 +89,5 @@ pub(crate) fn present_conflict(queue: &QueueDir, row: JobRow<'_>) -> Option<Wait
 
 /// A digest of where the branches are from which a job starts.
 fn start_mark(queue: &QueueDir, row: JobRow<'_>, start: StartPoint) -> Option<String> {
-    Job { start, ..checkpoint_job(queue, row.id, row.content()) }.start_mark()
+    CheckpointJob { start, ..checkpoint_job(queue, row.id, row.content()) }.start_mark()
 }

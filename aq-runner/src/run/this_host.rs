@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::engine::MissingBinary;
 use crate::store::QueueDir;
 
-use super::host::{Host, HostConfig, HostProblem, ProbePolicy, Tool, detect};
-use super::settings::Settings;
+use super::host::{HostConfig, HostProblem, HostReport, ProbePolicy, ProbedProgram, detect};
+use super::settings::QueueSettings;
 use crate::run::engines::versions::{AskedPrograms, ask_engine_versions};
 
 /// How long one probe of a tool may take.
@@ -17,16 +17,16 @@ const PROBE_LIMIT: Duration = Duration::from_secs(2);
 /// the queue's config names, so that queue has to be trusted.
 pub fn host_capabilities(
     queue: Option<&QueueDir>,
-    settings: &Settings,
+    settings: &QueueSettings,
     probing: ProbePolicy,
-) -> Host {
+) -> HostReport {
     let environment = &settings.environment;
     ask_engine_versions(queue, settings, AskedPrograms::OnPath, probing);
     let installed =
         settings.engines.names().filter(|name| settings.engines.installed(name).is_some());
     let mut host = detect(&HostConfig {
         path: environment.get("PATH").unwrap_or_default(),
-        tools: Tool::with_defaults(settings.config.tools.clone()),
+        tools: ProbedProgram::with_defaults(settings.config.tools.clone()),
         engines: installed.map(str::to_owned).collect(),
         aq_caps: environment.get("AQ_CAPS").unwrap_or_default().to_string_lossy().into_owned(),
         extra: settings.config.capabilities.clone(),

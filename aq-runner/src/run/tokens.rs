@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::environment::Environment;
+use super::environment::ProcessEnvironment;
 use super::hidden_env::is_secret;
 use crate::process::take_secrets;
 
@@ -74,7 +74,7 @@ pub enum TokenFileProblem {
     NoToken,
 }
 
-impl Environment {
+impl ProcessEnvironment {
     /// The environment of this process. Secrets are taken out of the process itself: its children
     /// inherit none, and others do not see them.
     ///
@@ -200,7 +200,7 @@ mod tests {
     fn named(path: &Path) -> Result<GivenToken, String> {
         let variables = [("AQ_FLEET_TOKEN_FILE".into(), path.into())];
         let other = [("AQ_FLEET_TOKEN".into(), "of-the-variable".into())];
-        let environment = Environment::new(variables.into_iter().chain(other));
+        let environment = ProcessEnvironment::new(variables.into_iter().chain(other));
         let token = environment.token("AQ_FLEET_TOKEN");
         token.map(Option::unwrap).map_err(|e| e.to_string())
     }
@@ -252,7 +252,7 @@ mod tests {
     fn without_a_file_the_variable_counts() {
         let of = |pairs: &[(&str, &str)]| {
             let pairs = pairs.iter().map(|&(name, value)| (name.into(), value.into()));
-            let token = Environment::new(pairs).token("AQ_GITHUB_TOKEN").unwrap();
+            let token = ProcessEnvironment::new(pairs).token("AQ_GITHUB_TOKEN").unwrap();
             token.map(|token| token.text)
         };
         assert_eq!(of(&[]), None);

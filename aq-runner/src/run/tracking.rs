@@ -2,24 +2,26 @@
 
 use aq_ledger::{RecordContent, RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Stage};
-use aq_tracker::{Echo, Trackers};
+use aq_tracker::{TrackerUpdate, Trackers};
 
-use super::settings::Settings;
+use super::settings::QueueSettings;
 use super::tokens::{TRACKER_TOKENS, TokenFileError};
 use crate::store::{HeldJob, QueueDir, StoreError};
-use crate::sync::tracker::{Outbox, Told};
+use crate::sync::tracker::{JobUpdates, UpdateOutbox};
 
 /// The trackers that the environment names or the program brings, and why others may know their
 /// tokens.
-pub(crate) fn trackers(settings: &Settings) -> Result<(Trackers, Vec<String>), TokenFileError> {
+pub(crate) fn trackers(
+    settings: &QueueSettings,
+) -> Result<(Trackers, Vec<String>), TokenFileError> {
     let (environment, warnings) = settings.environment.with_tokens(&TRACKER_TOKENS)?;
     let trackers = Trackers::new(|name| environment.get(name)?.into_string().ok());
     Ok((trackers.with(settings.trackers.clone()), warnings))
 }
 
 /// What waits to be told.
-pub(crate) fn outbox(queue: &QueueDir) -> Outbox {
-    Outbox::new(queue.state().join("tracker"))
+pub(crate) fn outbox(queue: &QueueDir) -> UpdateOutbox {
+    UpdateOutbox::new(queue.state().join("tracker"))
 }
 
 /// The item that is told of this job, by this host. Fleet jobs are told of by the coordinator.
@@ -28,15 +30,19 @@ pub(crate) fn item_of(meta: &RecordContent) -> Option<&str> {
 }
 
 /// What a record says to a tracker.
-pub(crate) fn echo(stage: Stage, meta: &RecordContent) -> Echo {
-    Echo::read(stage, |key| meta.get_named(key))
+pub(crate) fn echo(stage: Stage, meta: &RecordContent) -> TrackerUpdate {
+    TrackerUpdate::read(stage, |key| meta.get_named(key))
 }
 
 /// Writes down in the job's record what its tracker was told.
 ///
 /// # Errors
 /// [`StoreError::Busy`] while a worker holds it.
-pub(crate) fn record_told(queue: &QueueDir, id: &JobId, told: &Told) -> Result<(), StoreError> {
+pub(crate) fn record_told(
+    queue: &QueueDir,
+    id: &JobId,
+    told: &JobUpdates,
+) -> Result<(), StoreError> {
     let mut job = HeldJob::take(queue, id)?;
     job.append(
         &RecordUpdate::new()
@@ -47,15 +53,20 @@ pub(crate) fn record_told(queue: &QueueDir, id: &JobId, told: &Told) -> Result<(
 }
 
 /// What is known of a job that its tracker may have been told of before.
-pub(crate) fn known(outbox: &Outbox, id: &JobId, item: &str, meta: &RecordContent) -> Told {
+pub(crate) fn known(
+    outbox: &UpdateOutbox,
+    id: &JobId,
+    item: &str,
+    meta: &RecordContent,
+) -> JobUpdates {
     let there = outbox.read(id).filter(|told| told.item == item);
     // The job's file may name another item by now.
     let is_same = meta.get(RecordKey::TrackerTold) == Some(item);
     let recorded = |key| meta.get(key).filter(|_| is_same).map(str::to_owned);
-    there.unwrap_or_else(|| Told {
+    there.unwrap_or_else(|| JobUpdates {
         item: item.to_owned(),
         echoed: recorded(RecordKey::TrackerEchoed),
         comment: recorded(RecordKey::TrackerComment),
-        ..Told::default()
+        ..JobUpdates::default()
     })
 }

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{ProgramStamp, Registry, VersionAnswer, VersionQuestion};
+use crate::engine::{EngineRegistry, ProgramStamp, VersionAnswer, VersionQuestion};
 use crate::store::{QueueDir, read_text};
 
 /// Lifetime of an answer: behind the unchanged shim of a version manager the program can change.
@@ -47,7 +47,7 @@ pub(crate) fn known_answers(queue: &QueueDir) -> Vec<KnownAnswer> {
 }
 
 /// Lets the engines know what their programs have answered before. Starts nothing.
-pub(crate) fn recall_versions(queue: &QueueDir, engines: &Registry) {
+pub(crate) fn recall_versions(queue: &QueueDir, engines: &EngineRegistry) {
     for known in known_answers(queue) {
         engines.note_answer(known.answer);
     }

@@ -3,16 +3,16 @@
 
 use std::io;
 
-use aq_ledger::steps::{Begin, GiveBack};
+use aq_ledger::steps::{BeginAttempt, GiveBack};
 use aq_manifest::{JobId, JobIdError};
 use jiff::Timestamp;
 
 use super::attempt::JobAttempt;
-use super::environment::Environment;
+use super::environment::ProcessEnvironment;
 use super::host_lack::{lack_of_io, put_back};
 use super::job_log::JobLog;
-use super::settings::Settings;
-use crate::process::{ProcessId, Supervisor, survive_file_limit};
+use super::settings::QueueSettings;
+use crate::process::{ProcessId, ProcessSupervisor, survive_file_limit};
 use crate::store::{HeldJob, QueueDir, StoreError};
 
 /// A worker that could not do its work at all. The loop's recovery takes care of the job.
@@ -38,14 +38,18 @@ pub enum WorkerError {
 ///
 /// # Errors
 /// When nothing could be done and recovery has to see to the job.
-pub fn work(queue: &QueueDir, id: &JobId, environment: Environment) -> Result<(), WorkerError> {
-    let supervisor = Supervisor::install()?;
+pub fn work(
+    queue: &QueueDir,
+    id: &JobId,
+    environment: ProcessEnvironment,
+) -> Result<(), WorkerError> {
+    let supervisor = ProcessSupervisor::install()?;
     survive_file_limit()?;
     let me = ProcessId::current()?;
     let mut job = HeldJob::inherit(queue, id)?;
     let boot = me.boot().to_string();
-    job.step(&Begin { pid: me.pid(), start: me.start(), boot: &boot }, Timestamp::now())?;
-    let (settings, outdated) = match Settings::load_or_last(queue, environment) {
+    job.step(&BeginAttempt { pid: me.pid(), start: me.start(), boot: &boot }, Timestamp::now())?;
+    let (settings, outdated) = match QueueSettings::load_or_last(queue, environment) {
         Ok(loaded) => loaded,
         Err(e) => return give_back(&mut job, &e.to_string()).map_err(WorkerError::from),
     };

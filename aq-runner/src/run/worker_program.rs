@@ -8,7 +8,7 @@ use aq_manifest::JobId;
 use crate::acp::{ADAPTER, AdapterRun, adapt};
 use crate::store::QueueDir;
 
-use super::environment::Environment;
+use super::environment::ProcessEnvironment;
 use super::launch::WORKER;
 use super::worker::{WorkerError, work};
 
@@ -18,7 +18,7 @@ use super::worker::{WorkerError, work};
 /// they are others. The environment is that of the process.
 ///
 /// To be called first thing in `main`, while there is one thread: secrets are taken out of the
-/// process's environment, as [`Environment::take`] does it.
+/// process's environment, as [`ProcessEnvironment::take`] does it.
 ///
 /// # Errors
 /// When nothing could be done and recovery has to see to the job, and when an agent has not done
@@ -36,7 +36,7 @@ pub fn work_if_asked(
         return None;
     }
     let (queue, job) = (PathBuf::from(arguments.next()?), arguments.next()?);
-    let environment = Environment::take();
+    let environment = ProcessEnvironment::take();
     Some(JobId::new(&job.to_string_lossy()).map_err(WorkerError::from).and_then(|id| {
         let queue = QueueDir::open(&queue)?;
         let queue = match environment.profiles() {

@@ -9,32 +9,33 @@ use aq_manifest::JobId;
 use jiff::Timestamp;
 
 use crate::checkpoint::{
-    CheckpointError, CommitId, DiffBounds, GitWatch, Isolation, Job, Landing, LeftOut, Merged,
-    OwnPlace, Removed, StartPoint, Target, Wip, left_out_words, remove_trains,
+    CheckpointError, CheckpointJob, CommitId, DiffBounds, GitWatch, JobBranch, LandingPlan,
+    LeftOut, MergeResult, MergeTarget, OwnPlace, RemovalOutcome, StartPoint, WorkIsolation,
+    left_out_words, remove_trains,
 };
 use crate::run::left_out::{left_out_record, unexpected};
 use crate::store::{
-    self, CleanChoice, Cleaned, JobRecord, QueueDir, RepositoryMarker, StoreError, read_values,
+    self, CleanChoice, CleanReport, JobRecord, QueueDir, RepositoryMarker, StoreError, read_values,
 };
 
 /// The most that recovery waits for one run of git.
 const RECOVERY_STEP: Duration = Duration::from_secs(60);
 
 /// What `checkpoint` has to know of a job that has run, by its record.
-pub(crate) fn checkpoint_job(queue: &QueueDir, id: &JobId, meta: &RecordContent) -> Job {
+pub(crate) fn checkpoint_job(queue: &QueueDir, id: &JobId, meta: &RecordContent) -> CheckpointJob {
     let isolation = if meta.get(RecordKey::Isolation) == Some("in-place") {
-        Isolation::InPlace
+        WorkIsolation::InPlace
     } else {
-        Isolation::Own(own_place(queue, id, recorded_dir(queue, id, meta)))
+        WorkIsolation::Own(own_place(queue, id, recorded_dir(queue, id, meta)))
     };
-    Job {
+    CheckpointJob {
         name: id.to_string(),
         cwd: present_cwd(queue, meta),
         isolation,
         target: match (meta.get(RecordKey::Target), meta.get(RecordKey::AddedOn)) {
-            (Some(name), _) => Target::Named(name.to_owned()),
-            (None, Some(name)) => Target::Noted(name.to_owned()),
-            (None, None) => Target::Head,
+            (Some(name), _) => MergeTarget::Named(name.to_owned()),
+            (None, Some(name)) => MergeTarget::Noted(name.to_owned()),
+            (None, None) => MergeTarget::Head,
         },
         start: StartPoint::default(),
         base_file: queue.wip_base(id),
@@ -82,7 +83,7 @@ pub(crate) fn branch_of(
     queue: &QueueDir,
     id: &JobId,
     meta: &RecordContent,
-) -> Result<Option<Wip>, CheckpointError> {
+) -> Result<Option<JobBranch>, CheckpointError> {
     open_branch(&checkpoint_job(queue, id, meta))
 }
 
@@ -95,31 +96,31 @@ pub(crate) fn watched_branch(
     id: &JobId,
     meta: &RecordContent,
     watch: GitWatch,
-) -> Result<Option<Wip>, CheckpointError> {
-    open_branch(&Job { watch, ..checkpoint_job(queue, id, meta) })
+) -> Result<Option<JobBranch>, CheckpointError> {
+    open_branch(&CheckpointJob { watch, ..checkpoint_job(queue, id, meta) })
 }
 
 /// The move of a job's target that was begun, if one was.
-pub(crate) fn recorded_landing(row: JobRow<'_>) -> Option<Landing> {
+pub(crate) fn recorded_landing(row: JobRow<'_>) -> Option<LandingPlan> {
     let LandingIntent { target, old, new } = row.landing()?;
     let commit = |name: CommitName<'_>| CommitId::parse(name.as_str());
     let old = match old {
         Some(old) => Some(commit(old)?),
         None => None,
     };
-    Some(Landing { target: target.to_owned(), old, commit: commit(new)? })
+    Some(LandingPlan { target: target.to_owned(), old, commit: commit(new)? })
 }
 
 /// Finds out, for recovery, how far a landing came, and finishes it. `None`: the target has not
 /// moved.
 ///
 /// # Errors
-/// As [`Wip::finish_landing`].
+/// As [`JobBranch::finish_landing`].
 pub(crate) fn finish_landing(
     queue: &QueueDir,
     row: JobRow<'_>,
-    landing: &Landing,
-) -> Result<Option<Merged>, CheckpointError> {
+    landing: &LandingPlan,
+) -> Result<Option<MergeResult>, CheckpointError> {
     // The loop itself waits for this.
     let watch = GitWatch::default().limited(Some(RECOVERY_STEP));
     match watched_branch(queue, row.id, row.content(), watch)? {
@@ -128,12 +129,12 @@ pub(crate) fn finish_landing(
     }
 }
 
-fn open_branch(job: &Job) -> Result<Option<Wip>, CheckpointError> {
+fn open_branch(job: &CheckpointJob) -> Result<Option<JobBranch>, CheckpointError> {
     // Without a base there is no branch, and nothing is asked of git.
     if !job.base_file.exists() {
         return Ok(None);
     }
-    Wip::open(job)
+    JobBranch::open(job)
 }
 
 /// Commits what a dead worker's agent left, for recovery. What could not be saved is still where
@@ -141,7 +142,7 @@ fn open_branch(job: &Job) -> Result<Option<Wip>, CheckpointError> {
 pub(crate) fn save_leftovers(queue: &QueueDir, id: &JobId, meta: &RecordContent) -> RecordUpdate {
     // The loop itself waits for this.
     let watch = GitWatch::default().limited(Some(RECOVERY_STEP));
-    let saved = open_branch(&Job { watch, ..checkpoint_job(queue, id, meta) })
+    let saved = open_branch(&CheckpointJob { watch, ..checkpoint_job(queue, id, meta) })
         .and_then(|wip| wip.map(|wip| wip.finish(&format!("{id}: recovered"))).transpose());
     match saved {
         Ok(saved) => {
@@ -180,7 +181,11 @@ pub fn bounded_diff(
 }
 
 /// The branch of a job that has run, though its record may be put away.
-fn changed_branch(queue: &QueueDir, id: &JobId, watch: GitWatch) -> Result<Wip, WorkplaceError> {
+fn changed_branch(
+    queue: &QueueDir,
+    id: &JobId,
+    watch: GitWatch,
+) -> Result<JobBranch, WorkplaceError> {
     let stage = queue.expect(id)?;
     let record = JobRecord::read(queue, stage, id.clone())?;
     let mut meta = record.meta;
@@ -188,7 +193,7 @@ fn changed_branch(queue: &QueueDir, id: &JobId, watch: GitWatch) -> Result<Wip, 
     if is_put_away && let Some(archived) = store::archived(queue, &queue.meta(id))? {
         meta = read_values(&archived)?;
     }
-    match open_branch(&Job { watch, ..checkpoint_job(queue, id, &meta) }) {
+    match open_branch(&CheckpointJob { watch, ..checkpoint_job(queue, id, &meta) }) {
         // Nothing tells where its repository is.
         Err(_) if is_put_away && meta.is_empty() => Err(put_away(queue, id)),
         found => found?.ok_or_else(|| WorkplaceError::NoBranch(id.clone())),
@@ -212,7 +217,7 @@ pub(crate) fn merge(
     id: &JobId,
     meta: &RecordContent,
     leave_out: bool,
-) -> Result<Merged, WorkplaceError> {
+) -> Result<MergeResult, WorkplaceError> {
     let wip = saved_branch(queue, id, meta, leave_out)?;
     Ok(wip.merge(&format!("aq: {id}"))?)
 }
@@ -226,7 +231,7 @@ pub(crate) fn saved_branch(
     id: &JobId,
     meta: &RecordContent,
     leave_out: bool,
-) -> Result<Wip, WorkplaceError> {
+) -> Result<JobBranch, WorkplaceError> {
     let wip = branch_of(queue, id, meta)?.ok_or_else(|| WorkplaceError::NoBranch(id.clone()))?;
     // What a person corrected in its checkout is its work, too, and so is what could not be
     // committed when it ended, on a full disk for one. A checkout that was given back is the
@@ -260,7 +265,7 @@ pub fn clean(
     queue: &QueueDir,
     keep: usize,
     now: Timestamp,
-) -> Result<(Cleaned, Vec<String>), StoreError> {
+) -> Result<(CleanReport, Vec<String>), StoreError> {
     clean_chosen(queue, CleanChoice::AllBut(keep), now)
 }
 
@@ -272,7 +277,7 @@ pub(crate) fn clean_shipped(
     queue: &QueueDir,
     keep: Duration,
     now: Timestamp,
-) -> Result<(Cleaned, Vec<String>), StoreError> {
+) -> Result<(CleanReport, Vec<String>), StoreError> {
     let then = SystemTime::from(now).checked_sub(keep).unwrap_or(SystemTime::UNIX_EPOCH);
     clean_chosen(queue, CleanChoice::ShippedBefore(then), now)
 }
@@ -281,18 +286,18 @@ fn clean_chosen(
     queue: &QueueDir,
     choice: CleanChoice,
     now: Timestamp,
-) -> Result<(Cleaned, Vec<String>), StoreError> {
+) -> Result<(CleanReport, Vec<String>), StoreError> {
     let mut left = Vec::new();
     let mut remove = |id: &JobId, meta: &RecordContent| {
         let is_expected = |one: &LeftOut| unexpected(meta, vec![one.clone()]).is_empty();
         let removed = branch_of(queue, id, meta)
             .and_then(|wip| wip.map(|wip| wip.remove_with(is_expected)).transpose());
         match removed {
-            Ok(Some(Removed::NotSaved { left_out })) => left.push(format!(
+            Ok(Some(RemovalOutcome::NotSaved { left_out })) => left.push(format!(
                 "the checkout of {id} stays, with work that is not on its branch: {}",
                 left_out_words(&left_out).unwrap_or_default()
             )),
-            Ok(Some(Removed::Checkout { .. }) | None) => {}
+            Ok(Some(RemovalOutcome::Checkout { .. }) | None) => {}
             Err(e) => left.push(format!("the checkout of {id} stays: {e}")),
         }
     };

@@ -15,13 +15,13 @@ use aq_manifest::{JobId, JobSpec, Stage};
 use jiff::Timestamp;
 
 use super::error::{Result, StoreError};
-use super::job_file::{Invalid, lacks_home, load, resolve_cwd};
+use super::job_file::{InvalidJobFile, lacks_home, load, resolve_cwd};
 use super::locks::FileLock;
 use super::queue_dir::{QueueDir, require_text};
 
 pub use change::change;
 use place::{place, stage_files, take_back};
-use plan::{Plan, Planner, refuse_cycles, unheld_deps};
+use plan::{DraftPlan, DraftPlanner, refuse_cycles, unheld_deps};
 pub use warning::{AddWarning, AddWarningKind};
 
 /// From this many jobs on, one sync of the whole file system is cheaper than one a file.
@@ -29,7 +29,7 @@ const BULK: usize = 8;
 
 /// A job to add.
 #[derive(Clone, Debug)]
-pub struct Draft {
+pub struct JobDraft {
     /// Its name in messages: the file's path, as the user gave it.
     pub name: String,
     /// The id that it would like to have.
@@ -60,19 +60,19 @@ pub struct AddContext {
     /// The repository that a directory is in, by its common git directory.
     pub repository_at: fn(&Path) -> Option<PathBuf>,
     /// The job whose agent adds.
-    pub parent: Option<Parent>,
+    pub parent: Option<ParentJob>,
 }
 
 /// The job whose agent adds another one, which then works where this one was added.
 #[derive(Clone, Debug)]
-pub struct Parent {
+pub struct ParentJob {
     /// Directories of the agent's, with those of the project that they mean.
     pub places: Vec<(PathBuf, PathBuf)>,
     /// The branch that it is merged into, by its full name.
     pub branch: Option<String>,
 }
 
-impl Parent {
+impl ParentJob {
     /// The place in the project; `None` for a directory that is not the agent's.
     fn project_place(&self, dir: &Path) -> Option<PathBuf> {
         self.places.iter().find_map(|(own, project)| {
@@ -91,16 +91,16 @@ impl AddContext {
     }
 
     /// A directory and its branch, as the job gets them.
-    fn place(&self, dir: PathBuf) -> Place {
+    fn place(&self, dir: PathBuf) -> DraftPlace {
         let parent = self.parent.as_ref();
         match parent.and_then(|parent| Some((parent.project_place(&dir)?, parent.branch.clone()))) {
-            Some((dir, branch)) => Place { is_there: dir.is_dir(), dir, branch },
-            None => Place { is_there: dir.is_dir(), branch: (self.branch_at)(&dir), dir },
+            Some((dir, branch)) => DraftPlace { is_there: dir.is_dir(), dir, branch },
+            None => DraftPlace { is_there: dir.is_dir(), branch: (self.branch_at)(&dir), dir },
         }
     }
 }
 
-impl Draft {
+impl JobDraft {
     /// A draft of which nothing else is to be recorded.
     pub fn new(name: String, id: JobId, text: String) -> Self {
         Self { name, id, text, record: RecordUpdate::new(), may_repeat: true, is_granted: false }
@@ -109,7 +109,7 @@ impl Draft {
 
 /// Result of a draft.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Added {
+pub enum DraftResult {
     /// It waits under this id.
     New {
         /// The job.
@@ -140,7 +140,7 @@ pub enum Added {
     },
 }
 
-impl Added {
+impl DraftResult {
     /// The job, whatever became of the draft.
     pub fn id(&self) -> &JobId {
         match self {
@@ -161,7 +161,7 @@ impl Added {
 #[derive(Clone, Debug, Default)]
 pub struct AddReport {
     /// One entry a draft, in their order.
-    pub added: Vec<Added>,
+    pub added: Vec<DraftResult>,
     /// Warnings, in the order in which they came up.
     pub warnings: Vec<AddWarning>,
 }
@@ -171,7 +171,7 @@ pub struct AddReport {
 pub enum AddError {
     /// Job files, or profiles, with errors.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Invalid(Vec<Invalid>),
+    Invalid(Vec<InvalidJobFile>),
     /// A job with this key and another body has left the inbox.
     #[error(
         "{name}: the idempotency key {key:?} belongs to job {id} in {stage}/, whose file is another; \
@@ -224,15 +224,15 @@ pub enum AddError {
     },
 }
 
-struct Checked<'a> {
-    draft: &'a Draft,
+struct CheckedDraft<'a> {
+    draft: &'a JobDraft,
     spec: JobSpec,
-    place: Place,
+    place: DraftPlace,
 }
 
 /// Where a job works.
 #[derive(Clone)]
-struct Place {
+struct DraftPlace {
     dir: PathBuf,
     is_there: bool,
     /// The branch that is checked out there.
@@ -246,15 +246,15 @@ struct Place {
 /// kind is told: bad files (all of them), a clash of keys, a circle, or the file system.
 pub fn add(
     queue: &QueueDir,
-    drafts: &[Draft],
+    drafts: &[JobDraft],
     context: &AddContext,
 ) -> Result<AddReport, AddError> {
     let mut report = AddReport::default();
     let checked = check(queue, drafts, context, &mut report)?;
     let _one_at_a_time = FileLock::adding(queue)?;
     refuse_cycles(queue, &checked)?;
-    let mut planner = Planner::new(queue, checked.len())?;
-    let plans: Vec<Plan> =
+    let mut planner = DraftPlanner::new(queue, checked.len())?;
+    let plans: Vec<DraftPlan> =
         checked.iter().map(|job| planner.plan(job)).collect::<Result<_, AddError>>()?;
     report.warnings.extend(unheld_deps(queue, &checked)?);
     let bulk = checked.len() >= BULK;
@@ -266,14 +266,14 @@ pub fn add(
 
 fn check<'a>(
     queue: &QueueDir,
-    drafts: &'a [Draft],
+    drafts: &'a [JobDraft],
     context: &AddContext,
     report: &mut AddReport,
-) -> Result<Vec<Checked<'a>>, AddError> {
+) -> Result<Vec<CheckedDraft<'a>>, AddError> {
     let mut checked = Vec::with_capacity(drafts.len());
     let mut invalid = Vec::new();
     // Most of them work in the same directory.
-    let mut places: HashMap<Option<String>, Place> = HashMap::new();
+    let mut places: HashMap<Option<String>, DraftPlace> = HashMap::new();
     for draft in drafts {
         let loaded = load(queue.profiles(), &draft.name, &draft.text, context.colour);
         let loaded = loaded.and_then(|file| file.require_prompt(&draft.name));
@@ -284,7 +284,7 @@ fn check<'a>(
         match loaded {
             Ok(file) if lacks_home(file.spec.cwd.as_deref(), context.home.as_deref()) => {
                 let words = "`cwd` begins with `~`, and HOME is not set: set it, or write the directory out";
-                invalid.push(Invalid::whole(&draft.name, words));
+                invalid.push(InvalidJobFile::whole(&draft.name, words));
             }
             Ok(file) => {
                 let place = places.entry(file.spec.cwd.clone()).or_insert_with_key(|cwd| {
@@ -296,7 +296,7 @@ fn check<'a>(
                 });
                 let place = place.clone();
                 if let Err(e) = require_text(&place.dir) {
-                    invalid.push(Invalid::whole(&draft.name, e));
+                    invalid.push(InvalidJobFile::whole(&draft.name, e));
                     continue;
                 }
                 if !file.warnings.is_empty() {
@@ -312,7 +312,7 @@ fn check<'a>(
                     let kind = AddWarningKind::NoDirectory;
                     report.warnings.push(AddWarning::of_job(kind, &draft.name, text));
                 }
-                checked.push(Checked { draft, spec: file.spec, place });
+                checked.push(CheckedDraft { draft, spec: file.spec, place });
             }
             Err(problem) => invalid.push(problem),
         }

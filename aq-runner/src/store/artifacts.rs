@@ -10,12 +10,12 @@ use aq_manifest::JobId;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
-use super::error::{At, Result};
+use super::error::{Result, StoreIo};
 use super::queue_dir::QueueDir;
 
 /// One kept file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Artifact {
+pub struct KeptArtifact {
     /// Below the job's folder of artifacts. What is no UTF-8 in a name is left out of the list.
     pub path: String,
     /// Its size in bytes.
@@ -27,7 +27,7 @@ pub struct Artifact {
 ///
 /// # Errors
 /// When a folder cannot be read.
-pub fn artifacts(queue: &QueueDir, id: &JobId, most: usize) -> Result<(Vec<Artifact>, bool)> {
+pub fn artifacts(queue: &QueueDir, id: &JobId, most: usize) -> Result<(Vec<KeptArtifact>, bool)> {
     let root = queue.artifacts(id);
     let mut found = Vec::new();
     let mut open = VecDeque::from([PathBuf::new()]);
@@ -49,7 +49,7 @@ pub fn artifacts(queue: &QueueDir, id: &JobId, most: usize) -> Result<(Vec<Artif
                     found.sort();
                     return Ok((found, true));
                 }
-                found.push(Artifact { path: path.to_owned(), bytes: about.len() });
+                found.push(KeptArtifact { path: path.to_owned(), bytes: about.len() });
             }
         }
     }

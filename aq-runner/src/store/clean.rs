@@ -8,7 +8,7 @@ use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
 use super::durable::{rename_new, sync_dir, sync_file, sync_file_system};
-use super::error::{At, Result, StoreError};
+use super::error::{Result, StoreError, StoreIo};
 use super::feedback_file::FeedbackFile;
 use super::meta::read_values;
 use super::queue_dir::QueueDir;
@@ -24,7 +24,7 @@ const FEW: usize = 8;
 
 /// The result of `clean`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cleaned {
+pub struct CleanReport {
     /// The jobs, oldest first.
     pub jobs: Vec<JobId>,
     /// Jobs that keep everything, because their record cannot be used.
@@ -54,7 +54,7 @@ pub(crate) fn clean(
     choice: CleanChoice,
     now: Timestamp,
     before: &mut dyn FnMut(&JobId, &RecordContent),
-) -> Result<Cleaned> {
+) -> Result<CleanReport> {
     let mut finished = Vec::new();
     let is_looked_at = |stage: &Stage| match choice {
         CleanChoice::AllBut(_) => stage.is_final(),
@@ -73,7 +73,7 @@ pub(crate) fn clean(
         CleanChoice::AllBut(keep) => finished.truncate(finished.len().saturating_sub(keep)),
         CleanChoice::ShippedBefore(then) => finished.retain(|(changed, _)| *changed < then),
     }
-    let mut cleaned = Cleaned::default();
+    let mut cleaned = CleanReport::default();
     let mut full = None;
     for some in finished.chunks(AT_ONCE) {
         let jobs = held(queue, some, &mut cleaned.left_alone)?;
@@ -121,7 +121,7 @@ fn put_jobs_away(
     mut jobs: Vec<HeldJob>,
     now: Timestamp,
     before: &mut dyn FnMut(&JobId, &RecordContent),
-    cleaned: &mut Cleaned,
+    cleaned: &mut CleanReport,
 ) -> Result<()> {
     // First of all: on a full disk this makes the room for an archive and for the lines.
     jobs.iter().for_each(|job| before(job.id(), job.meta()));
@@ -316,7 +316,7 @@ mod tests {
         }
         assert_eq!(
             clean(&queue, CleanChoice::AllBut(1), Timestamp::UNIX_EPOCH, &mut |_, _| {}).unwrap(),
-            Cleaned::default()
+            CleanReport::default()
         );
     }
 

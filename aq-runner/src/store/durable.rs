@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::disk;
 
-use super::error::{At, Result};
+use super::error::{Result, StoreIo};
 
 /// Makes the entries of a directory durable.
 pub(crate) fn sync_dir(dir: &Path) -> Result<()> {

@@ -108,18 +108,18 @@ fn hint(error: &io::Error) -> &'static str {
 }
 
 /// Adds the action and the path to an I/O error.
-pub(crate) trait At<T> {
+pub(crate) trait StoreIo<T> {
     /// `action` is an infinitive: "read", "rename".
     fn at(self, action: &'static str, path: &Path) -> Result<T>;
 }
 
-impl<T> At<T> for io::Result<T> {
+impl<T> StoreIo<T> for io::Result<T> {
     fn at(self, action: &'static str, path: &Path) -> Result<T> {
         self.map_err(|source| StoreError::Io { action, path: path.to_owned(), source })
     }
 }
 
-impl<T> At<T> for nix::Result<T> {
+impl<T> StoreIo<T> for nix::Result<T> {
     fn at(self, action: &'static str, path: &Path) -> Result<T> {
         self.map_err(io::Error::from).at(action, path)
     }

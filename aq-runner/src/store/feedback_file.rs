@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 use aq_manifest::JobId;
 
 use super::durable::{replace_durably, sync_dir};
-use super::error::{At, Result};
+use super::error::{Result, StoreIo};
 use super::keys::digest;
 use super::locks::FileLock;
 use super::queue_dir::QueueDir;
@@ -45,7 +45,7 @@ const MAX_FILE: usize = 512 << 10;
 
 /// Sections of feedback.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Feedback {
+pub struct JobFeedback {
     /// Random; names this content.
     pub id: String,
     /// Earlier words of people.
@@ -56,7 +56,7 @@ pub struct Feedback {
     pub words: String,
 }
 
-impl Feedback {
+impl JobFeedback {
     /// Tests for no section at all.
     pub fn is_empty(&self) -> bool {
         self.earlier.is_empty() && self.failure.is_empty() && self.words.is_empty()
@@ -111,9 +111,9 @@ pub struct FeedbackFile {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FeedbackState {
     /// In `feedback/`.
-    pub waiting: Feedback,
+    pub waiting: JobFeedback,
     /// In `.state/feedback/`.
-    pub delivered: Feedback,
+    pub delivered: JobFeedback,
 }
 
 impl FeedbackFile {
@@ -130,7 +130,7 @@ impl FeedbackFile {
         let mut waiting = read(&self.waiting())?;
         let delivered = read(&self.delivered())?;
         if !waiting.id.is_empty() && waiting.id == delivered.id {
-            waiting = Feedback::default();
+            waiting = JobFeedback::default();
         }
         Ok(FeedbackState { waiting, delivered })
     }
@@ -142,7 +142,7 @@ impl FeedbackFile {
     pub fn put_failure(&self, id: String, failure: String) -> Result<()> {
         let _lock = self.lock()?;
         let waiting = self.read()?.waiting;
-        self.write_waiting(&Feedback { id, failure, ..waiting }, false)
+        self.write_waiting(&JobFeedback { id, failure, ..waiting }, false)
     }
 
     /// Adds what a person says; the same words once more, while they wait, add nothing. Durable
@@ -157,14 +157,14 @@ impl FeedbackFile {
             return self.sync();
         }
         add_section(&mut waiting.words, section);
-        self.write_waiting(&Feedback { id, ..waiting }, true)
+        self.write_waiting(&JobFeedback { id, ..waiting }, true)
     }
 
     /// Writes down that an attempt begins with `seen`, which it has read here. Later words stay.
     ///
     /// # Errors
     /// When the files cannot be written.
-    pub fn deliver(&self, seen: &Feedback) -> Result<()> {
+    pub fn deliver(&self, seen: &JobFeedback) -> Result<()> {
         let _lock = self.lock()?;
         let FeedbackState { waiting, delivered } = self.read()?;
         if delivered.id != seen.id {
@@ -173,7 +173,7 @@ impl FeedbackFile {
             let over =
                 (earlier.len() + seen.failure.len() + seen.words.len()).saturating_sub(MAX_FILE);
             earlier.drain(..earlier.ceil_char_boundary(over.min(earlier.len())));
-            let now = Feedback { earlier, ..seen.clone() };
+            let now = JobFeedback { earlier, ..seen.clone() };
             self.write(&self.delivered(), &now)?;
         }
         let since = waiting.words.strip_prefix(seen.words.as_str()).unwrap_or_default();
@@ -182,7 +182,7 @@ impl FeedbackFile {
             return remove(&self.waiting());
         }
         let rest =
-            Feedback { id: format!("{}-2", waiting.id), words: since, ..Feedback::default() };
+            JobFeedback { id: format!("{}-2", waiting.id), words: since, ..JobFeedback::default() };
         self.write_waiting(&rest, true)
     }
 
@@ -201,11 +201,11 @@ impl FeedbackFile {
         if !has_words {
             remove(&self.waiting())?;
         } else if !waiting.failure.is_empty() {
-            let waiting = Feedback { failure: String::new(), ..waiting };
+            let waiting = JobFeedback { failure: String::new(), ..waiting };
             self.write_waiting(&waiting, true)?;
         }
         if !delivered.failure.is_empty() {
-            self.write(&self.delivered(), &Feedback { failure: String::new(), ..delivered })?;
+            self.write(&self.delivered(), &JobFeedback { failure: String::new(), ..delivered })?;
         }
         Ok(has_words)
     }
@@ -257,7 +257,7 @@ impl FeedbackFile {
         FileLock::waited_for(&self.queue.state().join("feedback.lock"))
     }
 
-    fn write_waiting(&self, feedback: &Feedback, durable: bool) -> Result<()> {
+    fn write_waiting(&self, feedback: &JobFeedback, durable: bool) -> Result<()> {
         let path = self.waiting();
         let folder = path.parent().unwrap_or(&path);
         let is_new = make_folder(folder)?;
@@ -268,7 +268,7 @@ impl FeedbackFile {
         if durable { sync_dir(folder) } else { Ok(()) }
     }
 
-    fn write(&self, path: &Path, feedback: &Feedback) -> Result<()> {
+    fn write(&self, path: &Path, feedback: &JobFeedback) -> Result<()> {
         let folder = path.parent().unwrap_or(path);
         if make_folder(folder)? {
             sync_dir(&self.queue.state())?;
@@ -300,10 +300,10 @@ fn make_folder(folder: &Path) -> Result<bool> {
     Ok(true)
 }
 
-fn read(path: &Path) -> Result<Feedback> {
+fn read(path: &Path) -> Result<JobFeedback> {
     match read_text(path) {
-        Ok(text) => Ok(Feedback::parse(&text)),
-        Err(e) if e.is_not_found() => Ok(Feedback::default()),
+        Ok(text) => Ok(JobFeedback::parse(&text)),
+        Err(e) if e.is_not_found() => Ok(JobFeedback::default()),
         Err(UnreadableJob::Io(e)) => Err(e).at("read", path),
         Err(other) => Err(io::Error::other(other.to_string())).at("read", path),
     }

@@ -4,15 +4,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use aq_ledger::steps::{RefusalCause, Refuse};
+use aq_ledger::steps::{RefusalCause, RefuseJob};
 use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
 use super::durable::{append, rename_new};
-use super::error::{At, Result};
-use super::job_file::{Invalid, lacks_home, load, resolve_cwd};
-use super::keys::Keys;
+use super::error::{Result, StoreIo};
+use super::job_file::{InvalidJobFile, lacks_home, load, resolve_cwd};
+use super::keys::KeyIndex;
 use super::queue_dir::{QueueDir, require_text};
 use super::record::{JobRecord, describe};
 use super::text::REST;
@@ -20,13 +20,13 @@ use super::transition::HeldJob;
 
 /// The fate of a file.
 #[derive(Debug)]
-pub enum Ingested {
+pub enum IngestResult {
     /// It is a job, and its record is current.
     Job(JobRecord),
     /// It is still being written: look again after this time.
     Unsettled(Duration),
     /// It is no job: it is in `failed/` now, and this is why.
-    Refused(Invalid),
+    Refused(InvalidJobFile),
 }
 
 /// Records what a file in the inbox says, when it has not changed for half a second: whoever writes
@@ -39,7 +39,7 @@ pub fn ingest(
     mut job: HeldJob,
     home: Option<&Path>,
     now: Timestamp,
-) -> Result<Ingested> {
+) -> Result<IngestResult> {
     let path = queue.job_file(Stage::Inbox, job.id());
     let about = path.symlink_metadata().at("look at", &path)?;
     let written = about.modified().at("look at", &path)?;
@@ -47,7 +47,7 @@ pub fn ingest(
     if about.is_file()
         && let Some(rest) = rest_after(written)
     {
-        return Ok(Ingested::Unsettled(rest));
+        return Ok(IngestResult::Unsettled(rest));
     }
     // Where the file is when somebody reads of its errors.
     let name = queue.job_file(Stage::Failed, job.id()).display().to_string();
@@ -56,18 +56,18 @@ pub fn ingest(
         Ok(text) => {
             load(queue.profiles(), &name, &text, false).and_then(|file| file.require_prompt(&name))
         }
-        Err(problem) => Err(Invalid::unreadable(&name, &problem)),
+        Err(problem) => Err(InvalidJobFile::unreadable(&name, &problem)),
     };
     let checked = loaded.and_then(|file| {
         let key = file.spec.idempotency_key.clone();
-        let holder = key.as_deref().map_or(Ok(None), |key| Keys::new(queue).holder(key));
+        let holder = key.as_deref().map_or(Ok(None), |key| KeyIndex::new(queue).holder(key));
         match (holder, key) {
-            (Ok(Some(holder)), Some(key)) if holder.id != *job.id() => Err(Invalid::whole(
+            (Ok(Some(holder)), Some(key)) if holder.id != *job.id() => Err(InvalidJobFile::whole(
                 &name,
                 format_args!("the idempotency key {key:?} belongs to job {} in {}/; give this job another, or take it away", holder.id, holder.stage),
             )),
-            (Err(e), _) => Err(Invalid { host_error: e.host_error(), ..Invalid::whole(&name, e) }),
-            _ if lacks_home(file.spec.cwd.as_deref(), home) => Err(Invalid::whole(
+            (Err(e), _) => Err(InvalidJobFile { host_error: e.host_error(), ..InvalidJobFile::whole(&name, e) }),
+            _ if lacks_home(file.spec.cwd.as_deref(), home) => Err(InvalidJobFile::whole(
                 &name,
                 "`cwd` begins with `~`, and the run loop has no HOME: set it there, or write the directory out",
             )),
@@ -80,20 +80,20 @@ pub fn ingest(
     };
     let checked = checked.and_then(|file| {
         let cwd = resolve_cwd(file.spec.cwd.as_deref(), &base, home);
-        require_text(&cwd).map_err(|e| Invalid::whole(&name, e))?;
+        require_text(&cwd).map_err(|e| InvalidJobFile::whole(&name, e))?;
         Ok((file, cwd))
     });
-    if let Err(Invalid { host_error: Some(number), .. }) = &checked {
+    if let Err(InvalidJobFile { host_error: Some(number), .. }) = &checked {
         return Err(io::Error::from_raw_os_error(*number)).at("read the file or profile of", &path);
     }
     let (file, cwd) = match checked {
         Ok(file) => file,
         Err(invalid) => {
             if profiles_changed(queue, &job, looked_at) {
-                return Ok(Ingested::Unsettled(REST));
+                return Ok(IngestResult::Unsettled(REST));
             }
             refuse(queue, &mut job, &invalid, now)?;
-            return Ok(Ingested::Refused(invalid));
+            return Ok(IngestResult::Refused(invalid));
         }
     };
     let added_at = Timestamp::try_from(written).unwrap_or(now).min(now);
@@ -106,7 +106,7 @@ pub fn ingest(
         None => record.clear(&[RecordKey::FleetJobId, RecordKey::FleetLeaseEpoch]),
     };
     job.append(&record)?;
-    let keys = Keys::new(queue);
+    let keys = KeyIndex::new(queue);
     if let Some(key) = &file.spec.idempotency_key
         && keys.holder(key)?.is_none()
     {
@@ -116,7 +116,7 @@ pub fn ingest(
         keys.await_key(dep)?;
     }
     let (id, meta) = (job.id().clone(), job.meta().clone());
-    Ok(Ingested::Job(JobRecord { id, stage: Stage::Inbox, meta }))
+    Ok(IngestResult::Job(JobRecord { id, stage: Stage::Inbox, meta }))
 }
 
 /// Time for which something that changed then has to rest yet.
@@ -173,12 +173,12 @@ pub fn rename_if_taken(queue: &QueueDir, id: &JobId) -> Result<Option<JobId>> {
 pub fn refuse(
     queue: &QueueDir,
     job: &mut HeldJob,
-    invalid: &Invalid,
+    invalid: &InvalidJobFile,
     now: Timestamp,
 ) -> Result<()> {
     let log = queue.log(job.id());
     append(&log, invalid.report.as_bytes()).at("write", &log)?;
-    job.step(&Refuse { cause: RefusalCause::InvalidManifest, message: &invalid.summary }, now)
+    job.step(&RefuseJob { cause: RefusalCause::InvalidManifest, message: &invalid.summary }, now)
 }
 
 #[cfg(test)]
@@ -186,7 +186,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::store::Draft;
+    use crate::store::JobDraft;
     use crate::store::testing::{TestQueue, id};
 
     /// Drops a file in that was written some time ago.
@@ -197,7 +197,7 @@ mod tests {
         file.set_modified(SystemTime::now() - age).unwrap();
     }
 
-    fn take(queue: &TestQueue, name: &str) -> Ingested {
+    fn take(queue: &TestQueue, name: &str) -> IngestResult {
         let job = HeldJob::take(queue, &id(name)).unwrap();
         ingest(queue, job, None, Timestamp::now()).unwrap()
     }
@@ -207,7 +207,7 @@ mod tests {
         loop {
             let begun = Instant::now();
             drop_in(queue, name, text, Duration::ZERO);
-            if let Ingested::Unsettled(rest) = take(queue, name) {
+            if let IngestResult::Unsettled(rest) = take(queue, name) {
                 return rest;
             }
             assert!(begun.elapsed() >= REST, "taken at once");
@@ -221,7 +221,7 @@ mod tests {
         let queue = TestQueue::new();
         assert!(take_at_once(&queue, "a", "half a fi") <= REST);
         drop_in(&queue, "a", "---\ncwd: sub\n---\nthe whole file\n", MINUTE);
-        let Ingested::Job(record) = take(&queue, "a") else { panic!("not taken") };
+        let IngestResult::Job(record) = take(&queue, "a") else { panic!("not taken") };
         let parent = queue.root().parent().unwrap();
         assert_eq!(record.cwd().unwrap(), parent.join("sub"), "against the queue's parent");
         let age = Timestamp::now().duration_since(record.unchecked().added_at().unwrap());
@@ -237,13 +237,15 @@ mod tests {
             ("b", "cwd: ~/x", "failed/b.md: `cwd` begins with `~`, and the run loop has no HOME"),
         ] {
             drop_in(&queue, name, &format!("---\n{front}\n---\nx\n"), MINUTE);
-            let Ingested::Refused(invalid) = take(&queue, name) else { panic!("{name} is taken") };
+            let IngestResult::Refused(invalid) = take(&queue, name) else {
+                panic!("{name} is taken")
+            };
             assert!(invalid.report.contains(problem), "{}", invalid.report);
             assert_eq!(std::fs::read_to_string(queue.log(&id(name))).unwrap(), invalid.report);
             assert!(queue.has(Stage::Failed, &id(name)));
         }
         drop_in(&queue, "c", "---\ncwd: ~other\n---\nx\n", MINUTE);
-        assert!(matches!(take(&queue, "c"), Ingested::Job(_)), "a name like any other");
+        assert!(matches!(take(&queue, "c"), IngestResult::Job(_)), "a name like any other");
     }
 
     #[test]
@@ -253,7 +255,7 @@ mod tests {
         let cwd = queue.record("a").get(RecordKey::Cwd).map(str::to_owned);
         take_at_once(&queue, "a", "---\npriority: high\n---\nx\n");
         drop_in(&queue, "a", "---\npriority: high\n---\nx\n", MINUTE);
-        let Ingested::Job(record) = take(&queue, "a") else { panic!("not taken") };
+        let IngestResult::Job(record) = take(&queue, "a") else { panic!("not taken") };
         assert_eq!(record.meta.get(RecordKey::Priority), Some("high"));
         assert_eq!(record.unchecked().added_at().unwrap(), Timestamp::UNIX_EPOCH);
         assert_eq!(record.meta.get(RecordKey::Cwd).map(str::to_owned), cwd);
@@ -263,11 +265,11 @@ mod tests {
     fn only_a_claim_makes_a_job_the_fleets() {
         let queue = TestQueue::new();
         let text = "---\nfleet-job-id: \"01890a5d\"\nfleet-lease-epoch: 3\n---\nx\n";
-        let mut draft = Draft::new("a grant".to_owned(), id("a"), text.to_owned());
+        let mut draft = JobDraft::new("a grant".to_owned(), id("a"), text.to_owned());
         draft.is_granted = true;
         queue.add_drafts(&[draft]).unwrap();
         drop_in(&queue, "a", text, MINUTE);
-        let Ingested::Job(record) = take(&queue, "a") else { panic!("not taken") };
+        let IngestResult::Job(record) = take(&queue, "a") else { panic!("not taken") };
         assert_eq!(
             record.meta.get(RecordKey::FleetLeaseEpoch),
             Some("3"),
@@ -279,7 +281,7 @@ mod tests {
         drop_in(&queue, "a", text, 2 * MINUTE);
         drop_in(&queue, "b", text, MINUTE);
         for name in ["a", "b"] {
-            let Ingested::Job(record) = take(&queue, name) else { panic!("not taken") };
+            let IngestResult::Job(record) = take(&queue, name) else { panic!("not taken") };
             assert_eq!(record.meta.get(RecordKey::FleetJobId), None, "{name}");
             assert_eq!(record.meta.get(RecordKey::FleetLeaseEpoch), None, "{name}");
             assert_eq!(queue.record(name).get(RecordKey::FleetJobId), None, "{name} on disk");
@@ -292,7 +294,7 @@ mod tests {
         let profile = queue.profiles().join("p.yaml");
         std::fs::write(&profile, "priority: low\n").unwrap();
         drop_in(&queue, "a", "---\nprofile: p\n---\nx\n", MINUTE);
-        assert!(matches!(take(&queue, "a"), Ingested::Job(_)));
+        assert!(matches!(take(&queue, "a"), IngestResult::Job(_)));
         std::fs::remove_file(&profile).unwrap();
         let set_back = |dir: &Path| {
             let dir = std::fs::File::open(dir).unwrap();
@@ -300,22 +302,28 @@ mod tests {
         };
         let begun = Instant::now();
         let taken = take(&queue, "a");
-        assert!(matches!(taken, Ingested::Unsettled(_)) || begun.elapsed() >= REST, "{taken:?}");
+        assert!(
+            matches!(taken, IngestResult::Unsettled(_)) || begun.elapsed() >= REST,
+            "{taken:?}"
+        );
         // As long as the folder itself is away, its parent says when it went.
         set_back(queue.profiles());
         std::fs::remove_dir(queue.profiles()).unwrap();
         let begun = Instant::now();
         let taken = take(&queue, "a");
-        assert!(matches!(taken, Ingested::Unsettled(_)) || begun.elapsed() >= REST, "{taken:?}");
+        assert!(
+            matches!(taken, IngestResult::Unsettled(_)) || begun.elapsed() >= REST,
+            "{taken:?}"
+        );
         set_back(queue.root());
-        assert!(matches!(take(&queue, "a"), Ingested::Refused(_)));
+        assert!(matches!(take(&queue, "a"), IngestResult::Refused(_)));
     }
 
     #[test]
     fn bad_file_is_refused_in_log() {
         let queue = TestQueue::new();
         drop_in(&queue, "a", "---\nyolo: maybe\n---\nx\n", MINUTE);
-        assert!(matches!(take(&queue, "a"), Ingested::Refused(_)));
+        assert!(matches!(take(&queue, "a"), IngestResult::Refused(_)));
         assert!(queue.has(Stage::Failed, &id("a")));
         let meta = queue.record("a");
         assert_eq!(meta.get(RecordKey::Result), Some("invalid_manifest"));
@@ -328,7 +336,7 @@ mod tests {
         let queue = TestQueue::new();
         queue.add(&[("a", "---\nidempotency-key: k\n---\nx\n")]).unwrap();
         drop_in(&queue, "b", "---\nidempotency-key: k\n---\ny\n", MINUTE);
-        let Ingested::Refused(why) = take(&queue, "b") else { panic!("two jobs, one key") };
+        let IngestResult::Refused(why) = take(&queue, "b") else { panic!("two jobs, one key") };
         assert!(why.summary.contains("belongs to job a in inbox/"), "{}", why.summary);
     }
 
@@ -344,7 +352,7 @@ mod tests {
         let old = std::fs::File::options().append(true).open(path("binary")).unwrap();
         old.set_modified(SystemTime::now() - MINUTE).unwrap();
         for name in ["link", "pipe", "giant", "binary"] {
-            assert!(matches!(take(&queue, name), Ingested::Refused(_)), "{name}");
+            assert!(matches!(take(&queue, name), IngestResult::Refused(_)), "{name}");
             assert!(queue.job_file(Stage::Failed, &id(name)).symlink_metadata().is_ok(), "{name}");
         }
     }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
 use aq_manifest::{
-    Diagnostic, JobId, JobSpec, Manifest, Parsed, Position, Profile, Severity, has_errors,
+    Diagnostic, FilePosition, JobId, JobSpec, Manifest, ParsedJobFile, Profile, Severity,
+    has_errors,
 };
 
 use super::text::{UnreadableJob, read_saved};
@@ -23,7 +24,7 @@ pub struct JobFile {
 
 /// A job file, or its profile, that cannot be used: a report with the places and the mends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invalid {
+pub struct InvalidJobFile {
     /// The first error in one line.
     pub summary: String,
     /// Everything, for a person to read.
@@ -41,7 +42,7 @@ pub struct ErrorPlace {
     /// The name of the file: the job's, or its profile's.
     pub file: String,
     /// The line and column, each from 1.
-    pub position: Position,
+    pub position: FilePosition,
 }
 
 impl JobFile {
@@ -49,37 +50,37 @@ impl JobFile {
     ///
     /// # Errors
     /// The file has one of them.
-    pub fn require_own(self, name: &str) -> Result<Self, Invalid> {
+    pub fn require_own(self, name: &str) -> Result<Self, InvalidJobFile> {
         if self.spec.fleet_job_id.is_none() && self.spec.fleet_lease_epoch.is_none() {
             return Ok(self);
         }
         let problem = "`fleet-job-id` and `fleet-lease-epoch` are set when the fleet grants a job, \
                        not by people: take them out";
-        Err(Invalid::whole(name, problem))
+        Err(InvalidJobFile::whole(name, problem))
     }
 
     /// The refusal of a job without a prompt: an agent that is asked nothing does anything.
     ///
     /// # Errors
     /// The prompt is empty.
-    pub fn require_prompt(self, name: &str) -> Result<Self, Invalid> {
+    pub fn require_prompt(self, name: &str) -> Result<Self, InvalidJobFile> {
         if !self.body.trim().is_empty() {
             return Ok(self);
         }
         let problem = "the prompt is empty; write what is to be done below the front matter";
-        Err(Invalid::whole(name, problem))
+        Err(InvalidJobFile::whole(name, problem))
     }
 }
 
-impl fmt::Display for Invalid {
+impl fmt::Display for InvalidJobFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.report.trim_end())
     }
 }
 
-impl std::error::Error for Invalid {}
+impl std::error::Error for InvalidJobFile {}
 
-impl Invalid {
+impl InvalidJobFile {
     /// A report of one line about the file as a whole.
     pub fn whole(name: &str, problem: impl fmt::Display) -> Self {
         let report = format!("error: {name}: {problem}\n");
@@ -127,7 +128,12 @@ impl Invalid {
 ///
 /// # Errors
 /// Every error in the file, or that of its profile, each with its place.
-pub fn load(profiles: &Path, name: &str, source: &str, colour: bool) -> Result<JobFile, Invalid> {
+pub fn load(
+    profiles: &Path,
+    name: &str,
+    source: &str,
+    colour: bool,
+) -> Result<JobFile, InvalidJobFile> {
     let (manifest, profile, body, warnings) = understand(profiles, name, source, colour)?;
     let spec = aq_manifest::resolve(&manifest, profile.as_ref());
     Ok(JobFile { spec, body: body.to_owned(), warnings })
@@ -139,8 +145,9 @@ pub(super) fn understand<'a>(
     name: &str,
     source: &'a str,
     colour: bool,
-) -> Result<(Manifest, Option<Profile>, &'a str, String), Invalid> {
-    let Parsed { manifest, body, mut diagnostics, profile_at, .. } = aq_manifest::parse(source);
+) -> Result<(Manifest, Option<Profile>, &'a str, String), InvalidJobFile> {
+    let ParsedJobFile { manifest, body, mut diagnostics, profile_at, .. } =
+        aq_manifest::parse(source);
     let mut profile = None;
     if let Some(wanted) = &manifest.profile {
         match load_profile(profiles, wanted, colour) {
@@ -155,7 +162,7 @@ pub(super) fn understand<'a>(
         }
     }
     if has_errors(&diagnostics) {
-        return Err(Invalid::from_diagnostics(name, source, &diagnostics, colour));
+        return Err(InvalidJobFile::from_diagnostics(name, source, &diagnostics, colour));
     }
     let warnings = match diagnostics.as_slice() {
         [] => String::new(),
@@ -170,7 +177,7 @@ pub enum ProfileError {
     /// There is none of this name; says which there are.
     Missing(String),
     /// Its file has errors.
-    Invalid(Invalid),
+    Invalid(InvalidJobFile),
 }
 
 /// Reads a profile by name.
@@ -199,11 +206,12 @@ pub fn load_profile(profiles: &Path, name: &str, colour: bool) -> Result<Profile
     let source = match read_saved(&path) {
         Ok(source) => source,
         Err(e) if e.is_not_found() => return Err(missing()),
-        Err(e) => return Err(ProfileError::Invalid(Invalid::unreadable(&shown, &e))),
+        Err(e) => return Err(ProfileError::Invalid(InvalidJobFile::unreadable(&shown, &e))),
     };
     let parsed = aq_manifest::parse_profile(name, &source);
     if parsed.has_errors() {
-        let invalid = Invalid::from_diagnostics(&shown, &source, &parsed.diagnostics, colour);
+        let invalid =
+            InvalidJobFile::from_diagnostics(&shown, &source, &parsed.diagnostics, colour);
         return Err(ProfileError::Invalid(invalid));
     }
     Ok(parsed.profile)
@@ -280,11 +288,11 @@ mod tests {
     fn unreadable_file_may_be_good() {
         let unread = |number| {
             let problem = UnreadableJob::Io(std::io::Error::from_raw_os_error(number));
-            Invalid::unreadable("a.md", &problem).host_error
+            InvalidJobFile::unreadable("a.md", &problem).host_error
         };
         assert_eq!(unread(nix::libc::EMFILE), Some(nix::libc::EMFILE));
         assert_eq!(unread(nix::libc::ENOENT), None);
-        assert_eq!(Invalid::unreadable("a.md", &UnreadableJob::NotAFile).host_error, None);
+        assert_eq!(InvalidJobFile::unreadable("a.md", &UnreadableJob::NotAFile).host_error, None);
     }
 
     #[test]

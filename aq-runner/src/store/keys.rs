@@ -11,7 +11,7 @@ use aq_manifest::{JobId, Stage};
 use sha2::{Digest, Sha256};
 
 use super::durable::sync_dir;
-use super::error::{At, Result};
+use super::error::{Result, StoreIo};
 use super::meta::read_values;
 use super::queue_dir::QueueDir;
 
@@ -31,7 +31,7 @@ key_names! {
 
 /// A job that holds a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder {
+pub struct KeyHolder {
     /// The job.
     pub id: JobId,
     /// Its folder.
@@ -42,27 +42,27 @@ pub struct Holder {
 ///
 /// # Errors
 /// When the index cannot be read.
-pub fn holder(queue: &QueueDir, key: &str) -> Result<Option<Holder>> {
-    Keys::new(queue).holder(key)
+pub fn holder(queue: &QueueDir, key: &str) -> Result<Option<KeyHolder>> {
+    KeyIndex::new(queue).holder(key)
 }
 
 /// The index of one queue.
 #[derive(Debug)]
-pub(crate) struct Keys<'a> {
+pub(crate) struct KeyIndex<'a> {
     queue: &'a QueueDir,
 }
 
-impl<'a> Keys<'a> {
+impl<'a> KeyIndex<'a> {
     pub(crate) fn new(queue: &'a QueueDir) -> Self {
         Self { queue }
     }
 
     /// The job that holds `key`, if one does.
-    pub(crate) fn holder(&self, key: &str) -> Result<Option<Holder>> {
+    pub(crate) fn holder(&self, key: &str) -> Result<Option<KeyHolder>> {
         self.holder_in(&read_values(&self.file(key))?, key)
     }
 
-    fn holder_in(&self, entry: &KeyValues<IndexKey>, key: &str) -> Result<Option<Holder>> {
+    fn holder_in(&self, entry: &KeyValues<IndexKey>, key: &str) -> Result<Option<KeyHolder>> {
         // The one that was to give its place to `job` holds it still when `job` never came.
         for place in [IndexKey::Job, IndexKey::Before] {
             let Some(id) = entry.parsed::<JobId>(place) else { continue };
@@ -70,7 +70,7 @@ impl<'a> Keys<'a> {
             // `clean` puts records away, but a finished job still holds its key.
             let meta: RecordContent = read_values(&self.queue.meta(&id))?;
             if meta.is_empty() || meta.get(RecordKey::IdempotencyKey) == Some(key) {
-                return Ok(Some(Holder { id, stage }));
+                return Ok(Some(KeyHolder { id, stage }));
             }
         }
         Ok(None)
@@ -80,7 +80,7 @@ impl<'a> Keys<'a> {
     /// none.
     pub(crate) fn unfinished_deps(&self, key: &str) -> Result<Vec<String>> {
         match self.holder(key)? {
-            Some(Holder { id, stage }) if !stage.is_final() => {
+            Some(KeyHolder { id, stage }) if !stage.is_final() => {
                 Ok(read_values(&self.queue.meta(&id))?.list(RecordKey::Deps))
             }
             _ => Ok(Vec::new()),
@@ -174,7 +174,7 @@ mod tests {
         let queue = TestQueue::new();
         assert_eq!(holder(&queue, "k").unwrap(), None);
         queue.add(&[("a", "---\nidempotency-key: k\n---\nx\n")]).unwrap();
-        let held = |stage| Some(Holder { id: id("a"), stage });
+        let held = |stage| Some(KeyHolder { id: id("a"), stage });
         assert_eq!(holder(&queue, "k").unwrap(), held(Stage::Inbox));
         queue.shift("a", Stage::Inbox, Stage::Shipped);
         assert_eq!(holder(&queue, "k").unwrap(), held(Stage::Shipped));
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn torn_entry_takes_next_line() {
         let queue = TestQueue::new();
-        let keys = Keys::new(&queue);
+        let keys = KeyIndex::new(&queue);
         for torn in ["", "\0\0\0", "key", "key=k\nawai", "key=k\njob=b\n\0\0\0"] {
             std::fs::write(keys.file("k"), torn).unwrap();
             keys.claim("k", &id("a")).unwrap();
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn keys_may_hold_anything() {
         let queue = TestQueue::new();
-        let keys = Keys::new(&queue);
+        let keys = KeyIndex::new(&queue);
         for key in ["../../etc", "a/b", "\n", "ü=\\", "x".repeat(5_000).as_str()] {
             assert!(!keys.is_awaited(key).unwrap());
             keys.await_key(key).unwrap();

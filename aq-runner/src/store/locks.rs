@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use aq_ledger::{KeyValues, RecordUpdate, key_names};
 
 use super::durable::is_at;
-use super::error::{At, Result};
+use super::error::{Result, StoreIo};
 use super::keys::digest;
 use super::meta::read_values;
 use super::queue_dir::QueueDir;

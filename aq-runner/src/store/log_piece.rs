@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use aq_manifest::JobId;
 
-use super::error::{At, Result};
+use super::error::{Result, StoreIo};
 use super::queue_dir::QueueDir;
 
 /// Distance before the end of a piece in which an escape sequence that may be cut in two is looked

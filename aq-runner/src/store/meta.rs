@@ -9,7 +9,7 @@ use std::path::Path;
 
 use aq_ledger::{KeyName, KeyValues};
 
-use super::error::{At, Result};
+use super::error::{Result, StoreIo};
 
 pub(crate) use locked::LockFailure;
 pub use locked::{MetaFile, append_note};

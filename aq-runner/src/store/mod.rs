@@ -3,7 +3,7 @@
 mod add;
 mod artifacts;
 mod clean;
-mod doubled;
+mod duplicates;
 mod durable;
 mod error;
 mod feedback_file;
@@ -27,26 +27,27 @@ mod transition;
 mod values;
 
 pub use add::{
-    AddContext, AddError, AddReport, AddWarning, AddWarningKind, Added, Draft, Parent, add, change,
+    AddContext, AddError, AddReport, AddWarning, AddWarningKind, DraftResult, JobDraft, ParentJob,
+    add, change,
 };
-pub use artifacts::{Artifact, artifacts, open_artifact};
+pub use artifacts::{KeptArtifact, artifacts, open_artifact};
 pub(crate) use clean::{CleanChoice, archived, clean, clean_again};
-pub use clean::{Cleaned, archived_log, withdraw};
-pub use doubled::Undoubled;
-pub(crate) use doubled::doubled;
+pub use clean::{CleanReport, archived_log, withdraw};
+pub use duplicates::DuplicateOutcome;
+pub(crate) use duplicates::doubled;
 pub(crate) use durable::{not_opened, replace, replace_durably, sync_file_system};
 pub use error::{Result, StoreError};
-pub use feedback_file::{Feedback, FeedbackFile, FeedbackState};
-pub use ingest::{Ingested, ingest, refuse, rename_if_taken};
+pub use feedback_file::{FeedbackFile, FeedbackState, JobFeedback};
+pub use ingest::{IngestResult, ingest, refuse, rename_if_taken};
 pub use job_file::{
-    Invalid, JobFile, ProfileError, load, load_profile, profile_names, resolve_cwd,
+    InvalidJobFile, JobFile, ProfileError, load, load_profile, profile_names, resolve_cwd,
 };
-pub use keys::{Holder, holder};
+pub use keys::{KeyHolder, holder};
 pub use locks::{FileLock, LoopKey};
 pub use log_piece::{LogPiece, log_file, log_from, log_until};
 pub use marker::{RepositoryMarker, below};
 pub use meta::{MetaFile, append_note, read_values};
-pub(crate) use moves::{Move, additions, moves};
+pub(crate) use moves::{RecordedMove, additions, moves};
 pub use queue_dir::{QueueDir, job_of};
 pub use record::JobRecord;
 pub use record_fault::RecordFault;
@@ -59,4 +60,4 @@ pub use spent::{SpentLine, spent, spent_of_last};
 pub(crate) use text::read_saved;
 pub use text::{MAX_JOB_FILE, UnreadableJob, read_text};
 pub use transition::HeldJob;
-pub use values::{Effective, EffectiveValue, effective_values};
+pub use values::{EffectiveValue, EffectiveValues, effective_values};

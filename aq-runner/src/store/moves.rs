@@ -6,7 +6,7 @@ use std::io;
 use aq_ledger::RecordContent;
 use aq_manifest::{JobId, Stage};
 
-use super::error::{At, Result};
+use super::error::{Result, StoreIo};
 use super::meta::{open_to_read, read_end};
 use super::queue_dir::QueueDir;
 
@@ -15,7 +15,7 @@ const STEP: &[u8] = b"moved_to=";
 
 /// A step that the record tells. The rename that follows it may still be to come.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Move {
+pub(crate) struct RecordedMove {
     /// Where to.
     pub(crate) to: Stage,
     /// The record as it was then.
@@ -29,7 +29,7 @@ pub(crate) struct Move {
 ///
 /// # Errors
 /// When the record cannot be read.
-pub(crate) fn moves(queue: &QueueDir, id: &JobId, from: Option<u64>) -> Result<Vec<Move>> {
+pub(crate) fn moves(queue: &QueueDir, id: &JobId, from: Option<u64>) -> Result<Vec<RecordedMove>> {
     let (start, bytes) = read(queue, id)?;
     let from = from.map(|from| from.saturating_sub(start));
     let from = from.and_then(|from| usize::try_from(from).ok()).filter(|&from| from <= bytes.len());
@@ -60,7 +60,7 @@ fn ends(bytes: &[u8]) -> impl Iterator<Item = (Stage, usize)> {
     })
 }
 
-fn steps(bytes: &[u8], from: Option<usize>) -> Vec<Move> {
+fn steps(bytes: &[u8], from: Option<usize>) -> Vec<RecordedMove> {
     let mut found = Vec::new();
     for (to, at) in ends(bytes) {
         if from.is_none() && to == Stage::Building {
@@ -71,7 +71,10 @@ fn steps(bytes: &[u8], from: Option<usize>) -> Vec<Move> {
         }
     }
     let record = |end: usize| RecordContent::parse(&String::from_utf8_lossy(&bytes[..end]));
-    found.into_iter().map(|(to, end)| Move { to, meta: record(end), end: end as u64 }).collect()
+    found
+        .into_iter()
+        .map(|(to, end)| RecordedMove { to, meta: record(end), end: end as u64 })
+        .collect()
 }
 
 /// Returns the lines that each step added to a job's record, in order; at the end those that were

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use aq_manifest::{JobId, Stage};
 
 use super::durable::rename_new;
-use super::error::{At, Result, StoreError};
+use super::error::{Result, StoreError, StoreIo};
 use super::marker::RepositoryMarker;
 use super::text::{UnreadableJob, read_text};
 

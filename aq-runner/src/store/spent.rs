@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::durable::{not_opened, sync_dir};
-use super::error::{At, Result};
+use super::error::{Result, StoreIo};
 use super::queue_dir::QueueDir;
 use super::transition::HeldJob;
 

@@ -7,7 +7,7 @@ use aq_ledger::{RecordContent, RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
-use super::add::{AddContext, AddError, Added, Draft, add};
+use super::add::{AddContext, AddError, DraftResult, JobDraft, add};
 use super::queue_dir::QueueDir;
 
 /// A queue that goes with this value.
@@ -30,14 +30,14 @@ impl TestQueue {
     }
 
     /// Adds files by name and text.
-    pub(crate) fn add(&self, files: &[(&str, &str)]) -> Result<Vec<Added>, AddError> {
+    pub(crate) fn add(&self, files: &[(&str, &str)]) -> Result<Vec<DraftResult>, AddError> {
         let draft = |&(name, text): &(&str, &str)| {
-            Draft::new(format!("{name}.md"), id(name), text.to_owned())
+            JobDraft::new(format!("{name}.md"), id(name), text.to_owned())
         };
         self.add_drafts(&files.iter().map(draft).collect::<Vec<_>>())
     }
 
-    pub(crate) fn add_drafts(&self, drafts: &[Draft]) -> Result<Vec<Added>, AddError> {
+    pub(crate) fn add_drafts(&self, drafts: &[JobDraft]) -> Result<Vec<DraftResult>, AddError> {
         let base = self.base().to_owned();
         let context = AddContext::new(base, None, Timestamp::UNIX_EPOCH);
         add(&self.queue, drafts, &context).map(|report| report.added)

@@ -25,13 +25,13 @@
 
 use std::process::Stdio;
 
-use aq_ledger::steps::{Durability, JobStep, RecordCheck, Refusal, Step};
+use aq_ledger::steps::{Durability, JobStep, RecordCheck, StepRefusal, StepWrites};
 use aq_ledger::{JobRow, RecordContent, RecordKey, RecordProblem, RecordUpdate};
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
 use super::durable::sync_dir;
-use super::error::{At, Result, StoreError};
+use super::error::{Result, StoreError, StoreIo};
 use super::meta::{LockFailure, MetaFile};
 use super::queue_dir::QueueDir;
 use super::record_fault::record_fault;
@@ -151,7 +151,7 @@ impl HeldJob {
     ///
     /// # Errors
     /// As [`Self::step`], without those of writing.
-    pub fn decide<S: JobStep>(&self, step: &S, now: Timestamp) -> Result<Step> {
+    pub fn decide<S: JobStep>(&self, step: &S, now: Timestamp) -> Result<StepWrites> {
         if S::FROM.contains(&self.stage) {
             match S::CHECK {
                 RecordCheck::Sound => self.expect_sound()?,
@@ -166,7 +166,7 @@ impl HeldJob {
     ///
     /// # Errors
     /// As [`Self::step`].
-    pub fn apply(&mut self, step: &Step) -> Result<()> {
+    pub fn apply(&mut self, step: &StepWrites) -> Result<()> {
         self.file.append(&step.update())?;
         let Some(to) = step.stage() else {
             return if step.durability() == Durability::Synced { self.sync() } else { Ok(()) };
@@ -182,19 +182,21 @@ impl HeldJob {
         self.finish_step(to, step.durability())
     }
 
-    fn refused(&self, refusal: Refusal) -> StoreError {
+    fn refused(&self, refusal: StepRefusal) -> StoreError {
         let needs = match refusal {
-            Refusal::WrongStage { from, .. } => folders(from),
-            Refusal::Quarantined { .. } => "failed/ (a quarantined job needs --force)".to_owned(),
-            Refusal::LeaseGivenBack { .. } => {
+            StepRefusal::WrongStage { from, .. } => folders(from),
+            StepRefusal::Quarantined { .. } => {
+                "failed/ (a quarantined job needs --force)".to_owned()
+            }
+            StepRefusal::LeaseGivenBack { .. } => {
                 "review/ (a fleet job in testing/ has given its lock back)".to_owned()
             }
-            Refusal::Held { .. } => "inbox/, and not held".to_owned(),
-            Refusal::NoPullRequest { .. } => "testing/, with a pull request".to_owned(),
-            Refusal::LandingOpen { .. } => {
+            StepRefusal::Held { .. } => "inbox/, and not held".to_owned(),
+            StepRefusal::NoPullRequest { .. } => "testing/, with a pull request".to_owned(),
+            StepRefusal::LandingOpen { .. } => {
                 "testing/, and no merge that was cut short (`aq recover` finishes it)".to_owned()
             }
-            Refusal::NoDeadWorker { .. } => {
+            StepRefusal::NoDeadWorker { .. } => {
                 "building/, review/ or testing/, with a dead worker".to_owned()
             }
         };

@@ -3,9 +3,9 @@
 use std::fmt::Display;
 use std::path::Path;
 
-use aq_manifest::{JobSpec, KEYS, Origin, format_duration};
+use aq_manifest::{JobSpec, KEYS, ValueOrigin, format_duration};
 
-use super::job_file::{Invalid, understand};
+use super::job_file::{InvalidJobFile, understand};
 
 /// One key of a job file and what applies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,12 +17,12 @@ pub struct EffectiveValue {
     /// The value that applies, as a file would write it, about; empty: nothing.
     pub value: String,
     /// Where it comes from.
-    pub origin: Origin,
+    pub origin: ValueOrigin,
 }
 
 /// The values of a job's file and its profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Effective<'a> {
+pub struct EffectiveValues<'a> {
     /// Every key, in the order of the reference. Of `env` only the names: its values may be
     /// secrets.
     pub values: Vec<EffectiveValue>,
@@ -41,17 +41,17 @@ pub fn effective_values<'a>(
     profiles: &Path,
     name: &str,
     source: &'a str,
-) -> Result<Effective<'a>, Invalid> {
+) -> Result<EffectiveValues<'a>, InvalidJobFile> {
     let (manifest, profile, prompt, _) = understand(profiles, name, source, false)?;
     let spec = aq_manifest::resolve(&manifest, profile.as_ref());
-    let one = |key: &aq_manifest::Key| EffectiveValue {
+    let one = |key: &aq_manifest::ManifestKey| EffectiveValue {
         key: key.name,
         about: key.about,
         value: value(&spec, key.name).unwrap_or_default(),
-        origin: Origin::of(key.name, &manifest, profile.as_ref()),
+        origin: ValueOrigin::of(key.name, &manifest, profile.as_ref()),
     };
     let values = KEYS.iter().map(one).collect();
-    Ok(Effective { values, persona: spec.persona, prompt })
+    Ok(EffectiveValues { values, persona: spec.persona, prompt })
 }
 
 /// `None`: there is no such key.
@@ -96,7 +96,7 @@ fn value(spec: &JobSpec, key: &str) -> Option<String> {
     })
 }
 
-fn retry(retry: &aq_manifest::Retry) -> String {
+fn retry(retry: &aq_manifest::RetryPolicy) -> String {
     let (backoff, on) = (&retry.backoff, joined(&retry.on));
     let pause = format_duration(backoff.initial);
     let grows = if backoff.max > backoff.initial {
@@ -108,7 +108,7 @@ fn retry(retry: &aq_manifest::Retry) -> String {
     format!("{} {attempts}, pause {pause}{grows}, on {on}", retry.max)
 }
 
-fn budget(budget: &aq_manifest::Budget) -> String {
+fn budget(budget: &aq_manifest::JobBudget) -> String {
     let limits = [
         budget.usd.map(|usd| format!("usd: {usd}")),
         budget.tokens.map(|tokens| format!("tokens: {tokens}")),
@@ -144,17 +144,17 @@ mod tests {
         std::fs::write(dir.path().join("p.yaml"), profile).unwrap();
         let source =
             "---\nprofile: p\nbudget: {usd: 2.5, turns: 9}\nenv: {TOKEN: secret}\n---\nDo it.\n";
-        let Effective { values, persona, prompt } =
+        let EffectiveValues { values, persona, prompt } =
             effective_values(dir.path(), "a.md", source).unwrap();
         assert_eq!((prompt, persona.as_deref()), ("Do it.\n", Some("Be careful.")));
         let of = |key: &str| {
             let found = values.iter().find(|value| value.key == key).unwrap();
             (found.value.as_str(), found.origin)
         };
-        assert_eq!(of("priority"), ("low", Origin::Profile));
-        assert_eq!(of("budget"), ("usd: 2.5, turns: 9", Origin::Job));
-        assert_eq!(of("deps-mode"), ("hard", Origin::Default));
-        assert_eq!(of("env"), ("TOKEN", Origin::Job));
+        assert_eq!(of("priority"), ("low", ValueOrigin::Profile));
+        assert_eq!(of("budget"), ("usd: 2.5, turns: 9", ValueOrigin::Job));
+        assert_eq!(of("deps-mode"), ("hard", ValueOrigin::Default));
+        assert_eq!(of("env"), ("TOKEN", ValueOrigin::Job));
         assert!(of("retry").0.starts_with("3 attempts, pause 10s, on "), "{}", of("retry").0);
         let invalid = effective_values(dir.path(), "a.md", "---\nprofile: q\n---\n").unwrap_err();
         assert!(invalid.report.contains("a.md"), "{}", invalid.report);

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use aq_runner::checkpoint::{Collected, collect};
+use aq_runner::checkpoint::{CollectedFiles, collect};
 
 use crate::lab::write;
 
@@ -44,7 +44,7 @@ fn what_matches_is_copied_with_its_place_and_mode() {
     let kept =
         collect(&globs(&["target/app", "**/*.log", "*.html", "target/**/app.log"]), &from, &to);
     let bytes = ["target/app", "target/deep/app.log", "report.html"].map(str::len);
-    let expected = Collected { files: 3, bytes: bytes.iter().sum::<usize>() as u64 };
+    let expected = CollectedFiles { files: 3, bytes: bytes.iter().sum::<usize>() as u64 };
     assert_eq!(kept.unwrap(), expected);
     assert_eq!(tree(&to), ["report.html", "target/app", "target/deep/app.log"]);
     assert_eq!(to.join("target/app").metadata().unwrap().permissions().mode() & 0o777, 0o755);

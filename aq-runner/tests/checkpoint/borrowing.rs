@@ -5,11 +5,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use aq_runner::checkpoint::{Removed, Started, Wip};
+use aq_runner::checkpoint::{JobBranch, RemovalOutcome, StartedWork};
 
 use crate::lab::{Lab, left, start, write};
 
-fn commit(lab: &Lab, dir: &Path, file: &str, text: &str) -> String {
+pub(crate) fn commit(lab: &Lab, dir: &Path, file: &str, text: &str) -> String {
     write(&dir.join(file), text);
     lab.git(dir, &["add", "-A"]);
     lab.git(dir, &["commit", "-q", "-m", file]);
@@ -22,12 +22,12 @@ fn prune(lab: &Lab, repo: &Path) {
     lab.git(repo, &["gc", "-q", "--prune=now"]);
 }
 
-fn assert_whole(lab: &Lab, dir: &Path) {
+pub(crate) fn assert_whole(lab: &Lab, dir: &Path) {
     let (whole, said) = lab.try_git(dir, &["fsck", "--no-dangling"]);
     assert!(whole && !said.contains("missing"), "{said}");
 }
 
-fn told(started: &Started) -> String {
+fn told(started: &StartedWork) -> String {
     left(&started.wip.finish("fix: work").unwrap())
 }
 
@@ -44,7 +44,7 @@ fn work_is_whole_without_the_checkout() {
     write(&job.dir.join("later"), "staged, too");
     lab.git(&job.dir, &["add", "later"]);
     job.wip.finish("fix: two").unwrap();
-    assert_eq!(job.wip.remove().unwrap(), Removed::Checkout { branch: false });
+    assert_eq!(job.wip.remove().unwrap(), RemovalOutcome::Checkout { branch: false });
     prune(&lab, &repo);
     assert_whole(&lab, &repo);
     let files = lab.files(&repo, "aq/wip/fix");
@@ -330,7 +330,7 @@ fn what_is_on_no_branch_is_told() {
     let left = told(&job);
     assert!(left.contains("branch site: one commit is not"), "{left}");
     assert!(job.dir.join("a.txt").exists(), "the checkout is on the job's branch again");
-    let Removed::NotSaved { left_out } = job.wip.remove().unwrap() else { panic!() };
+    let RemovalOutcome::NotSaved { left_out } = job.wip.remove().unwrap() else { panic!() };
     assert_eq!(left_out[0].what, "branch site");
     lab.git(&job.dir, &["branch", "-q", "-D", "site"]);
 
@@ -343,112 +343,21 @@ fn what_is_on_no_branch_is_told() {
 }
 
 #[test]
-fn a_shallow_repository_lends_what_it_has() {
-    let (lab, deep) = Lab::with_repo();
-    commit(&lab, &deep, "second", "2");
-    commit(&lab, &deep, "third", "3");
-    let url = format!("file://{}", deep.display());
-    lab.git(lab.path(), &["clone", "-q", "--depth", "1", &url, "shallow"]);
-    let repo = lab.path().join("shallow");
-    let job = lab.start("fix", &repo);
-    assert_eq!(lab.git(&job.dir, &["log", "--format=%s"]), "third");
-    commit(&lab, &job.dir, "mine", "1");
-    job.wip.finish("fix: work").unwrap();
-    assert_whole(&lab, &repo);
-
-    lab.git(&repo, &["fetch", "-q", "--unshallow"]);
-    let again = lab.start("fix", &repo);
-    assert_eq!(lab.git(&again.dir, &["log", "--format=%s"]).lines().count(), 4);
-}
-
-#[test]
-fn a_partial_clone_fetches_what_it_lacks() {
-    let (lab, whole) = Lab::with_repo();
-    write(&whole.join("a.txt"), "changed\n");
-    commit(&lab, &whole, "more", "2");
-    lab.git(&whole, &["config", "uploadpack.allowFilter", "true"]);
-    lab.git(&whole, &["config", "uploadpack.allowAnySHA1InWant", "true"]);
-    let url = format!("file://{}", whole.display());
-    lab.git(lab.path(), &["clone", "-q", "--filter=blob:none", &url, "partial"]);
-    let repo = lab.path().join("partial");
-    let job = lab.start("fix", &repo);
-    assert_eq!(lab.show(&job.dir, "HEAD~1:a.txt"), "one");
-    commit(&lab, &job.dir, "mine", "1");
-    write(&job.dir.join("rest"), "2");
-    job.wip.finish("fix: work").unwrap();
-    assert_eq!(lab.show(&repo, "aq/wip/fix:rest"), "2");
-    assert_whole(&lab, &repo);
-}
-
-#[test]
-fn a_sparse_checkout_stays_sparse() {
-    let (lab, repo) = Lab::with_repo();
-    write(&repo.join("other/c.txt"), "three\n");
-    lab.git(&repo, &["add", "-A"]);
-    lab.git(&repo, &["commit", "-q", "-m", "more"]);
-    for kind in ["--cone", "--no-cone"] {
-        lab.git(&repo, &["sparse-checkout", "set", kind, "sub"]);
-        let name = format!("fix{kind}");
-        let job = lab.start(&name, &repo);
-        assert!(!job.dir.join("other").exists(), "{kind}");
-        assert_eq!(lab.status(&job.dir), "", "{kind}");
-        write(&job.dir.join("sub/new"), "1");
-        let saved = job.wip.finish("fix: work").unwrap();
-        assert_eq!(saved.hidden, [""; 0], "these are the user's own rules");
-        assert_eq!(job.wip.changes().unwrap().paths, ["sub/new"], "{kind}");
-        assert_eq!(lab.status(&job.dir), "", "{kind}");
-    }
-}
-
-#[test]
-fn a_repository_that_was_moved_is_followed() {
-    let (lab, repo) = Lab::with_repo();
-    let job = lab.start("fix", &repo);
-    commit(&lab, &job.dir, "mine", "1");
-    let moved = lab.path().join("moved");
-    fs::rename(&repo, &moved).unwrap();
-    let again = lab.start("fix", &moved);
-    assert!(!again.fresh);
-    assert_eq!(again.dir, job.dir);
-    assert_eq!(lab.status(&again.dir), "");
-    assert_eq!(lab.show(&moved, "aq/wip/fix:mine"), "1");
-    assert_whole(&lab, &again.dir);
-}
-
-#[test]
-fn odd_paths_lend_as_well() {
-    let lab = Lab::new();
-    for name in [" a \"quoted\" one", "a:colon", ".hidden", "#hash"] {
-        let repo = lab.repo(name);
-        let job = Wip::start(&lab.job("fix", &repo)).unwrap();
-        let job = job.unwrap_or_else(|| panic!("{name:?}"));
-        assert!(!job.dir.file_name().unwrap().to_str().unwrap().starts_with('.'), "{name:?}");
-        commit(&lab, &job.dir, "mine", "1");
-        write(&job.dir.join("rest"), "2");
-        job.wip.finish("fix: work").unwrap();
-        assert_eq!(lab.files(&repo, "aq/wip/fix"), ["a.txt", "mine", "rest", "sub/b.txt"]);
-        job.wip.remove().unwrap();
-        fs::remove_file(lab.path().join("queue/.state/wip/fix.base")).unwrap();
-    }
-    let refused = Wip::start(&lab.job("fix", &lab.repo("two\nlines"))).unwrap_err().to_string();
-    assert!(refused.contains("has a line break in its path"), "{refused}");
-}
-
-#[test]
 fn a_job_starts_from_its_target() {
-    use aq_runner::checkpoint::{CheckpointError, Job, Origin, Target};
+    use aq_runner::checkpoint::{CheckpointError, CheckpointJob, MergeTarget, WorkOrigin};
     let (lab, repo) = Lab::with_repo();
     let main = lab.rev(&repo, "main");
     lab.git(&repo, &["checkout", "-q", "-b", "topic"]);
     commit(&lab, &repo, "topic", "1");
-    let job = |name: &str, target| Job { target, ..lab.job(name, &repo) };
-    let noted = start(&job("noted", Target::Noted("refs/heads/main".into())));
+    let job = |name: &str, target| CheckpointJob { target, ..lab.job(name, &repo) };
+    let noted = start(&job("noted", MergeTarget::Noted("refs/heads/main".into())));
     assert_eq!(noted.wip.base().as_str(), main);
-    assert_eq!(noted.wip.origin().unwrap(), Some(Origin::Branch("refs/heads/main".into())));
+    assert_eq!(noted.wip.origin().unwrap(), Some(WorkOrigin::Branch("refs/heads/main".into())));
     assert!(!noted.dir.join("topic").exists());
-    let gone = start(&job("gone", Target::Noted("refs/heads/gone".into())));
+    let gone = start(&job("gone", MergeTarget::Noted("refs/heads/gone".into())));
     assert_eq!(gone.wip.base().as_str(), lab.rev(&repo, "topic"));
-    let error = Wip::start(&job("named", Target::Named("refs/heads/gone".into()))).unwrap_err();
+    let error =
+        JobBranch::start(&job("named", MergeTarget::Named("refs/heads/gone".into()))).unwrap_err();
     assert!(matches!(error, CheckpointError::NoSuchTarget { .. }), "{error}");
 }
 
@@ -466,7 +375,7 @@ fn worktrees_of_sub_agents_are_looked_at() {
     assert!(told.contains("agent-2: a repository inside has changes that are not committed (x)"));
     assert!(told.contains("branch agent-1: one commit is not on the job's branch"), "{told}");
     assert_eq!(lab.git(&repo, &["ls-tree", "-r", "aq/wip/fix", "sub/agent-1"]), "");
-    assert!(matches!(job.wip.remove().unwrap(), Removed::NotSaved { .. }));
+    assert!(matches!(job.wip.remove().unwrap(), RemovalOutcome::NotSaved { .. }));
 }
 
 #[test]

@@ -4,18 +4,20 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use aq_runner::checkpoint::{CheckpointError, Isolation, Job, StartPoint, Target, Wip};
+use aq_runner::checkpoint::{
+    CheckpointError, CheckpointJob, JobBranch, MergeTarget, StartPoint, WorkIsolation,
+};
 
 use crate::lab::{Lab, start, write};
 
 /// A job that builds on others.
-fn child(lab: &Lab, name: &str, cwd: &Path, deps: &[&Job]) -> Job {
+fn child(lab: &Lab, name: &str, cwd: &Path, deps: &[&CheckpointJob]) -> CheckpointJob {
     let deps = deps.iter().map(|&dep| dep.clone()).collect();
-    Job { start: StartPoint::Deps(deps), ..lab.job(name, cwd) }
+    CheckpointJob { start: StartPoint::Deps(deps), ..lab.job(name, cwd) }
 }
 
 /// Runs a job that writes a file.
-fn run(job: &Job, file: &str, text: &str) -> Wip {
+fn run(job: &CheckpointJob, file: &str, text: &str) -> JobBranch {
     let started = start(job);
     write(&started.dir.join(file), text);
     started.wip.finish("work").unwrap();
@@ -29,11 +31,11 @@ fn commit(lab: &Lab, repo: &Path, file: &str, text: &str) {
 }
 
 /// The names of the deps in a job's base.
-fn deps(wip: &Wip) -> Vec<&str> {
+fn deps(wip: &JobBranch) -> Vec<&str> {
     wip.ground().deps.iter().map(|dep| dep.job.as_str()).collect()
 }
 
-fn changed(wip: &Wip) -> Vec<String> {
+fn changed(wip: &JobBranch) -> Vec<String> {
     wip.changes().unwrap().paths
 }
 
@@ -64,7 +66,7 @@ fn several_deps_are_merged_with_the_target() {
     commit(&lab, &repo, "late", "main's");
     let job = child(&lab, "both", &repo, &[&one, &two]);
     let wip = run(&job, "f3", "3");
-    let known = Wip::open(&job).unwrap().unwrap();
+    let known = JobBranch::open(&job).unwrap().unwrap();
     assert_eq!(known.ground(), wip.ground());
     assert_eq!(deps(&wip), ["one", "two"]);
     assert_eq!(wip.ground().target.as_str(), lab.rev(&repo, "main"));
@@ -103,7 +105,7 @@ fn work_in_the_target_stays_out() {
         lab.git(&repo, &["commit", "-q", "-m", name]);
     }
     commit(&lab, &repo, "edited", "2\n");
-    let all: Vec<&Job> = jobs.iter().collect();
+    let all: Vec<&CheckpointJob> = jobs.iter().collect();
     let wip = run(&child(&lab, "next", &repo, &all), "new", "3");
     assert_eq!(deps(&wip), [""; 0]);
     assert_eq!(wip.base().as_str(), lab.rev(&repo, "main"));
@@ -130,7 +132,7 @@ fn lost_directories_keep_their_repository() {
     let (lab, repo) = Lab::with_repo();
     let dep = lab.job("dep", &repo.join("sub"));
     run(&dep, "f1", "1");
-    let moved = Job { cwd: lab.path().join("gone"), ..dep };
+    let moved = CheckpointJob { cwd: lab.path().join("gone"), ..dep };
     let wip = run(&child(&lab, "next", &repo, &[&moved]), "f2", "2");
     assert_eq!(deps(&wip), ["dep"]);
 }
@@ -148,9 +150,9 @@ fn conflicts_make_nothing() {
     };
     let refs = lab.git(&repo, &["for-each-ref"]);
     let expected = ("two".to_owned(), vec!["a.txt".to_owned()]);
-    assert_eq!(found(Wip::start(&job).unwrap_err()), expected);
+    assert_eq!(found(JobBranch::start(&job).unwrap_err()), expected);
     assert_eq!(lab.git(&repo, &["for-each-ref"]), refs);
-    assert!(!job.base_file.exists() && Wip::open(&job).unwrap().is_none());
+    assert!(!job.base_file.exists() && JobBranch::open(&job).unwrap().is_none());
     // Somebody brings them together.
     lab.git(&repo, &["merge", "-q", "aq/wip/one"]);
     lab.try_git(&repo, &["merge", "-q", "aq/wip/two"]);
@@ -165,7 +167,7 @@ fn targets_conflict_with_deps() {
     let dep = lab.job("dep", &repo);
     run(&dep, "a.txt", "1\n");
     commit(&lab, &repo, "a.txt", "2\n");
-    let refused = Wip::start(&child(&lab, "next", &repo, &[&dep])).unwrap_err();
+    let refused = JobBranch::start(&child(&lab, "next", &repo, &[&dep])).unwrap_err();
     let words = "the work of dep does not go with the target and the deps before it: \"a.txt\"";
     assert_eq!(refused.to_string(), words);
 }
@@ -189,7 +191,7 @@ fn named_bases_are_started_from() {
     commit(&lab, &repo, "late", "1");
     let dep = lab.job("dep", &repo);
     run(&dep, "f1", "1");
-    let named = |base: &str| Job {
+    let named = |base: &str| CheckpointJob {
         start: StartPoint::Revision(base.to_owned()),
         ..lab.job(&format!("from{}", base.len()), &repo)
     };
@@ -201,7 +203,7 @@ fn named_bases_are_started_from() {
     assert_eq!(lab.files(&repo, "aq/wip/from2"), ["a.txt", "f2", "sub/b.txt"]);
     assert_eq!(changed(&run(&named("aq/wip/dep"), "f3", "3")), ["f3"]);
     for base in ["nowhere", "--all"] {
-        let refused = Wip::start(&named(base)).unwrap_err().to_string();
+        let refused = JobBranch::start(&named(base)).unwrap_err().to_string();
         assert!(
             refused.starts_with(&format!(
                 "there is no branch, tag or commit {base:?} to start aq/wip/"
@@ -217,8 +219,9 @@ fn checkouts_in_place_start_on_deps() {
     let dep = lab.job("dep", &repo);
     run(&dep, "f1", "1");
     let head = lab.rev(&repo, "main");
-    let job = Job { isolation: Isolation::InPlace, ..child(&lab, "next", &repo, &[&dep]) };
-    let job = Job { target: Target::Named("refs/heads/main".to_owned()), ..job };
+    let job =
+        CheckpointJob { isolation: WorkIsolation::InPlace, ..child(&lab, "next", &repo, &[&dep]) };
+    let job = CheckpointJob { target: MergeTarget::Named("refs/heads/main".to_owned()), ..job };
     let started = start(&job);
     assert!(repo.join("f1").exists());
     write(&repo.join("f2"), "2");
@@ -244,7 +247,7 @@ fn dying_git(lab: &Lab, at: usize) {
 }
 
 /// Two deps and a target that went on, and a job that builds on them.
-fn merging() -> (Lab, PathBuf, Job) {
+fn merging() -> (Lab, PathBuf, CheckpointJob) {
     let (lab, repo) = Lab::with_repo();
     let (one, two) = (lab.job("one", &repo), lab.job("two", &repo));
     run(&one, "f1", "1");
@@ -254,7 +257,7 @@ fn merging() -> (Lab, PathBuf, Job) {
     (lab, repo, job)
 }
 
-fn assert_starts(lab: &Lab, repo: &Path, job: &Job, what: &str) {
+fn assert_starts(lab: &Lab, repo: &Path, job: &CheckpointJob, what: &str) {
     let wip = run(job, "f3", "3");
     assert_eq!(deps(&wip), ["one", "two"], "{what}");
     assert_eq!(changed(&wip), ["f3"], "{what}");
@@ -268,7 +271,7 @@ fn kills_between_runs_of_git_lose_nothing() {
     loop {
         let (lab, repo, job) = merging();
         dying_git(&lab, at);
-        let started = Wip::start(&job).is_ok();
+        let started = JobBranch::start(&job).is_ok();
         fs::remove_file(lab.path().join("bin/git")).unwrap();
         assert_starts(&lab, &repo, &job, &format!("run {at}"));
         if started {

@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::PathBuf;
 
-use aq_runner::checkpoint::{Handover, Isolation, Job, OwnPlace, Pushed, Started, Wip, take_up};
+use aq_runner::checkpoint::{
+    CheckpointJob, ForeignWork, JobBranch, OwnPlace, PushOutcome, StartedWork, WorkIsolation,
+    take_up,
+};
 
 use crate::lab::{Lab, write};
 
@@ -11,8 +14,8 @@ use crate::lab::{Lab, write};
 struct Hosts {
     lab: Lab,
     hub: PathBuf,
-    first: Started,
-    second: Job,
+    first: StartedWork,
+    second: CheckpointJob,
 }
 
 fn hosts() -> Hosts {
@@ -23,8 +26,8 @@ fn hosts() -> Hosts {
     lab.git(lab.path(), &["clone", "-q", "hub.git", "clone"]);
     let first = lab.start("fix", &repo);
     let queue = lab.path().join("second");
-    let second = Job {
-        isolation: Isolation::Own(OwnPlace {
+    let second = CheckpointJob {
+        isolation: WorkIsolation::Own(OwnPlace {
             dir: queue.join("work/fix"),
             control: queue.join("checkouts/fix"),
             linked: queue.join("worktrees/fix"),
@@ -45,18 +48,18 @@ impl Hosts {
         self.lab.rev(&self.hub, "aq/wip/fix")
     }
 
-    fn push(&self, wip: &Wip, overwrite: bool) -> Pushed {
+    fn push(&self, wip: &JobBranch, overwrite: bool) -> PushOutcome {
         let tip = wip.tip().unwrap().unwrap();
         wip.push(self.remote(), "aq/wip/fix", &tip, overwrite).unwrap()
     }
 
-    fn handover(&self) -> Handover {
-        Handover { branch: "aq/wip/fix".into(), commit: self.pushed() }
+    fn handover(&self) -> ForeignWork {
+        ForeignWork { branch: "aq/wip/fix".into(), commit: self.pushed() }
     }
 
-    fn take_up(&self) -> Started {
+    fn take_up(&self) -> StartedWork {
         take_up(&self.second, self.remote(), &self.handover()).unwrap().unwrap();
-        Wip::start(&self.second).unwrap().unwrap()
+        JobBranch::start(&self.second).unwrap().unwrap()
     }
 }
 
@@ -65,15 +68,15 @@ fn the_next_host_goes_on_from_what_was_pushed() {
     let hosts = hosts();
     write(&hosts.first.dir.join("new.txt"), "half done\n");
     hosts.first.wip.checkpoint("attempt 1").unwrap();
-    assert_eq!(hosts.push(&hosts.first.wip, false), Pushed::Done);
-    assert_eq!(hosts.push(&hosts.first.wip, false), Pushed::Unchanged);
+    assert_eq!(hosts.push(&hosts.first.wip, false), PushOutcome::Done);
+    assert_eq!(hosts.push(&hosts.first.wip, false), PushOutcome::Unchanged);
     let second = hosts.take_up();
     assert_eq!(fs::read_to_string(second.dir.join("new.txt")).unwrap(), "half done\n");
     assert_eq!(second.wip.base(), hosts.first.wip.base(), "the diff shows the whole work");
     assert_eq!(second.wip.changes().unwrap().paths, ["new.txt"]);
     write(&second.dir.join("new.txt"), "done\n");
     second.wip.checkpoint("attempt 2").unwrap();
-    assert_eq!(hosts.push(&second.wip, false), Pushed::Done);
+    assert_eq!(hosts.push(&second.wip, false), PushOutcome::Done);
 }
 
 #[test]
@@ -88,11 +91,17 @@ fn snapshot_has_uncommitted_work() {
     assert_eq!(hosts.lab.git(dir, &["status", "--porcelain=v2", "--branch"]), before);
     assert_eq!(hosts.first.wip.tip().unwrap().as_ref(), Some(hosts.first.wip.base()));
     let remote = hosts.remote();
-    assert_eq!(hosts.first.wip.push(remote, "aq/wip/fix", &snapshot, false).unwrap(), Pushed::Done);
+    assert_eq!(
+        hosts.first.wip.push(remote, "aq/wip/fix", &snapshot, false).unwrap(),
+        PushOutcome::Done
+    );
     // The next one is no descendant of it, and takes its place all the same.
     write(&dir.join("loose.txt"), "more\n");
     let later = hosts.first.wip.snapshot("on the way").unwrap().unwrap();
-    assert_eq!(hosts.first.wip.push(remote, "aq/wip/fix", &later, false).unwrap(), Pushed::Done);
+    assert_eq!(
+        hosts.first.wip.push(remote, "aq/wip/fix", &later, false).unwrap(),
+        PushOutcome::Done
+    );
     let second = hosts.take_up();
     assert_eq!(fs::read_to_string(second.dir.join("loose.txt")).unwrap(), "more\n");
     assert_eq!(fs::read_to_string(second.dir.join("staged.txt")).unwrap(), "staged\n");
@@ -116,7 +125,7 @@ fn losing_host_undoes_nothing() {
     write(&hosts.first.dir.join("a.txt"), "first, too late\n");
     hosts.first.wip.checkpoint("first").unwrap();
     let kept = hosts.pushed();
-    assert_eq!(hosts.push(&hosts.first.wip, false), Pushed::Overtaken);
+    assert_eq!(hosts.push(&hosts.first.wip, false), PushOutcome::Overtaken);
     assert_eq!(hosts.pushed(), kept);
 }
 
@@ -130,8 +139,8 @@ fn holder_overrides_the_losing_host() {
     hosts.push(&hosts.first.wip, false);
     write(&second.dir.join("b.txt"), "second\n");
     second.wip.checkpoint("second").unwrap();
-    assert_eq!(hosts.push(&second.wip, false), Pushed::Overtaken);
-    assert_eq!(hosts.push(&second.wip, true), Pushed::Done);
+    assert_eq!(hosts.push(&second.wip, false), PushOutcome::Overtaken);
+    assert_eq!(hosts.push(&second.wip, true), PushOutcome::Done);
     assert_eq!(hosts.pushed(), second.wip.tip().unwrap().unwrap().as_str());
 }
 
@@ -159,11 +168,11 @@ fn what_another_host_says_is_checked() {
         ("aq/wip/fix", "--all"),
         ("aq/wip/fix", "HEAD"),
     ] {
-        let handover = Handover { branch: branch.into(), commit: commit.into() };
+        let handover = ForeignWork { branch: branch.into(), commit: commit.into() };
         let error = take_up(&hosts.second, hosts.remote(), &handover).unwrap_err().to_string();
         assert!(error.starts_with("the host that had the job says"), "{error}");
     }
-    let gone = Handover { branch: "aq/wip/other".into(), commit };
+    let gone = ForeignWork { branch: "aq/wip/other".into(), commit };
     assert!(take_up(&hosts.second, hosts.remote(), &gone).is_err());
     assert!(!hosts.second.base_file.exists(), "the job starts afresh");
 }

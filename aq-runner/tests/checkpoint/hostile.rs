@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use aq_runner::checkpoint::Wip;
+use aq_runner::checkpoint::JobBranch;
 
 use crate::lab::{Lab, start, write};
 
@@ -111,7 +111,7 @@ fn odd_settings_change_no_result() {
     assert_eq!(lab.rev(&repo, "main"), lab.rev(&repo, "aq/wip/fix"));
 
     write(&repo.join("untracked"), "1");
-    assert!(Wip::start(&lab.in_place("other", &repo)).is_err(), "a hidden file is dirt too");
+    assert!(JobBranch::start(&lab.in_place("other", &repo)).is_err(), "a hidden file is dirt too");
 }
 
 #[test]

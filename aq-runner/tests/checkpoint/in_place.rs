@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use aq_runner::checkpoint::{CheckpointError, Job, Wip, branch_at};
+use aq_runner::checkpoint::{CheckpointError, CheckpointJob, JobBranch, branch_at};
 
 use crate::lab::{Lab, start, write};
 
 /// A repository and a job that works in its checkout.
-fn lab() -> (Lab, std::path::PathBuf, Job) {
+fn lab() -> (Lab, std::path::PathBuf, CheckpointJob) {
     let (lab, repo) = Lab::with_repo();
     let job = lab.in_place("fix", &repo);
     (lab, repo, job)
@@ -21,7 +21,7 @@ fn head(lab: &Lab, repo: &std::path::Path) -> String {
 fn the_checkout_is_borrowed_and_given_back() {
     let (lab, repo, job) = lab();
     let before = lab.user_side(&repo);
-    let started = start(&Job { cwd: repo.join("sub"), ..job });
+    let started = start(&CheckpointJob { cwd: repo.join("sub"), ..job });
     assert_eq!(started.dir, repo.join("sub"));
     assert!(!started.fresh);
     assert_eq!(head(&lab, &repo), "refs/heads/aq/wip/fix");
@@ -38,7 +38,7 @@ fn a_dirty_checkout_is_refused_and_untouched() {
     for (file, text) in [("a.txt", "changed\n"), ("untracked", "1")] {
         write(&repo.join(file), text);
         let before = lab.user_side(&repo);
-        let error = Wip::start(&job).unwrap_err();
+        let error = JobBranch::start(&job).unwrap_err();
         assert!(matches!(&error, CheckpointError::Dirty { paths, .. } if paths == &[file]));
         assert_eq!(lab.user_side(&repo), before);
         assert!(!job.base_file.exists());
@@ -54,7 +54,7 @@ fn a_dirty_checkout_is_refused_and_untouched() {
 fn a_checkout_in_the_middle_of_something_is_refused() {
     let (lab, repo, job) = lab();
     lab.git(&repo, &["bisect", "start"]);
-    let error = Wip::start(&job).unwrap_err();
+    let error = JobBranch::start(&job).unwrap_err();
     assert!(matches!(error, CheckpointError::Unfinished { what: "BISECT_LOG", .. }), "{error}");
 }
 
@@ -62,7 +62,8 @@ fn a_checkout_in_the_middle_of_something_is_refused() {
 fn inner_queue_is_no_work() {
     let (lab, repo, job) = lab();
     let queue = repo.join(".aq");
-    let job = Job { base_file: queue.join(".state/wip/fix.base"), queue: queue.clone(), ..job };
+    let job =
+        CheckpointJob { base_file: queue.join(".state/wip/fix.base"), queue: queue.clone(), ..job };
     write(&queue.join("building/fix.md"), "a prompt\n");
     let started = start(&job);
     write(&queue.join("logs/fix.log"), "log\n");
@@ -77,7 +78,7 @@ fn inner_queue_is_no_work() {
 fn the_branch_of_another_job_is_left_alone() {
     let (lab, repo, job) = lab();
     lab.git(&repo, &["checkout", "-q", "-b", "aq/wip/other"]);
-    let error = Wip::start(&job).unwrap_err();
+    let error = JobBranch::start(&job).unwrap_err();
     assert!(matches!(error, CheckpointError::OtherJob { .. }), "{error}");
 }
 
@@ -131,7 +132,7 @@ fn recovery_saves_and_gives_back() {
     lab.git(&repo, &["checkout", "-q", "-b", "agents"]);
     write(&repo.join(".git/index.lock"), "");
 
-    let wip = Wip::open(&job).unwrap().unwrap();
+    let wip = JobBranch::open(&job).unwrap().unwrap();
     assert!(wip.finish("recovered").unwrap().commit.is_some());
     lab.git(&repo, &["branch", "-q", "-D", "agents"]);
     assert_eq!(lab.user_side(&repo), before);
@@ -154,7 +155,7 @@ fn users_later_changes_are_his() {
         let before = lab.user_side(&repo);
         assert_eq!(started.wip.checkpoint("recovered").unwrap().commit, None);
         assert_eq!(started.wip.finish("recovered").unwrap().commit, None);
-        assert!(matches!(Wip::start(&job), Err(CheckpointError::Dirty { .. })));
+        assert!(matches!(JobBranch::start(&job), Err(CheckpointError::Dirty { .. })));
         assert_eq!(lab.user_side(&repo), before);
         assert_eq!(lab.rev(&repo, "aq/wip/fix"), tip);
     }
@@ -167,7 +168,7 @@ fn a_kill_around_the_checkout_is_made_good() {
     let before = lab.user_side(&repo);
     drop(start(&job));
     fs::remove_file(job.base_file.with_extension("back")).unwrap();
-    let wip = Wip::open(&job).unwrap().unwrap();
+    let wip = JobBranch::open(&job).unwrap().unwrap();
     wip.finish("recovered").unwrap();
     assert_eq!(lab.user_side(&repo), before);
 
@@ -184,8 +185,12 @@ fn in_place_jobs_of_all_queues_take_turns() {
     let (lab, repo, job) = lab();
     let queue = lab.path().join("other");
     let base_file = queue.join(".state/wip/late.base");
-    let other = Job { queue: queue.clone(), base_file, ..lab.in_place("late", &repo.join("sub")) };
-    let refused = |job: &Job| match Wip::start(job).unwrap_err() {
+    let other = CheckpointJob {
+        queue: queue.clone(),
+        base_file,
+        ..lab.in_place("late", &repo.join("sub"))
+    };
+    let refused = |job: &CheckpointJob| match JobBranch::start(job).unwrap_err() {
         CheckpointError::NotItsTurn { job, queue, is_at_work, .. } => (job, queue, is_at_work),
         e => panic!("{e}"),
     };
@@ -197,7 +202,7 @@ fn in_place_jobs_of_all_queues_take_turns() {
     // Killed: what it has left is its own until recovery has handed it over.
     drop(started);
     assert_eq!(refused(&other), ("fix".to_owned(), job.queue.clone(), false));
-    Wip::open(&job).unwrap().unwrap().finish("recovered").unwrap();
+    JobBranch::open(&job).unwrap().unwrap().finish("recovered").unwrap();
     let late = start(&other);
     write(&repo.join("late"), "1");
     assert_eq!(refused(&job), ("late".to_owned(), queue, true));

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use aq_runner::checkpoint::{
-    GitWatch, Isolation, Job, OwnPlace, Saved, StartPoint, Started, Target, Wip, left_out_words,
+    CheckpointJob, CheckpointResult, GitWatch, JobBranch, MergeTarget, OwnPlace, StartPoint,
+    StartedWork, WorkIsolation, left_out_words,
 };
 use tempfile::TempDir;
 
@@ -99,13 +100,13 @@ impl Lab {
     }
 
     /// A job with a checkout of its own.
-    pub(crate) fn job(&self, name: &str, cwd: &Path) -> Job {
+    pub(crate) fn job(&self, name: &str, cwd: &Path) -> CheckpointJob {
         let queue = self.root.join("queue");
-        Job {
+        CheckpointJob {
             name: name.to_owned(),
             cwd: cwd.to_owned(),
-            isolation: Isolation::Own(self.place(name)),
-            target: Target::Head,
+            isolation: WorkIsolation::Own(self.place(name)),
+            target: MergeTarget::Head,
             start: StartPoint::default(),
             base_file: queue.join(".state/wip").join(format!("{name}.base")),
             queue,
@@ -115,7 +116,7 @@ impl Lab {
     }
 
     /// A job with the linked worktree that version 0.1 has made for it.
-    pub(crate) fn linked(&self, name: &str, repo: &Path) -> Job {
+    pub(crate) fn linked(&self, name: &str, repo: &Path) -> CheckpointJob {
         let job = self.job(name, repo);
         let place = self.place(name);
         let base = self.rev(repo, "HEAD");
@@ -128,11 +129,11 @@ impl Lab {
         job
     }
 
-    pub(crate) fn in_place(&self, name: &str, cwd: &Path) -> Job {
-        Job { isolation: Isolation::InPlace, ..self.job(name, cwd) }
+    pub(crate) fn in_place(&self, name: &str, cwd: &Path) -> CheckpointJob {
+        CheckpointJob { isolation: WorkIsolation::InPlace, ..self.job(name, cwd) }
     }
 
-    pub(crate) fn start(&self, name: &str, cwd: &Path) -> Started {
+    pub(crate) fn start(&self, name: &str, cwd: &Path) -> StartedWork {
         start(&self.job(name, cwd))
     }
 
@@ -170,12 +171,12 @@ impl Lab {
 }
 
 /// The work that a checkpoint has left out, in words.
-pub(crate) fn left(saved: &Saved) -> String {
+pub(crate) fn left(saved: &CheckpointResult) -> String {
     left_out_words(&saved.left_out).unwrap_or_default()
 }
 
-pub(crate) fn start(job: &Job) -> Started {
-    Wip::start(job).unwrap().expect("it is in a repository")
+pub(crate) fn start(job: &CheckpointJob) -> StartedWork {
+    JobBranch::start(job).unwrap().expect("it is in a repository")
 }
 
 pub(crate) fn write(path: &Path, text: &str) {

@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use aq_runner::checkpoint::{CheckpointError, Landing, Wip};
+use aq_runner::checkpoint::{CheckpointError, JobBranch, LandingPlan};
 
 use crate::lab::{Lab, write};
 
 /// A job that has changed `a.txt`, added `new/file` and deleted `sub/b.txt`, on a target that went
 /// on.
-fn done() -> (Lab, PathBuf, Wip) {
+fn done() -> (Lab, PathBuf, JobBranch) {
     let (lab, repo) = Lab::with_repo();
     for name in ["other", "mine"] {
         write(&repo.join(name), "first\n");
@@ -35,7 +35,7 @@ fn stopped() -> CheckpointError {
 }
 
 /// Prepares a merge and moves the branch alone, as one that is killed then.
-fn move_branch_alone(lab: &Lab, repo: &Path, wip: &Wip) -> Landing {
+fn move_branch_alone(lab: &Lab, repo: &Path, wip: &JobBranch) -> LandingPlan {
     let landing = wip.prepare_merge("aq: fix", &[]).unwrap().landing().clone();
     lab.git(repo, &["update-ref", &landing.target, landing.commit.as_str()]);
     landing

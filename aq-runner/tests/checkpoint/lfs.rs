@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use aq_runner::checkpoint::{
-    CheckpointError, Handover, Isolation, Job, OwnPlace, Pushed, Started, Wip, set_aside, take_up,
+    CheckpointError, CheckpointJob, ForeignWork, JobBranch, OwnPlace, PushOutcome, StartedWork,
+    WorkIsolation, set_aside, take_up,
 };
 
 use crate::lab::{Lab, left, start, write};
@@ -64,7 +65,7 @@ impl Large {
     }
 
     /// The agent's commits of two contents of one file.
-    fn commit_two(&self, job: &Started) {
+    fn commit_two(&self, job: &StartedWork) {
         for content in ["first content\n", "second content\n"] {
             write(&job.dir.join("new.bin"), content);
             self.lab.git(&job.dir, &["add", "-A"]);
@@ -72,19 +73,19 @@ impl Large {
         }
     }
 
-    fn push(&self, wip: &Wip) -> Result<Pushed, CheckpointError> {
+    fn push(&self, wip: &JobBranch) -> Result<PushOutcome, CheckpointError> {
         let tip = wip.tip().unwrap().unwrap();
         wip.push(self.hub.to_str().unwrap(), "aq/wip/fix", &tip, false)
     }
 
     /// The same job on another host, whose usual remote has none of its contents.
-    fn second(&self) -> Job {
+    fn second(&self) -> CheckpointJob {
         let clone = self.lab.path().join("clone");
         self.lab.git(self.lab.path(), &["clone", "-q", "hub.git", "clone"]);
         self.lab.git(&clone, &["remote", "set-url", "origin", "/nowhere.git"]);
         let queue = self.lab.path().join("second");
-        Job {
-            isolation: Isolation::Own(OwnPlace {
+        CheckpointJob {
+            isolation: WorkIsolation::Own(OwnPlace {
                 dir: queue.join("work/fix"),
                 control: queue.join("checkouts/fix"),
                 linked: queue.join("worktrees/fix"),
@@ -95,9 +96,9 @@ impl Large {
         }
     }
 
-    fn take_up(&self, job: &Job) {
+    fn take_up(&self, job: &CheckpointJob) {
         let commit = self.lab.rev(&self.hub, "aq/wip/fix");
-        let handover = Handover { branch: "aq/wip/fix".into(), commit };
+        let handover = ForeignWork { branch: "aq/wip/fix".into(), commit };
         take_up(job, self.hub.to_str().unwrap(), &handover).unwrap().unwrap();
     }
 
@@ -202,7 +203,7 @@ fn contents_are_pushed_before_the_branch() {
     write(&job.dir.join(".lfsconfig"), "[lfs]\nurl = https://nowhere.invalid/y\n");
     large.commit_two(&job);
     job.wip.checkpoint("attempt 1").unwrap();
-    assert_eq!(large.push(&job.wip).unwrap(), Pushed::Done);
+    assert_eq!(large.push(&job.wip).unwrap(), PushOutcome::Done);
     assert!(large.has_two(&large.hub.join("lfs")));
     let second = large.second();
     large.take_up(&second);
@@ -210,7 +211,7 @@ fn contents_are_pushed_before_the_branch() {
     assert_eq!(fs::read_to_string(second.dir.join("new.bin")).unwrap(), "second content\n");
     write(&second.dir.join("new.bin"), "third content\n");
     second.wip.checkpoint("attempt 2").unwrap();
-    assert_eq!(large.push(&second.wip).unwrap(), Pushed::Done);
+    assert_eq!(large.push(&second.wip).unwrap(), PushOutcome::Done);
     large.lab.git(&large.repo, &["fetch", "-q", "origin", "aq/wip/fix"]);
     assert!(large.has_content(&large.hub.join("lfs"), "FETCH_HEAD:new.bin"));
 }
@@ -223,7 +224,7 @@ fn snapshots_are_pushed_with_their_contents() {
     write(&job.dir.join("new.bin"), "not committed\n");
     let snapshot = job.wip.snapshot("on the way").unwrap().unwrap();
     let pushed = job.wip.push(large.hub.to_str().unwrap(), "aq/wip/fix", &snapshot, false);
-    assert_eq!(pushed.unwrap(), Pushed::Done);
+    assert_eq!(pushed.unwrap(), PushOutcome::Done);
     let store = large.hub.join("lfs");
     for at in [format!("{snapshot}:new.bin"), format!("{snapshot}~2:new.bin")] {
         assert!(large.has_content(&store, &at), "{at}");
@@ -242,11 +243,11 @@ fn without_git_lfs_nothing_is_pushed() {
     symlink(git.trim(), bare.join("git")).unwrap();
     let mut known = large.lab.job("fix", &large.repo);
     known.marks.push(("PATH".into(), bare.into()));
-    let wip = Wip::open(&known).unwrap().unwrap();
+    let wip = JobBranch::open(&known).unwrap().unwrap();
     let error = large.push(&wip).unwrap_err().to_string();
     assert!(error.contains("git-lfs is not there to upload them; install it"), "{error}");
     assert!(!large.lab.try_git(&large.hub, &["rev-parse", "--verify", "-q", "aq/wip/fix"]).0);
-    assert_eq!(large.push(&job.wip).unwrap(), Pushed::Done);
+    assert_eq!(large.push(&job.wip).unwrap(), PushOutcome::Done);
 }
 
 #[test]
@@ -262,7 +263,7 @@ fn failed_uploads_keep_the_branch_back() {
     assert!(error.to_string().starts_with("`git lfs` failed"), "{error}");
     assert!(!large.lab.try_git(&large.hub, &["rev-parse", "--verify", "-q", "aq/wip/fix"]).0);
     fs::remove_file(large.hub.join("lfs")).unwrap();
-    assert_eq!(large.push(&job.wip).unwrap(), Pushed::Done);
+    assert_eq!(large.push(&job.wip).unwrap(), PushOutcome::Done);
     assert!(large.has_two(&large.hub.join("lfs")));
 }
 
@@ -276,7 +277,7 @@ fn pointers_to_nowhere_are_not_pushed() {
     let job = large.lab.start("fix", &large.repo);
     write(&job.dir.join("example.txt"), &pointer);
     job.wip.checkpoint("attempt 1").unwrap();
-    assert_eq!(large.push(&job.wip).unwrap(), Pushed::Done, "a text like another");
+    assert_eq!(large.push(&job.wip).unwrap(), PushOutcome::Done, "a text like another");
     write(&job.dir.join("false.bin"), &pointer.replace("size 7", "size 8"));
     job.wip.checkpoint("attempt 2").unwrap();
     let error = large.push(&job.wip).unwrap_err().to_string();
@@ -304,7 +305,7 @@ fn contents_of_older_commits_need_not_be_here() {
     lab.git(&job.dir, &["update-index", "--add", "--cacheinfo", &entry]);
     lab.git(&job.dir, &["commit", "-q", "-m", "again"]);
     job.wip.checkpoint("attempt 1").unwrap();
-    assert_eq!(large.push(&job.wip).unwrap(), Pushed::Done);
+    assert_eq!(large.push(&job.wip).unwrap(), PushOutcome::Done);
 }
 
 #[test]
@@ -317,7 +318,7 @@ fn work_that_cannot_be_checked_out_is_set_aside() {
     lab.git(&large.repo, &["push", "-q", "--no-verify", "origin", "aq/wip/fix"]);
     let second = large.second();
     large.take_up(&second);
-    let error = Wip::start(&second).unwrap_err();
+    let error = JobBranch::start(&second).unwrap_err();
     assert!(error.is_failed_checkout(), "{error}");
     let kept = set_aside(&second).unwrap().unwrap();
     let clone = &second.cwd;
@@ -332,7 +333,7 @@ fn work_that_cannot_be_checked_out_is_set_aside() {
     // From now on the work of this host is what the next one is to have.
     write(&afresh.dir.join("mine.txt"), "mine\n");
     afresh.wip.checkpoint("attempt 2").unwrap();
-    assert_eq!(large.push(&afresh.wip).unwrap(), Pushed::Done);
+    assert_eq!(large.push(&afresh.wip).unwrap(), PushOutcome::Done);
 }
 
 #[test]
@@ -348,7 +349,7 @@ fn pruning_takes_only_what_was_uploaded() {
     large.lab.git(&large.repo, &["lfs", "prune"]);
     assert!(large.has_two(&store), "nothing was pushed");
     let tip = job.wip.tip().unwrap().unwrap();
-    assert_eq!(job.wip.push("origin", "aq/wip/fix", &tip, false).unwrap(), Pushed::Done);
+    assert_eq!(job.wip.push("origin", "aq/wip/fix", &tip, false).unwrap(), PushOutcome::Done);
     large.lab.git(&large.repo, &["lfs", "prune"]);
     assert!(!large.has_two(&store) && large.has_two(&large.hub.join("lfs")));
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use aq_runner::checkpoint::{Removed, Started, Wip};
+use aq_runner::checkpoint::{JobBranch, RemovalOutcome, StartedWork};
 
 use crate::lab::{Lab, start, write};
 
@@ -23,7 +23,7 @@ fn a_job_keeps_its_linked_worktree() {
     assert_eq!(lab.status(&started.dir), "");
 
     started.wip.merge("merge").unwrap();
-    assert_eq!(started.wip.remove().unwrap(), Removed::Checkout { branch: true });
+    assert_eq!(started.wip.remove().unwrap(), RemovalOutcome::Checkout { branch: true });
     assert!(!started.dir.exists());
     assert_eq!(lab.git(&repo, &["worktree", "list"]).lines().count(), 1);
 }
@@ -52,7 +52,7 @@ fn a_half_made_worktree_is_not_saved() {
     fs::remove_file(admin.join("index")).unwrap();
     fs::remove_file(lab.place("fix").linked.join("a.txt")).unwrap();
 
-    let wip = Wip::open(&job).unwrap().unwrap();
+    let wip = JobBranch::open(&job).unwrap().unwrap();
     assert_eq!(wip.checkpoint("recovered").unwrap().commit, None);
     assert!(
         !admin.exists() && !lab.place("fix").linked.exists(),
@@ -112,7 +112,7 @@ fn only_its_own_stale_registration_is_pruned() {
 
 /// A job with a checkout of its own, on whose branch version 0.1 has gone on in a linked worktree:
 /// its agent has made a commit, and left a file.
-fn worked_on_by_both(lab: &Lab, repo: &Path) -> Started {
+fn worked_on_by_both(lab: &Lab, repo: &Path) -> StartedWork {
     let started = lab.start("fix", repo);
     write(&started.dir.join("first"), "1\n");
     started.wip.finish("fix: attempt 1").unwrap();
@@ -142,14 +142,14 @@ fn work_of_both_versions_is_joined() {
     write(&own.join("fourth"), "4");
     assert_eq!(again.wip.finish("fix: attempt 3").unwrap().left_out, []);
     again.wip.merge("merge").unwrap();
-    assert_eq!(again.wip.remove().unwrap(), Removed::Checkout { branch: true });
+    assert_eq!(again.wip.remove().unwrap(), RemovalOutcome::Checkout { branch: true });
 }
 
 #[test]
 fn a_checkout_follows_the_worktree_of_version_0_1() {
     let (lab, repo) = Lab::with_repo();
     let own = worked_on_by_both(&lab, &repo).dir;
-    let wip = Wip::open(&lab.job("fix", &repo)).unwrap().unwrap();
+    let wip = JobBranch::open(&lab.job("fix", &repo)).unwrap().unwrap();
     assert_eq!(wip.checkpoint("fix: recovered").unwrap().left_out, []);
     assert_eq!(lab.show(&repo, "aq/wip/fix:first"), "1\n2");
     assert_eq!(lab.git(&repo, &["rev-list", "--merges", "aq/wip/fix"]), "");
@@ -170,7 +170,7 @@ fn work_that_does_not_go_together_is_kept_apart() {
     }
     assert_eq!(lab.show(&repo, "aq/wip/fix:first"), "1\n2");
     assert_eq!(lab.show(&repo, "refs/aq/held/fix:first"), "other");
-    assert!(matches!(again.wip.remove().unwrap(), Removed::NotSaved { .. }));
+    assert!(matches!(again.wip.remove().unwrap(), RemovalOutcome::NotSaved { .. }));
 }
 
 #[test]

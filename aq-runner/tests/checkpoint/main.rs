@@ -8,6 +8,7 @@ mod hostile;
 mod in_place;
 mod lab;
 mod landing;
+mod lending;
 mod lfs;
 mod linked;
 mod merge;

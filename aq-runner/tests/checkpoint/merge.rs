@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use aq_runner::checkpoint::{CheckpointError, Wip};
+use aq_runner::checkpoint::{CheckpointError, JobBranch};
 
 use crate::lab::{Lab, left, write};
 
 /// A job that has changed `new` and ended.
-fn done() -> (Lab, PathBuf, Wip) {
+fn done() -> (Lab, PathBuf, JobBranch) {
     let (lab, repo) = Lab::with_repo();
     let started = lab.start("fix", &repo);
     write(&started.dir.join("new"), "1");

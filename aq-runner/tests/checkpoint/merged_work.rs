@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use aq_runner::checkpoint::{CheckpointError, CommitId, DepTip, Wip};
+use aq_runner::checkpoint::{CheckpointError, CommitId, DepTip, JobBranch};
 
 use crate::lab::{Lab, start, write};
 
 /// A job `dep` with a file of its own, and a job `fix` that builds on it: with the text of the file
 /// that it changes.
-fn chain(change: (&str, &str)) -> (Lab, PathBuf, Wip) {
+fn chain(change: (&str, &str)) -> (Lab, PathBuf, JobBranch) {
     let (lab, repo) = Lab::with_repo();
     let dep = lab.start("dep", &repo);
     write(&dep.dir.join("of-dep"), "1\n2\n3\n");
@@ -23,7 +23,7 @@ fn chain(change: (&str, &str)) -> (Lab, PathBuf, Wip) {
     (lab, repo, fix.wip)
 }
 
-fn unshipped(wip: &Wip) -> Result<(), CheckpointError> {
+fn unshipped(wip: &JobBranch) -> Result<(), CheckpointError> {
     wip.prepare_merge("aq: fix", &["dep".to_owned()])?.land(&mut || Ok(())).map(drop)
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use aq_runner::checkpoint::{CheckpointError, Origin, Removed, Wip};
+use aq_runner::checkpoint::{CheckpointError, JobBranch, RemovalOutcome, WorkOrigin};
 
 use crate::lab::{Lab, left, start, write};
 
@@ -42,7 +42,7 @@ fn the_base_is_written_once() {
     assert_eq!(again.wip.base().as_str(), base);
     let file = lab.path().join("queue/.state/wip/fix.base");
     assert_eq!(fs::read_to_string(file).unwrap(), format!("{base}\n"));
-    assert_eq!(again.wip.origin().unwrap(), Some(Origin::Branch("refs/heads/main".into())));
+    assert_eq!(again.wip.origin().unwrap(), Some(WorkOrigin::Branch("refs/heads/main".into())));
 }
 
 #[test]
@@ -90,18 +90,18 @@ fn recovery_saves_from_another_process_without_the_users_checkout() {
     fs::remove_dir_all(&cwd).unwrap();
 
     let job = lab.job("fix", &cwd);
-    let wip = Wip::open(&job).unwrap().unwrap();
+    let wip = JobBranch::open(&job).unwrap().unwrap();
     let saved = wip.checkpoint("recovered").unwrap();
     assert!(saved.commit.is_some());
     assert_eq!(lab.show(&repo, "aq/wip/fix:sub/new"), "1");
     assert_eq!(wip.checkpoint("recovered").unwrap().commit, None, "twice changes nothing");
-    assert!(Wip::start(&job).is_err(), "a start needs its directory");
+    assert!(JobBranch::start(&job).is_err(), "a start needs its directory");
 }
 
 #[test]
 fn a_job_that_never_started_has_nothing_to_open() {
     let (lab, repo) = Lab::with_repo();
-    assert!(Wip::open(&lab.job("fix", &repo)).unwrap().is_none());
+    assert!(JobBranch::open(&lab.job("fix", &repo)).unwrap().is_none());
 }
 
 #[test]
@@ -166,10 +166,10 @@ fn kill_before_branch_is_mended() {
 fn a_branch_of_somebody_else_is_not_taken() {
     let (lab, repo) = Lab::with_repo();
     lab.git(&repo, &["branch", "aq/wip/fix"]);
-    let error = Wip::start(&lab.job("fix", &repo)).unwrap_err();
+    let error = JobBranch::start(&lab.job("fix", &repo)).unwrap_err();
     assert!(matches!(&error, CheckpointError::BranchTaken(name) if name == "aq/wip/fix"));
     assert!(!lab.path().join("queue/.state/wip/fix.base").exists());
-    assert!(Wip::start(&lab.job("fix", &repo)).is_err(), "also the second time");
+    assert!(JobBranch::start(&lab.job("fix", &repo)).is_err(), "also the second time");
 }
 
 #[test]
@@ -298,14 +298,14 @@ fn removal_keeps_an_unmerged_branch() {
     let (lab, repo) = Lab::with_repo();
     let started = lab.start("fix", &repo);
     write(&started.dir.join("new"), "1");
-    assert_eq!(started.wip.remove().unwrap(), Removed::Checkout { branch: false });
+    assert_eq!(started.wip.remove().unwrap(), RemovalOutcome::Checkout { branch: false });
     assert!(!started.dir.exists());
     assert_eq!(lab.show(&repo, "aq/wip/fix:new"), "1");
     assert_eq!(lab.git(&repo, &["for-each-ref", "refs/aq"]), "");
-    assert_eq!(started.wip.remove().unwrap(), Removed::Checkout { branch: false });
+    assert_eq!(started.wip.remove().unwrap(), RemovalOutcome::Checkout { branch: false });
 
     started.wip.merge("merge").unwrap();
-    assert_eq!(started.wip.remove().unwrap(), Removed::Checkout { branch: true });
+    assert_eq!(started.wip.remove().unwrap(), RemovalOutcome::Checkout { branch: true });
     assert_eq!(started.wip.tip().unwrap(), None);
 }
 
@@ -313,7 +313,7 @@ fn removal_keeps_an_unmerged_branch() {
 fn removal_takes_a_branch_without_commits() {
     let (lab, repo) = Lab::with_repo();
     let started = lab.start("fix", &repo);
-    assert_eq!(started.wip.remove().unwrap(), Removed::Checkout { branch: true });
+    assert_eq!(started.wip.remove().unwrap(), RemovalOutcome::Checkout { branch: true });
     assert_eq!(lab.git(&repo, &["for-each-ref", "refs/aq", "refs/heads/aq"]), "");
 }
 
@@ -325,12 +325,12 @@ fn work_in_a_clone_stays() {
     lab.git(&started.dir, &["clone", "-q", other.to_str().unwrap(), "inner"]);
     write(&started.dir.join("inner/new"), "1");
     let removed = started.wip.remove().unwrap();
-    let Removed::NotSaved { left_out } = &removed else { panic!("{removed:?}") };
+    let RemovalOutcome::NotSaved { left_out } = &removed else { panic!("{removed:?}") };
     assert_eq!(left_out[0].what, "inner");
     assert!(started.dir.join("inner/a.txt").exists());
     // What a remote has anyway is no reason to stay.
     fs::remove_file(started.dir.join("inner/new")).unwrap();
-    assert_eq!(started.wip.remove().unwrap(), Removed::Checkout { branch: true });
+    assert_eq!(started.wip.remove().unwrap(), RemovalOutcome::Checkout { branch: true });
 }
 
 #[test]
@@ -350,7 +350,7 @@ fn linked_directory_is_not_followed() {
     lab.git(&repo, &["commit", "-q", "-m", "link"]);
     fs::remove_file(repo.join("sub")).unwrap();
     fs::create_dir(repo.join("sub")).unwrap();
-    let error = Wip::start(&lab.job("fix", &repo.join("sub"))).unwrap_err();
+    let error = JobBranch::start(&lab.job("fix", &repo.join("sub"))).unwrap_err();
     assert!(matches!(error, CheckpointError::LeavesWorktree(_)), "{error}");
 }
 
@@ -362,7 +362,7 @@ fn a_merged_branch_that_somebody_has_checked_out_stays() {
     started.wip.finish("work").unwrap();
     started.wip.merge("merge").unwrap();
     lab.git(&repo, &["checkout", "-q", "aq/wip/fix"]);
-    assert_eq!(started.wip.remove().unwrap(), Removed::Checkout { branch: false });
+    assert_eq!(started.wip.remove().unwrap(), RemovalOutcome::Checkout { branch: false });
     assert_eq!(lab.status(&repo), "");
 }
 
@@ -375,10 +375,10 @@ fn what_cannot_be_committed_stays() {
     lab.git(&started.dir, &["init", "-q", "inner"]);
     started.wip.finish("work").unwrap();
     let removed = started.wip.remove().unwrap();
-    let Removed::NotSaved { left_out } = &removed else { panic!("{removed:?}") };
+    let RemovalOutcome::NotSaved { left_out } = &removed else { panic!("{removed:?}") };
     assert_eq!(left_out[0].what, "inner");
     assert!(started.dir.join("inner/work").exists());
     fs::remove_dir_all(started.dir.join("inner")).unwrap();
-    assert!(matches!(started.wip.remove().unwrap(), Removed::Checkout { .. }));
+    assert!(matches!(started.wip.remove().unwrap(), RemovalOutcome::Checkout { .. }));
     assert!(!started.dir.exists());
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use aq_runner::checkpoint::{CheckpointError, Published, Started};
+use aq_runner::checkpoint::{CheckpointError, PublishOutcome, StartedWork};
 
 use crate::lab::{Lab, write};
 
@@ -11,7 +11,7 @@ struct Project {
     lab: Lab,
     repo: PathBuf,
     hub: PathBuf,
-    job: Started,
+    job: StartedWork,
 }
 
 fn project() -> Project {
@@ -32,12 +32,12 @@ impl Project {
         self.job.wip.checkpoint("work").unwrap();
     }
 
-    fn try_publish(&self) -> Result<Published, CheckpointError> {
+    fn try_publish(&self) -> Result<PublishOutcome, CheckpointError> {
         let tip = self.job.wip.tip().unwrap().unwrap();
         self.job.wip.publish("origin", &tip)
     }
 
-    fn publish(&self) -> Published {
+    fn publish(&self) -> PublishOutcome {
         self.try_publish().unwrap()
     }
 
@@ -63,12 +63,12 @@ impl Project {
 #[test]
 fn branches_go_forward() {
     let project = project();
-    assert_eq!(project.publish(), Published::Done);
+    assert_eq!(project.publish(), PublishOutcome::Done);
     let (there, here) = project.tips();
     assert_eq!(there, here);
-    assert_eq!(project.publish(), Published::Done);
+    assert_eq!(project.publish(), PublishOutcome::Done);
     project.work("two\n");
-    assert_eq!(project.publish(), Published::Done);
+    assert_eq!(project.publish(), PublishOutcome::Done);
     let (now, here) = project.tips();
     assert!(now == here && now != there);
 }
@@ -91,7 +91,7 @@ fn nothing_but_the_branch_is_pushed() {
     let before = git(&["for-each-ref", "refs/remotes", "refs/heads"]);
     // What an agent sets in its own repository counts for nothing.
     project.lab.git(&project.job.dir, &["config", "remote.origin.url", "/nowhere"]);
-    assert_eq!(project.publish(), Published::Done);
+    assert_eq!(project.publish(), PublishOutcome::Done);
     let refs = project.lab.git(&project.hub, &["for-each-ref", "--format=%(refname)"]);
     assert_eq!(refs.trim(), "refs/heads/aq/wip/fix\nrefs/heads/main");
     let after = git(&["for-each-ref", "refs/remotes", "refs/heads"]);
@@ -105,10 +105,10 @@ fn nothing_but_the_branch_is_pushed() {
 fn own_commits_may_be_replaced() {
     let project = project();
     project.work("two\n");
-    assert_eq!(project.publish(), Published::Done);
+    assert_eq!(project.publish(), PublishOutcome::Done);
     project.rewrite();
     project.work("three\n");
-    assert_eq!(project.publish(), Published::Done);
+    assert_eq!(project.publish(), PublishOutcome::Done);
     let (there, here) = project.tips();
     assert_eq!(there, here);
 }
@@ -123,16 +123,16 @@ fn commits_of_others_stay() {
     project.lab.git(&other, &["push", "-q"]);
     let theirs = project.tips().0;
     project.work("two\n");
-    assert_eq!(project.publish(), Published::Overtaken);
+    assert_eq!(project.publish(), PublishOutcome::Overtaken);
     project.rewrite();
     project.work("three\n");
-    assert_eq!(project.publish(), Published::Overtaken);
+    assert_eq!(project.publish(), PublishOutcome::Overtaken);
     assert_eq!(project.tips().0, theirs);
     // The job that takes them in goes on from them.
     project.lab.git(&project.job.dir, &["fetch", "-q", "origin", "aq/wip/fix"]);
     project.lab.git(&project.job.dir, &["merge", "-q", "-X", "ours", "-m", "both", "FETCH_HEAD"]);
     project.work("four\n");
-    assert_eq!(project.publish(), Published::Done);
+    assert_eq!(project.publish(), PublishOutcome::Done);
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn branches_of_the_same_name_stay() {
     project.lab.git(&other, &["commit", "-q", "--allow-empty", "-m", "another queue's"]);
     project.lab.git(&other, &["push", "-q", "origin", "aq/wip/fix"]);
     let theirs = project.tips().0;
-    assert_eq!(project.publish(), Published::Overtaken);
+    assert_eq!(project.publish(), PublishOutcome::Overtaken);
     assert_eq!(project.tips().0, theirs);
 }
 
@@ -153,13 +153,13 @@ fn killed_pushes_are_found_again() {
     project.publish();
     // Killed before what was pushed was written down.
     project.lab.git(&project.repo, &["update-ref", "-d", "refs/aq/public/fix"]);
-    assert_eq!(project.publish(), Published::Done);
+    assert_eq!(project.publish(), PublishOutcome::Done);
     project.rewrite();
     project.work("two\n");
-    assert_eq!(project.publish(), Published::Done);
+    assert_eq!(project.publish(), PublishOutcome::Done);
     // GitHub removes branches that were merged.
     project.lab.git(&project.hub, &["update-ref", "-d", "refs/heads/aq/wip/fix"]);
-    assert_eq!(project.publish(), Published::Done);
+    assert_eq!(project.publish(), PublishOutcome::Done);
 }
 
 #[test]

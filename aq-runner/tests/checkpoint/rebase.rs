@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use aq_runner::checkpoint::{CheckpointError, CommitId, DepTip, Job, Rebased, Started, Wip};
+use aq_runner::checkpoint::{
+    CheckpointError, CheckpointJob, CommitId, DepTip, JobBranch, RebaseResult, StartedWork,
+};
 
 use crate::lab::{Lab, start, write};
 
@@ -14,7 +16,7 @@ fn commit(lab: &Lab, repo: &Path, file: &str, text: &str) {
 }
 
 /// A job that has changed `a.txt` and added `new`.
-fn done() -> (Lab, PathBuf, Job) {
+fn done() -> (Lab, PathBuf, CheckpointJob) {
     let (lab, repo) = Lab::with_repo();
     let job = lab.job("fix", &repo);
     let started = start(&job);
@@ -24,31 +26,31 @@ fn done() -> (Lab, PathBuf, Job) {
     (lab, repo, job)
 }
 
-fn open(job: &Job) -> Wip {
-    Wip::open(job).unwrap().unwrap()
+fn open(job: &CheckpointJob) -> JobBranch {
+    JobBranch::open(job).unwrap().unwrap()
 }
 
-fn rebase(job: &Job) -> Rebased {
+fn rebase(job: &CheckpointJob) -> RebaseResult {
     open(job).rebase(&[]).unwrap()
 }
 
-fn text(started: &Started, name: &str) -> String {
+fn text(started: &StartedWork, name: &str) -> String {
     fs::read_to_string(started.dir.join(name)).unwrap()
 }
 
-fn conflicts(paths: &[&str]) -> Rebased {
-    Rebased::Conflicts(paths.iter().map(|path| (*path).to_owned()).collect())
+fn conflicts(paths: &[&str]) -> RebaseResult {
+    RebaseResult::Conflicts(paths.iter().map(|path| (*path).to_owned()).collect())
 }
 
 #[test]
 fn work_goes_on_top_of_the_target() {
     let (lab, repo, job) = done();
-    assert_eq!(rebase(&job), Rebased::Clean, "the target has not moved");
+    assert_eq!(rebase(&job), RebaseResult::Clean, "the target has not moved");
     assert!(!job.base_file.with_extension("rebase").exists());
     commit(&lab, &repo, "other", "2\n");
     let old = lab.rev(&repo, "aq/wip/fix");
     let before = lab.user_side(&repo);
-    assert_eq!(rebase(&job), Rebased::Clean);
+    assert_eq!(rebase(&job), RebaseResult::Clean);
     assert_eq!(lab.user_side(&repo), before);
     assert!(lab.try_git(&repo, &["merge-base", "--is-ancestor", &old, "aq/wip/fix"]).0);
     let started = start(&job);
@@ -62,7 +64,7 @@ fn work_goes_on_top_of_the_target() {
     let base = fs::read_to_string(&job.base_file).unwrap();
     assert_ne!(base.trim(), lab.rev(&repo, "main"), "the first base stays");
     let tip = lab.rev(&repo, "aq/wip/fix");
-    assert_eq!(rebase(&job), Rebased::Clean);
+    assert_eq!(rebase(&job), RebaseResult::Clean);
     assert_eq!(lab.rev(&repo, "aq/wip/fix"), tip);
     let merged = open(&job).prepare_merge("aq: fix", &[]).unwrap();
     assert!(merged.is_as_verified());
@@ -90,7 +92,7 @@ fn markers_of_conflicts_are_in_the_files() {
     write(&started.dir.join("a.txt"), "both\n");
     started.wip.finish("fix: attempt 3").unwrap();
     assert!(started.wip.unresolved().unwrap().is_empty());
-    assert_eq!(rebase(&job), Rebased::Clean);
+    assert_eq!(rebase(&job), RebaseResult::Clean);
     started.wip.merge("aq: fix").unwrap();
     assert_eq!(lab.show(&repo, "main:a.txt"), "both");
     assert_eq!(lab.status(&repo), "");
@@ -101,7 +103,7 @@ fn a_checkout_that_is_gone_is_no_obstacle() {
     let (lab, repo, job) = done();
     commit(&lab, &repo, "other", "2\n");
     fs::remove_dir_all(lab.place("fix").dir).unwrap();
-    assert_eq!(rebase(&job), Rebased::Clean);
+    assert_eq!(rebase(&job), RebaseResult::Clean);
     let started = start(&job);
     assert!(started.fresh);
     assert_eq!((text(&started, "other"), text(&started, "new")), ("2\n".into(), "1\n".into()));
@@ -131,7 +133,7 @@ fn dropped_commits_are_not_brought_along() {
         let old = lab.rev(&repo, "aq/wip/fix");
         lab.git(&repo, &["reset", "-q", "--hard", "HEAD~1"]);
         commit(&lab, &repo, if is_conflict { "a.txt" } else { "other" }, "2\n");
-        let want = if is_conflict { conflicts(&["a.txt"]) } else { Rebased::Clean };
+        let want = if is_conflict { conflicts(&["a.txt"]) } else { RebaseResult::Clean };
         assert_eq!(rebase(&job), want);
         assert!(!lab.files(&repo, "aq/wip/fix").contains(&"secret".to_owned()));
         let is_in = ["merge-base", "--is-ancestor", &dropped, "aq/wip/fix"];
@@ -153,7 +155,7 @@ fn work_of_deps_is_in_the_new_base() {
     commit(&lab, &repo, "other", "2\n");
     let tip = CommitId::parse(&lab.rev(&repo, "aq/wip/dep")).unwrap();
     let deps = [DepTip { job: "dep".to_owned(), tip }];
-    assert_eq!(open(&job).rebase(&deps).unwrap(), Rebased::Clean);
+    assert_eq!(open(&job).rebase(&deps).unwrap(), RebaseResult::Clean);
     let started = start(&job);
     assert_eq!(started.wip.ground().deps, deps);
     assert_eq!(started.wip.changes().unwrap().paths, ["a.txt", "new"]);
@@ -174,12 +176,12 @@ fn what_setup_made_is_no_obstacle() {
     write(&started.dir.join("new"), "1\n");
     started.wip.finish("fix: work").unwrap();
     commit(&lab, &repo, "other", "2\n");
-    assert_eq!(rebase(&job), Rebased::Clean);
+    assert_eq!(rebase(&job), RebaseResult::Clean);
     let started = start(&job);
     assert!(!started.fresh && started.dir.join("other").exists());
     assert_eq!(text(&started, "made"), "by setup\n");
     commit(&lab, &repo, "made", "the target's\n");
-    assert_eq!(rebase(&job), Rebased::Clean);
+    assert_eq!(rebase(&job), RebaseResult::Clean);
     let started = start(&job);
     assert!(started.fresh, "setup has to run again");
     assert_eq!(text(&started, "made"), "the target's\n");

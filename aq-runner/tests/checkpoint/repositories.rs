@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use aq_runner::checkpoint::{Head, Removed, Repository, Wip};
+use aq_runner::checkpoint::{CheckoutHead, GitRepository, JobBranch, RemovalOutcome};
 
 use crate::lab::{Lab, left, start, write};
 
-fn discover(lab: &Lab, dir: &Path) -> Option<Repository> {
-    Repository::discover(dir, &lab.job("none", dir).marks).unwrap()
+fn discover(lab: &Lab, dir: &Path) -> Option<GitRepository> {
+    GitRepository::discover(dir, &lab.job("none", dir).marks).unwrap()
 }
 
 #[test]
@@ -19,8 +19,8 @@ fn outside_git_there_is_none() {
     fs::create_dir_all(lab.path().join("objects")).unwrap();
     fs::create_dir_all(lab.path().join("refs")).unwrap();
     assert!(discover(&lab, lab.path()).is_none());
-    assert!(Wip::start(&lab.job("fix", lab.path())).unwrap().is_none());
-    assert!(Repository::discover(&lab.path().join("gone"), &[]).is_err());
+    assert!(JobBranch::start(&lab.job("fix", lab.path())).unwrap().is_none());
+    assert!(GitRepository::discover(&lab.path().join("gone"), &[]).is_err());
 }
 
 /// Else its jobs would run among the user's own files, or begin with nothing.
@@ -31,7 +31,7 @@ fn unreadable_repository_is_an_error() {
         let path = repo.join(".git").join(file);
         let before = fs::read(&path).unwrap();
         write(&path, text);
-        let found = Repository::discover(&repo.join("sub"), &[]);
+        let found = GitRepository::discover(&repo.join("sub"), &[]);
         fs::write(path, before).unwrap();
         found.unwrap_err().to_string()
     };
@@ -50,14 +50,14 @@ fn a_subdirectory_knows_its_place() {
     assert_eq!(found.root(), Some(repo.as_path()));
     assert_eq!(found.prefix(), Path::new("sub"));
     assert_eq!(found.common_dir(), repo.join(".git"));
-    assert!(matches!(found.head(), Head::Branch(name, _) if name == "refs/heads/main"));
+    assert!(matches!(found.head(), CheckoutHead::Branch(name, _) if name == "refs/heads/main"));
 }
 
 #[test]
 fn a_detached_head_is_a_base() {
     let (lab, repo) = Lab::with_repo();
     lab.git(&repo, &["checkout", "-q", "--detach"]);
-    assert!(matches!(discover(&lab, &repo).unwrap().head(), Head::Detached(_)));
+    assert!(matches!(discover(&lab, &repo).unwrap().head(), CheckoutHead::Detached(_)));
     let started = lab.start("fix", &repo);
     write(&started.dir.join("new"), "1");
     assert!(started.wip.finish("work").unwrap().commit.is_some());
@@ -77,7 +77,7 @@ fn a_bare_repository_has_jobs() {
     assert_eq!(lab.show(&bare, "aq/wip/fix:new"), "1");
     started.wip.merge("merge").unwrap();
     assert_eq!(lab.show(&bare, "main:new"), "1");
-    let error = Wip::start(&lab.in_place("other", &bare)).unwrap_err().to_string();
+    let error = JobBranch::start(&lab.in_place("other", &bare)).unwrap_err().to_string();
     assert!(error.contains("isolation: worktree"), "{error}");
 }
 
@@ -87,7 +87,10 @@ fn unborn_repository_gets_a_commit() {
     let repo = lab.path().join("repo");
     lab.git(lab.path(), &["init", "-q", "-b", "main", "repo"]);
     write(&repo.join("draft"), "the user's own\n");
-    assert_eq!(*discover(&lab, &repo).unwrap().head(), Head::Unborn("refs/heads/main".into()));
+    assert_eq!(
+        *discover(&lab, &repo).unwrap().head(),
+        CheckoutHead::Unborn("refs/heads/main".into())
+    );
 
     let started = lab.start("fix", &repo);
     assert_eq!(lab.files(&repo, "aq/wip/fix"), Vec::<String>::new());
@@ -108,7 +111,7 @@ fn branch_in_the_way_is_named() {
         lab.git(&repo, &["checkout", "-q", "-b", other]);
         lab.git(&repo, &["pack-refs", "--all"]);
         let job = if in_place { lab.in_place("fix", &repo) } else { lab.job("fix", &repo) };
-        let error = Wip::start(&job).unwrap_err().to_string();
+        let error = JobBranch::start(&job).unwrap_err().to_string();
         let says = format!("the branch aq/wip/fix beside the branch {other}; rename");
         assert!(error.contains(&says), "{error}");
         lab.git(&repo, &["branch", "-m", other, "mine"]);
@@ -186,7 +189,7 @@ fn the_commit_of_a_submodule_is_saved() {
     assert_eq!(lab.rev(&outer, "aq/wip/fix:mod"), lab.rev(&module, "HEAD"));
     assert_eq!(started.wip.changes().unwrap().paths, ["mod", "new"]);
     let removed = started.wip.remove().unwrap();
-    assert!(matches!(removed, Removed::NotSaved { .. }), "{removed:?}");
+    assert!(matches!(removed, RemovalOutcome::NotSaved { .. }), "{removed:?}");
 }
 
 #[test]
@@ -227,7 +230,7 @@ fn uncommitted_inner_work_is_named() {
     assert_eq!(left_out(), named);
     assert_eq!(lab.show(&outer, "aq/wip/fix:new"), "3");
     let removed = started.wip.remove().unwrap();
-    assert!(matches!(removed, Removed::NotSaved { .. }), "{removed:?}");
+    assert!(matches!(removed, RemovalOutcome::NotSaved { .. }), "{removed:?}");
     assert!(module.join("made").exists());
     lab.git(&started.dir, &["config", "submodule.mod.ignore", "all"]);
     assert_eq!(left_out(), named, "what the agent sets is not what the user says");

@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use aq_runner::checkpoint::{Started, Wip};
+use aq_runner::checkpoint::{JobBranch, StartedWork};
 
 use crate::lab::{Lab, left, write};
 
-fn with_job() -> (Lab, std::path::PathBuf, Started) {
+fn with_job() -> (Lab, std::path::PathBuf, StartedWork) {
     let (lab, repo) = Lab::with_repo();
     let started = lab.start("fix", &repo);
     (lab, repo, started)
@@ -24,7 +24,7 @@ fn contains(lab: &Lab, repo: &std::path::Path, commit: &str) -> bool {
 }
 
 /// On the branch, clean, nothing going on: what the next attempt wants to find.
-fn assert_settled(lab: &Lab, started: &Started) {
+fn assert_settled(lab: &Lab, started: &StartedWork) {
     assert_eq!(lab.git(&started.dir, &["symbolic-ref", "HEAD"]), "refs/heads/aq/wip/fix");
     let status = lab.git(&started.dir, &["status"]);
     assert!(status.ends_with("nothing to commit, working tree clean"), "{status}");
@@ -54,7 +54,7 @@ fn without_a_change_there_is_no_commit() {
     let before = lab.rev(&repo, "aq/wip/fix");
     assert_eq!(job.wip.checkpoint("work").unwrap().commit, None);
     assert_eq!(lab.rev(&repo, "aq/wip/fix"), before);
-    assert_eq!(job.wip.changes().unwrap(), aq_runner::checkpoint::Changes::default());
+    assert_eq!(job.wip.changes().unwrap(), aq_runner::checkpoint::BranchChanges::default());
 }
 
 #[test]
@@ -424,7 +424,7 @@ fn a_kill_within_a_checkpoint_is_made_good() {
         for (file, text) in files.iter().zip(&before).take(undone) {
             fs::write(file, text).unwrap();
         }
-        let again = Wip::open(&lab.job("fix", &repo)).unwrap().unwrap();
+        let again = JobBranch::open(&lab.job("fix", &repo)).unwrap().unwrap();
         let done = again.checkpoint("fix: work").unwrap();
         assert_eq!((&done.commit, left(&done)), (&None, String::new()), "{undone}");
         assert_eq!(lab.rev(&repo, "aq/wip/fix"), saved.as_str());

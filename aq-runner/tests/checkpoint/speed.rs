@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use aq_runner::checkpoint::{OwnPlace, Wip};
+use aq_runner::checkpoint::{JobBranch, OwnPlace};
 
 use crate::lab::{Lab, write};
 
@@ -12,7 +12,7 @@ const FILES: usize = 10_000;
 const JOBS: usize = 20;
 
 /// A repository, and jobs that have each changed a file of their own and have no checkout any more.
-fn prepared() -> (Lab, PathBuf, Vec<Wip>) {
+fn prepared() -> (Lab, PathBuf, Vec<JobBranch>) {
     let lab = Lab::new();
     let repo = lab.path().join("repo");
     for n in 0..FILES {
@@ -33,7 +33,7 @@ fn prepared() -> (Lab, PathBuf, Vec<Wip>) {
         let job = lab.job(&name, &repo);
         write(&job.base_file.with_extension("from"), "refs/heads/main\n");
         write(&job.base_file, &format!("{base}\n"));
-        Wip::open(&job).unwrap().unwrap()
+        JobBranch::open(&job).unwrap().unwrap()
     });
     let jobs = jobs.collect();
     (lab, repo, jobs)

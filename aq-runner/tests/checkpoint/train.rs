@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use aq_runner::checkpoint::{OwnPlace, PreparedMerge, Wip, remove_trains};
+use aq_runner::checkpoint::{JobBranch, OwnPlace, PreparedMerge, remove_trains};
 
 use crate::lab::{Lab, write};
 
@@ -14,14 +14,14 @@ fn place(lab: &Lab, repo: &Path) -> OwnPlace {
 }
 
 /// A job that has changed a file of its own.
-fn job(lab: &Lab, repo: &Path, name: &str) -> Wip {
+fn job(lab: &Lab, repo: &Path, name: &str) -> JobBranch {
     let started = lab.start(name, repo);
     write(&started.dir.join(name), &format!("{name}\n"));
     started.wip.finish("work").unwrap();
     started.wip
 }
 
-fn prepared(wip: &Wip) -> PreparedMerge {
+fn prepared(wip: &JobBranch) -> PreparedMerge {
     wip.prepare_merge("aq: merge", &[]).unwrap()
 }
 

@@ -1,4 +1,4 @@
-use aq_runner::engine::{SessionTotal, Usage};
+use aq_runner::engine::{RunTokens, SessionTotal};
 
 use crate::{killed, numbers, run};
 
@@ -50,7 +50,7 @@ fn newer_versions_count_the_whole_session() {
         let all = format!("{}{CALLS}{DONE}", init(version));
         let first = SessionTotal {
             session_id: "a05d-88f1".to_owned(),
-            usage: Usage { input_tokens: Some(100), ..Usage::default() },
+            usage: RunTokens { input_tokens: Some(100), ..RunTokens::default() },
         };
         let settled = run("claude", 0, &all, "").settled(Some("a05d-88f1"), Some(&first));
         assert_eq!(settled.run.input_tokens, Some(expected), "{version}");

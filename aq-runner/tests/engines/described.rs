@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use aq_runner::engine::{EndedBy, EngineConfig, Exit, Invocation, LeftBehind, Registry, Verdict};
+use aq_runner::engine::{
+    EndedBy, EngineConfig, EngineInvocation, EngineRegistry, LeftBehind, ProcessExit, RunVerdict,
+};
 
 use crate::numbers;
 
@@ -14,9 +16,9 @@ fn example(n: usize) -> &'static str {
     PAGE.split("```yaml\n").nth(n).unwrap().split("```").next().unwrap()
 }
 
-fn registry(yaml: &str) -> Registry {
+fn registry(yaml: &str) -> EngineRegistry {
     let config: EngineConfig = serde_yaml::from_str(yaml).unwrap();
-    Registry::new(&config, &|name| name.ends_with("_BIN").then(|| "/bin/sh".into())).unwrap()
+    EngineRegistry::new(&config, &|name| name.ends_with("_BIN").then(|| "/bin/sh".into())).unwrap()
 }
 
 /// The output that the page shows.
@@ -25,10 +27,10 @@ fn printed() -> &'static str {
     PAGE[at..].split("```").next().unwrap()
 }
 
-fn judged(stdout: &str, exit: i32) -> Verdict {
+fn judged(stdout: &str, exit: i32) -> RunVerdict {
     let mut records = registry(example(2)).records("my-agent").unwrap();
     records.stdout(stdout.as_bytes());
-    records.verdict(Exit::Code(exit), EndedBy::Engine)
+    records.verdict(ProcessExit::Code(exit), EndedBy::Engine)
 }
 
 #[test]
@@ -75,7 +77,7 @@ fn numbers_of_a_killed_run_come_from_its_file() {
     fs::write(dir.join("s-1.jsonl"), lines.concat()).unwrap();
     let mut records = registry.records("my-agent").unwrap();
     records.stdout(b"{\"type\":\"start\",\"session\":\"s-1\"}\n");
-    let verdict = records.verdict(Exit::Signal(15), EndedBy::Aq);
+    let verdict = records.verdict(ProcessExit::Signal(15), EndedBy::Aq);
     let env = |name: &str| (name == "HOME").then(|| home.path().into());
     let files = LeftBehind { usage_file: None, env: &env, started: crate::NOW.parse().unwrap() };
     let used = registry.usage("my-agent", &verdict, &files, None, None);
@@ -87,7 +89,7 @@ fn a_chosen_session_is_resumed() {
     let registry = registry(
         "engines: {mine: {session-args: [--id, '{session}'], resume-args: [--resume, '{session}']}}",
     );
-    let job = |session| Invocation {
+    let job = |session| EngineInvocation {
         prompt: "do it",
         persona: None,
         feedback: None,
@@ -106,7 +108,7 @@ fn a_chosen_session_is_resumed() {
         let mut records = registry.records_of("mine", &first).unwrap();
         assert_eq!(records.session_id(), Some(&*id));
         records.stderr(stderr);
-        records.verdict(Exit::Code(exit), EndedBy::Engine).session_id
+        records.verdict(ProcessExit::Code(exit), EndedBy::Engine).session_id
     };
     assert_eq!(session(0, b"").as_ref(), Some(&id));
     assert_eq!(session(1, b"Error: rate limit exceeded\n").as_ref(), Some(&id));
@@ -134,7 +136,7 @@ fn mistakes_are_named_with_their_place() {
     ] {
         let yaml = format!("engines: {{mine: {{output: {output}}}}}");
         let error = match serde_yaml::from_str::<EngineConfig>(&yaml) {
-            Ok(config) => Registry::new(&config, &|_| None).unwrap_err().to_string(),
+            Ok(config) => EngineRegistry::new(&config, &|_| None).unwrap_err().to_string(),
             Err(error) => error.to_string(),
         };
         assert!(error.contains(want), "{output}: {error}");
@@ -147,7 +149,7 @@ fn an_exit_code_can_say_what_nothing_else_does() {
     let verdict = |code, stderr: &[u8]| {
         let mut records = registry.records("mine").unwrap();
         records.stderr(stderr);
-        records.verdict(Exit::Code(code), EndedBy::Engine)
+        records.verdict(ProcessExit::Code(code), EndedBy::Engine)
     };
     let class = |code, stderr| verdict(code, stderr).error.unwrap().class.as_str();
     assert_eq!((class(7, b""), class(7, b"Error: not logged in\n")), ("quota", "auth"));

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use aq_runner::engine::{Counted, SessionTotal, Usage};
+use aq_runner::engine::{RunTokens, SessionTotal, UsageCounting};
 use serde_json::json;
 
 use crate::{killed, numbers, run};
@@ -32,11 +32,11 @@ fn qwens_input_holds_cached_tokens() {
     let all = lines(&[qwen_start(), qwen_says("done", 56), result]);
     run("qwen", 0, &all, "").is("ok - 1f-2 m | 2068 400 112 - | -");
     // The numbers of its result are those of the session.
-    let earlier = Usage {
+    let earlier = RunTokens {
         input_tokens: Some(1034),
         cached_tokens: Some(200),
         output_tokens: Some(56),
-        ..Usage::default()
+        ..RunTokens::default()
     };
     let total = SessionTotal { session_id: "1f-2".to_owned(), usage: earlier };
     let settled = run("qwen", 0, &all, "").settled(Some("1f-2"), Some(&total));
@@ -214,5 +214,5 @@ fn spans_are_said_by_the_description() {
         "usage": {"input_tokens": 10, "output_tokens": 1, "cache_read_input_tokens": 0}});
     let mut records = crate::registry().records("qwen").unwrap();
     records.stdout(lines(&[qwen_start(), total]).as_bytes());
-    assert_eq!(records.usage_so_far().counted, Counted::Session);
+    assert_eq!(records.usage_so_far().counted, UsageCounting::Session);
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use aq_runner::engine::{EndedBy, LeftBehind, Settled};
+use aq_runner::engine::{EndedBy, LeftBehind, SettledUsage};
 
 use crate::{NOW, Run, registry, run};
 
@@ -22,7 +22,7 @@ fn head(session: &str) -> String {
 }
 
 /// The usage of a run of `gemini` that was ended in its first tool.
-fn ended(files: &[(&str, String)]) -> Settled {
+fn ended(files: &[(&str, String)]) -> SettledUsage {
     let home = tempfile::tempdir().unwrap();
     let chats = home.path().join(".gemini/tmp/repo/chats");
     fs::create_dir_all(&chats).unwrap();

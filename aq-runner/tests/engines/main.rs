@@ -16,7 +16,8 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use aq_runner::engine::{
-    EndedBy, EngineConfig, Exit, LeftBehind, Registry, SessionTotal, Settled, Usage, Verdict,
+    EndedBy, EngineConfig, EngineRegistry, LeftBehind, ProcessExit, RunTokens, RunVerdict,
+    SessionTotal, SettledUsage,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -43,21 +44,25 @@ fn killed<'a>(engine: &'a str, exit: i32, stdout: &'a str) -> Run<'a> {
     Run { ended: EndedBy::Aq, ..run(engine, exit, stdout, "") }
 }
 
-fn registry() -> Registry {
+fn registry() -> EngineRegistry {
     let env = |name: &str| name.ends_with("_BIN").then(|| OsString::from("/bin/sh"));
-    Registry::new(&EngineConfig::default(), &env).unwrap()
+    EngineRegistry::new(&EngineConfig::default(), &env).unwrap()
 }
 
 impl Run<'_> {
-    fn verdict(&self) -> Verdict {
+    fn verdict(&self) -> RunVerdict {
         let mut records = registry().records(self.engine).unwrap();
         records.stdout(self.stdout.as_bytes());
         records.stderr(self.stderr.as_bytes());
-        let exit = if self.exit < 0 { Exit::Signal(-self.exit) } else { Exit::Code(self.exit) };
+        let exit = if self.exit < 0 {
+            ProcessExit::Signal(-self.exit)
+        } else {
+            ProcessExit::Code(self.exit)
+        };
         records.verdict(exit, self.ended)
     }
 
-    fn settled(&self, resumed: Option<&str>, previous: Option<&SessionTotal>) -> Settled {
+    fn settled(&self, resumed: Option<&str>, previous: Option<&SessionTotal>) -> SettledUsage {
         self.settled_with(None, resumed, previous)
     }
 
@@ -66,7 +71,7 @@ impl Run<'_> {
         usage_file: Option<&Path>,
         resumed: Option<&str>,
         previous: Option<&SessionTotal>,
-    ) -> Settled {
+    ) -> SettledUsage {
         let started = NOW.parse().unwrap();
         let files = LeftBehind { usage_file, env: &|_| None, started };
         registry().usage(self.engine, &self.verdict(), &files, resumed, previous)
@@ -99,7 +104,7 @@ fn known(value: Option<impl ToString>) -> String {
     value.map_or("-".to_owned(), |value| value.to_string())
 }
 
-fn numbers(usage: &Usage) -> String {
+fn numbers(usage: &RunTokens) -> String {
     let counts = [usage.input_tokens, usage.cached_tokens, usage.output_tokens];
     format!("{} {}", counts.map(known).join(" "), known(usage.cost_usd))
 }

@@ -1,6 +1,6 @@
 use std::fs;
 
-use aq_runner::engine::{Account, Registry};
+use aq_runner::engine::{EngineAccount, EngineRegistry};
 
 use crate::{killed, numbers, registry, run};
 
@@ -60,7 +60,7 @@ fn a_whole_log_can_be_read_at_once() {
 
 #[test]
 fn accounts_are_told_apart_without_their_secrets() {
-    let account = |registry: &Registry, key: Option<&str>| -> Account {
+    let account = |registry: &EngineRegistry, key: Option<&str>| -> EngineAccount {
         registry.account("claude", &|name| {
             (name == "ANTHROPIC_API_KEY").then_some(key).flatten().map(Into::into)
         })

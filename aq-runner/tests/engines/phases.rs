@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aq_runner::engine::{EndedBy, ErrorClass, Exit, Records, RunPhase, Verdict};
+use aq_runner::engine::{EndedBy, ErrorClass, EventReader, ProcessExit, RunPhase, RunVerdict};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -32,13 +32,13 @@ fn retry(status: &str, kind: &str, delay_ms: u64) -> String {
     )
 }
 
-fn claude(output: &[&str]) -> Records {
+fn claude(output: &[&str]) -> EventReader {
     let mut records = registry().records("claude").unwrap();
     output.iter().for_each(|piece| records.stdout(piece.as_bytes()));
     records
 }
 
-fn phase(records: &Records) -> RunPhase {
+fn phase(records: &EventReader) -> RunPhase {
     let now: Timestamp = NOW.parse().unwrap();
     records.phase(Duration::from_secs(120), now, &TimeZone::UTC)
 }
@@ -67,7 +67,7 @@ fn background_work_is_waited_for() {
     records.stdout(background("").as_bytes());
     assert_eq!(phase(&records), RunPhase::Done { event: 1 });
     let exits = claude(&[INIT, SAYS, &background(task), DONE]);
-    assert!(exits.verdict(Exit::Code(0), EndedBy::Engine).success);
+    assert!(exits.verdict(ProcessExit::Code(0), EndedBy::Engine).success);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_rejection_may_be_overcome() {
 #[test]
 fn an_announced_wait_is_the_class_and_the_end() {
     let now: Timestamp = NOW.parse().unwrap();
-    let ended = |output: &[&str]| claude(output).verdict(Exit::Code(143), EndedBy::LongWait);
+    let ended = |output: &[&str]| claude(output).verdict(ProcessExit::Code(143), EndedBy::LongWait);
     let verdict = ended(&[INIT, &retry("429", "rate_limit", 3_600_000)]);
     let error = verdict.error.unwrap();
     assert_eq!(error.class, ErrorClass::Quota);
@@ -131,14 +131,14 @@ fn an_announced_wait_is_the_class_and_the_end() {
 
 #[test]
 fn an_answer_to_the_signal_is_no_error() {
-    let judged = |ended: EndedBy| -> Verdict {
+    let judged = |ended: EndedBy| -> RunVerdict {
         let mut records = claude(&[INIT, SAYS, DONE]);
         records.ending();
         records.stdout(retry("401", "authentication_failed", 1).as_bytes());
         records.stdout(INIT.as_bytes());
         records.stdout(SAYS.as_bytes());
         records.stderr(b"Error: not logged in\n");
-        records.verdict(Exit::Code(143), ended)
+        records.verdict(ProcessExit::Code(143), ended)
     };
     assert_eq!(judged(EndedBy::Aq).error, None);
     assert!(judged(EndedBy::ResultGrace).success, "it was done before");
@@ -151,7 +151,7 @@ fn retries_on_stderr_are_known_before_an_answer() {
         let init = r#"{"type":"init","session_id":"b9ce","model":"flash"}"#;
         records.stdout(format!("{init}\n{more}").as_bytes());
         records.stderr(stderr.as_bytes());
-        let verdict = records.verdict(Exit::Code(0), EndedBy::Aq);
+        let verdict = records.verdict(ProcessExit::Code(0), EndedBy::Aq);
         verdict.error.map(|error| error.class)
     };
     let says = "{\"type\":\"message\",\"role\":\"assistant\",\"content\":\"hi\"}\n";

@@ -1,6 +1,6 @@
 //! Streams of real engines as steps that a person reads.
 
-use aq_runner::engine::{Call, Clip, Counted, Step, Steps};
+use aq_runner::engine::{AgentStep, StepLog, TextClip, ToolCall, UsageCounting};
 
 use crate::{known, numbers, registry};
 
@@ -10,7 +10,7 @@ fn told(engine: &str, stream: &str) -> Vec<String> {
     steps.steps().map(|(_, step)| line(step)).collect()
 }
 
-fn read(engine: &str, stream: &str, most: usize) -> Steps {
+fn read(engine: &str, stream: &str, most: usize) -> StepLog {
     let mut steps = registry().steps(most);
     steps.engine(engine);
     for line in stream.lines() {
@@ -19,32 +19,32 @@ fn read(engine: &str, stream: &str, most: usize) -> Steps {
     steps
 }
 
-fn line(step: &Step) -> String {
+fn line(step: &AgentStep) -> String {
     match step {
-        Step::Note(text) => format!("note {}", clip(text)),
-        Step::Began { model } => format!("began {}", known(model.as_ref().map(clip))),
-        Step::Said(text) => format!("said {}", clip(text)),
-        Step::Thought(text) => format!("thought {}", clip(text)),
-        Step::Called(call) => called(call),
-        Step::Planned(items) => {
-            let one = |(done, text): &(bool, Clip)| {
+        AgentStep::Note(text) => format!("note {}", clip(text)),
+        AgentStep::Began { model } => format!("began {}", known(model.as_ref().map(clip))),
+        AgentStep::Said(text) => format!("said {}", clip(text)),
+        AgentStep::Thought(text) => format!("thought {}", clip(text)),
+        AgentStep::Called(call) => called(call),
+        AgentStep::Planned(items) => {
+            let one = |(done, text): &(bool, TextClip)| {
                 format!("{}{}", if *done { "+" } else { "-" }, clip(text))
             };
             format!("planned {}", items.iter().map(one).collect::<Vec<_>>().join(" "))
         }
-        Step::Problem(text) => format!("problem {}", clip(text)),
-        Step::Ended(end) => format!(
+        AgentStep::Problem(text) => format!("problem {}", clip(text)),
+        AgentStep::Ended(end) => format!(
             "ended {} {} | {}{}",
             if end.success { "ok" } else { "failed" },
             known(end.reason.as_ref()),
             numbers(&end.usage),
-            if end.counted == Counted::Session { " in all" } else { "" },
+            if end.counted == UsageCounting::Session { " in all" } else { "" },
         ),
-        Step::Printed(text) => format!("printed {}", clip(text)),
+        AgentStep::Printed(text) => format!("printed {}", clip(text)),
     }
 }
 
-fn called(call: &Call) -> String {
+fn called(call: &ToolCall) -> String {
     let answer = call.answer.as_ref().map_or("...".to_owned(), clip);
     format!(
         "{}{}({}) [{}] {}{answer}",
@@ -56,7 +56,7 @@ fn called(call: &Call) -> String {
     )
 }
 
-fn clip(clip: &Clip) -> String {
+fn clip(clip: &TextClip) -> String {
     let text = clip.text.replace('\n', "/");
     if clip.left_out == 0 { text } else { format!("{text}+{}", clip.left_out) }
 }

@@ -9,9 +9,10 @@ use std::time::Duration;
 use aq_manifest::Stage;
 use aq_runner::process::{ProcessId, Signal};
 use aq_runner::run::{
-    Environment, Progress, RunError, RunHandle, RunOptions, Settings, run_loop, start, stop_loop,
+    LoopProgress, ProcessEnvironment, QueueSettings, RunError, RunHandle, RunOptions, run_loop,
+    start, stop_loop,
 };
-use aq_runner::store::{AddContext, Draft, QueueDir, add};
+use aq_runner::store::{AddContext, JobDraft, QueueDir, add};
 use jiff::Timestamp;
 
 /// The program that is a loop's worker.
@@ -54,7 +55,7 @@ impl Lab {
 
     fn add(&self, name: &str, script: &str) {
         let text = format!("---\nengine: shell\n---\n{script}\n");
-        let draft = Draft::new(name.to_owned(), name.parse().unwrap(), text);
+        let draft = JobDraft::new(name.to_owned(), name.parse().unwrap(), text);
         let context = AddContext::new(self.dir.path().to_owned(), None, Timestamp::now());
         add(&self.queue, &[draft], &context).unwrap();
     }
@@ -62,15 +63,15 @@ impl Lab {
     fn try_start(&self, options: RunOptions) -> Result<Started, RunError> {
         let own = [("WORD".into(), self.word.into()), ("HOME".into(), self.dir.path().into())];
         let path = std::env::var_os("PATH").map(|path| (OsString::from("PATH"), path));
-        let environment = Environment::new(own.into_iter().chain(path));
-        let settings = Settings::load(&self.queue, environment).unwrap();
+        let environment = ProcessEnvironment::new(own.into_iter().chain(path));
+        let settings = QueueSettings::load(&self.queue, environment).unwrap();
         let (to_ends, ends) = channel();
         let (to_rests, rests) = channel();
         let handle = start(&self.queue, settings, options, move |progress| {
             // A test that has seen enough does not listen.
             match progress {
-                Progress::Ended { id, stage, .. } => _ = to_ends.send((id.to_string(), stage)),
-                Progress::Idle(_) => _ = to_rests.send(()),
+                LoopProgress::Ended { id, stage, .. } => _ = to_ends.send((id.to_string(), stage)),
+                LoopProgress::Idle(_) => _ = to_rests.send(()),
                 _ => {}
             }
         })?;
@@ -97,8 +98,8 @@ fn read(path: &Path) -> String {
 fn refused_loops_leave_no_name() {
     let lab = Lab::new("x");
     let own = [("AQ_TRACKER_AUTO", "1"), ("AQ_TRACKER_TOKEN_FILE", "/nowhere/token")];
-    let environment = Environment::new(own.map(|(name, value)| (name.into(), value.into())));
-    let settings = Settings::load(&lab.queue, environment).unwrap();
+    let environment = ProcessEnvironment::new(own.map(|(name, value)| (name.into(), value.into())));
+    let settings = QueueSettings::load(&lab.queue, environment).unwrap();
     let handle = start(&lab.queue, settings, RunOptions::new(WORKER.into()), |_| {}).unwrap();
     assert!(matches!(handle.join(), Err(RunError::Token(_))));
     assert!(run_loop(&lab.queue).unwrap().is_none());

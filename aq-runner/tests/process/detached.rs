@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::time::Duration;
 
-use aq_runner::process::{Detached, ProcessId, Signal, spawn_detached};
+use aq_runner::process::{DetachedWorker, ProcessId, Signal, spawn_detached};
 use nix::sys::signal::SigSet;
 
 use crate::probe_run::{Probe, wait_for};
@@ -20,7 +20,7 @@ fn worker_leaves_its_terminal() {
     let script = "kill -INT $$; kill -HUP $$; exec \"$0\" -- sh -c \
                   'echo $WORD $PPID; cut -d \" \" -f 6 /proc/$PPID/stat'";
     let before = SigSet::thread_get_mask().unwrap();
-    let mut worker = spawn_detached(Detached {
+    let mut worker = spawn_detached(DetachedWorker {
         program: "/bin/sh".into(),
         args: vec!["-c".into(), script.into(), PROBE.into()],
         cwd: Some(dir.path().to_owned()),

@@ -11,8 +11,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use aq_runner::process::{
-    Cgroup, Drain, Flow, Observer, ProcessId, Signal, Stdin, Stream, Supervisor, Task, Traces,
-    sweep, take_secrets,
+    CommandInput, ControlGroup, DrainTimes, ObserverVerdict, OutputObserver, OutputStream,
+    ProcessId, ProcessMarkers, ProcessSupervisor, Signal, SupervisedCommand, sweep, take_secrets,
 };
 use aq_runner::run::work_if_asked;
 
@@ -27,25 +27,27 @@ struct Orders {
     seen: u64,
 }
 
-impl Observer for Orders {
-    fn output(&mut self, stream: Stream, chunk: &[u8]) -> Flow {
+impl OutputObserver for Orders {
+    fn output(&mut self, stream: OutputStream, chunk: &[u8]) -> ObserverVerdict {
         self.seen += chunk.len() as u64;
         if !self.quiet {
             let written = match stream {
-                Stream::Stdout => io::stdout().write_all(chunk).and_then(|()| io::stdout().flush()),
-                Stream::Stderr => io::stderr().write_all(chunk),
+                OutputStream::Stdout => {
+                    io::stdout().write_all(chunk).and_then(|()| io::stdout().flush())
+                }
+                OutputStream::Stderr => io::stderr().write_all(chunk),
             };
             written.expect("the test reads what the probe prints");
         }
         if self.end_at_byte.is_some_and(|at| self.seen >= at) {
-            return Flow::End;
+            return ObserverVerdict::End;
         }
         if self.more_at_byte.take_if(|at| self.seen >= *at).is_some() {
-            return Flow::NotYet;
+            return ObserverVerdict::NotYet;
         }
         match self.result_at_byte.take_if(|at| self.seen >= *at) {
-            Some(_) => Flow::EndAfter(self.result_grace),
-            None => Flow::Continue,
+            Some(_) => ObserverVerdict::EndAfter(self.result_grace),
+            None => ObserverVerdict::Continue,
         }
     }
 
@@ -54,7 +56,7 @@ impl Observer for Orders {
     }
 
     fn settled(&mut self) {
-        let group = Cgroup::enter("test");
+        let group = ControlGroup::enter("test");
         let path = group.as_ref().map_or("none".into(), |group| group.path().to_string_lossy());
         say(&mut io::stdout(), format_args!("cgroup {path}"));
     }
@@ -71,20 +73,21 @@ fn main() -> ExitCode {
     for (name, value) in take_secrets(|name| name.starts_with(b"PROBE_SECRET")) {
         say(&mut io::stdout(), format_args!("took {}={}", name.display(), value.display()));
     }
-    let mut supervisor = Supervisor::install().expect("the test runs on a system that can do it");
+    let mut supervisor =
+        ProcessSupervisor::install().expect("the test runs on a system that can do it");
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let mut parts = arguments.split(|argument| argument == "--");
     let mut orders = Orders::default();
-    let mut task = Task {
+    let mut task = SupervisedCommand {
         program: OsString::new(),
         args: Vec::new(),
         cwd: std::env::current_dir().expect("tests run in a directory"),
         env: std::env::vars_os().collect(),
-        stdin: Stdin::Null,
+        stdin: CommandInput::Null,
         deadline: None,
         settle: None,
         grace: Duration::from_secs(5),
-        drain: Drain::default(),
+        drain: DrainTimes::default(),
     };
     for order in parts.next().unwrap_or_default() {
         let (key, value) = order.split_once('=').expect("an order is key=value");
@@ -94,7 +97,7 @@ fn main() -> ExitCode {
             "grace" => task.grace = Duration::from_millis(number()),
             "drain" => task.drain.total = Duration::from_millis(number()),
             "idle" => task.drain.idle = Duration::from_millis(number()),
-            "stdin" => task.stdin = Stdin::Bytes(vec![b'x'; number() as usize]),
+            "stdin" => task.stdin = CommandInput::Bytes(vec![b'x'; number() as usize]),
             "cwd" => task.cwd = value.into(),
             "path" => task.env = vec![("PATH".into(), value.into())],
             "quiet" => orders.quiet = true,
@@ -104,7 +107,8 @@ fn main() -> ExitCode {
             "result-grace" => orders.result_grace = Duration::from_millis(number()),
             "settle" => task.settle = Some(Duration::from_millis(number())),
             "sweep" => {
-                let traces = Traces { markers: &[("PROBE_MARK", value.as_ref())], cgroup: None };
+                let traces =
+                    ProcessMarkers { markers: &[("PROBE_MARK", value.as_ref())], cgroup: None };
                 let swept = sweep(&traces, task.grace).expect("processes can be listed");
                 say(&mut io::stdout(), format_args!("swept {} {}", swept.found, swept.left));
             }

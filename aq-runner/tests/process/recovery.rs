@@ -3,15 +3,16 @@
 use std::path::Path;
 use std::time::Duration;
 
-use aq_runner::process::{Cgroup, ProcessId, Signal, Swept, Traces, sweep};
+use aq_runner::process::{ControlGroup, ProcessId, ProcessMarkers, Signal, SweepReport, sweep};
 
 use crate::probe_run::{Probe, alive, field, new_mark, run, wait_for};
 
 const GRACE: Duration = Duration::from_millis(200);
-const NOTHING: Swept = Swept { found: 0, left: 0 };
+const NOTHING: SweepReport = SweepReport { found: 0, left: 0 };
 
-fn by_mark(mark: &str) -> Swept {
-    sweep(&Traces { markers: &[("PROBE_MARK", mark.as_ref())], cgroup: None }, GRACE).unwrap()
+fn by_mark(mark: &str) -> SweepReport {
+    sweep(&ProcessMarkers { markers: &[("PROBE_MARK", mark.as_ref())], cgroup: None }, GRACE)
+        .unwrap()
 }
 
 fn kill_the_supervisor(probe: &mut Probe) {
@@ -47,8 +48,8 @@ fn every_marker_must_be_there_exactly() {
     let shorter = &mark[..mark.len() - 1];
     assert_eq!(by_mark(shorter), NOTHING);
     let both = [("PROBE_MARK", mark.as_ref()), ("PROBE_OTHER", "1".as_ref())];
-    assert_eq!(sweep(&Traces { markers: &both, cgroup: None }, GRACE).unwrap(), NOTHING);
-    assert_eq!(sweep(&Traces { markers: &[], cgroup: None }, GRACE).unwrap(), NOTHING);
+    assert_eq!(sweep(&ProcessMarkers { markers: &both, cgroup: None }, GRACE).unwrap(), NOTHING);
+    assert_eq!(sweep(&ProcessMarkers { markers: &[], cgroup: None }, GRACE).unwrap(), NOTHING);
     assert_eq!(by_mark(&new_mark()), NOTHING);
     probe.signal(Signal::TERM);
     drop(probe.finish());
@@ -85,9 +86,9 @@ fn a_control_group_finds_what_hid_from_the_environment() {
         }
         return;
     }
-    let group = Cgroup::at(Path::new(&path)).unwrap();
+    let group = ControlGroup::at(Path::new(&path)).unwrap();
     assert!(group.remove().is_err(), "a group in use cannot be removed");
-    let swept = sweep(&Traces { markers: &[], cgroup: Some(&group) }, GRACE).unwrap();
+    let swept = sweep(&ProcessMarkers { markers: &[], cgroup: Some(&group) }, GRACE).unwrap();
     assert!(swept.found >= 3, "{swept:?}");
     assert_eq!(swept.left, 0);
     assert_eq!(alive(&mark), Vec::<u32>::new());

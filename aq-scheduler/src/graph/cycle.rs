@@ -8,14 +8,14 @@ use petgraph::visit::{
     Dfs, GraphBase, IntoNeighbors, IntoNeighborsDirected, NodeFiltered, Reversed,
 };
 
-use super::{Dependent, Graph};
-use crate::arena::{JobIx, KeyIx, Slot, SlotSet};
+use super::{DependencyGraph, DependentSlot};
+use crate::arena::{ArenaIndex, JobIx, KeyIx, SlotSet};
 
 /// Keys of which each waits for the next; the first is also the last.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cycle(pub Vec<String>);
+pub struct DependencyCycle(pub Vec<String>);
 
-impl fmt::Display for Cycle {
+impl fmt::Display for DependencyCycle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join(" -> "))
     }
@@ -23,7 +23,7 @@ impl fmt::Display for Cycle {
 
 /// Moves of labels that are needed before a job's edges go in.
 #[derive(Debug)]
-pub(crate) enum Shift {
+pub(crate) enum LabelShift {
     None,
     /// This key to above the label.
     Raise(KeyIx, i64),
@@ -31,25 +31,29 @@ pub(crate) enum Shift {
     Lower(Vec<KeyIx>, i64),
 }
 
-impl Graph {
+impl DependencyGraph {
     /// Checks that a job of this key with these deps closes no cycle.
     ///
     /// Each key has a label smaller than those of all keys that wait for it. Most new jobs fit in
     /// as they are. Where one does not, a cycle can only lie between the labels of its key and of
     /// its deps; that region is searched from both ends in turn, and the end that has less to
     /// look at decides and is moved.
-    pub(crate) fn check(&self, key: Option<&str>, deps: &[String]) -> Result<Shift, Cycle> {
-        let Some(key) = key else { return Ok(Shift::None) };
+    pub(crate) fn check(
+        &self,
+        key: Option<&str>,
+        deps: &[String],
+    ) -> Result<LabelShift, DependencyCycle> {
+        let Some(key) = key else { return Ok(LabelShift::None) };
         if deps.iter().any(|dep| dep == key) {
-            return Err(Cycle(vec![key.to_owned(), key.to_owned()]));
+            return Err(DependencyCycle(vec![key.to_owned(), key.to_owned()]));
         }
-        let Some(goal) = self.find(key) else { return Ok(Shift::None) };
+        let Some(goal) = self.find(key) else { return Ok(LabelShift::None) };
         let label = |key: KeyIx| self.keys[key].label;
         let bottom = label(goal);
         let deps: Vec<KeyIx> = deps.iter().filter_map(|dep| self.find(dep)).collect();
         let high = deps.iter().copied().filter(|&dep| label(dep) >= bottom);
         let high: BTreeSet<KeyIx> = high.collect();
-        let Some(top) = high.iter().copied().map(label).max() else { return Ok(Shift::None) };
+        let Some(top) = high.iter().copied().map(label).max() else { return Ok(LabelShift::None) };
         let region = NodeFiltered::from_fn(self, |key| (bottom..=top).contains(&label(key)));
         let mut waiting = Dfs::from_parts(vec![goal], SlotSet::<KeyIx>::default());
         let mut awaited =
@@ -58,23 +62,23 @@ impl Graph {
             match waiting.next(Reversed(&region)) {
                 Some(key) if high.contains(&key) => return Err(self.shortest(goal, &deps)),
                 Some(_) => {}
-                None => return Ok(Shift::Raise(goal, top)),
+                None => return Ok(LabelShift::Raise(goal, top)),
             }
             match awaited.next(&region) {
                 Some(key) if key == goal => return Err(self.shortest(goal, &deps)),
                 Some(_) => {}
-                None => return Ok(Shift::Lower(high.into_iter().collect(), bottom)),
+                None => return Ok(LabelShift::Lower(high.into_iter().collect(), bottom)),
             }
         }
     }
 
     /// Moves labels. Each moved key pushes those that it would overtake, the nearest first, so
     /// that each is moved once.
-    pub(crate) fn shift(&mut self, shift: Shift) {
+    pub(crate) fn shift(&mut self, shift: LabelShift) {
         let mut todo = BTreeMap::new();
         match shift {
-            Shift::None => {}
-            Shift::Raise(goal, above) => {
+            LabelShift::None => {}
+            LabelShift::Raise(goal, above) => {
                 todo.insert((self.keys[goal].label, goal), above + 1);
                 while let Some(((_, key), label)) = todo.pop_first() {
                     for next in self.neighbors_directed(key, Direction::Incoming) {
@@ -87,7 +91,7 @@ impl Graph {
                     self.keys[key].label = label;
                 }
             }
-            Shift::Lower(deps, below) => {
+            LabelShift::Lower(deps, below) => {
                 todo.extend(deps.into_iter().map(|dep| ((self.keys[dep].label, dep), below - 1)));
                 while let Some(((_, key), label)) = todo.pop_last() {
                     for next in self.neighbors_directed(key, Direction::Outgoing) {
@@ -104,7 +108,7 @@ impl Graph {
     }
 
     /// The shortest way from `goal` over one of `starts` back to `goal`.
-    fn shortest(&self, goal: KeyIx, starts: &[KeyIx]) -> Cycle {
+    fn shortest(&self, goal: KeyIx, starts: &[KeyIx]) -> DependencyCycle {
         let mut towards: HashMap<KeyIx, KeyIx> = HashMap::new();
         let mut queue = VecDeque::new();
         for &start in starts {
@@ -122,7 +126,9 @@ impl Graph {
                     }
                     path.push(goal);
                     path.reverse();
-                    return Cycle(path.iter().map(|&k| self.name(k).to_owned()).collect());
+                    return DependencyCycle(
+                        path.iter().map(|&k| self.name(k).to_owned()).collect(),
+                    );
                 }
                 towards.entry(next).or_insert_with(|| {
                     queue.push_back(next);
@@ -134,40 +140,40 @@ impl Graph {
     }
 }
 
-impl GraphBase for Graph {
+impl GraphBase for DependencyGraph {
     type EdgeId = ();
     type NodeId = KeyIx;
 }
 
-impl<'a> IntoNeighbors for &'a Graph {
-    type Neighbors = Neighbors<'a>;
+impl<'a> IntoNeighbors for &'a DependencyGraph {
+    type Neighbors = AdjacentKeys<'a>;
 
     /// The keys that `key` waits for.
-    fn neighbors(self, key: KeyIx) -> Neighbors<'a> {
-        Neighbors::Awaited { graph: self, holder: self.keys[key].holder, dep: 0 }
+    fn neighbors(self, key: KeyIx) -> AdjacentKeys<'a> {
+        AdjacentKeys::Awaited { graph: self, holder: self.keys[key].holder, dep: 0 }
     }
 }
 
-impl<'a> IntoNeighborsDirected for &'a Graph {
-    type NeighborsDirected = Neighbors<'a>;
+impl<'a> IntoNeighborsDirected for &'a DependencyGraph {
+    type NeighborsDirected = AdjacentKeys<'a>;
 
-    fn neighbors_directed(self, key: KeyIx, direction: Direction) -> Neighbors<'a> {
+    fn neighbors_directed(self, key: KeyIx, direction: Direction) -> AdjacentKeys<'a> {
         match direction {
             Direction::Outgoing => self.neighbors(key),
             Direction::Incoming => {
-                Neighbors::Waiting { graph: self, dependents: self.keys[key].dependents.iter() }
+                AdjacentKeys::Waiting { graph: self, dependents: self.keys[key].dependents.iter() }
             }
         }
     }
 }
 
 /// The keys next to a key.
-pub(crate) enum Neighbors<'a> {
-    Awaited { graph: &'a Graph, holder: Option<JobIx>, dep: usize },
-    Waiting { graph: &'a Graph, dependents: std::slice::Iter<'a, Dependent> },
+pub(crate) enum AdjacentKeys<'a> {
+    Awaited { graph: &'a DependencyGraph, holder: Option<JobIx>, dep: usize },
+    Waiting { graph: &'a DependencyGraph, dependents: std::slice::Iter<'a, DependentSlot> },
 }
 
-impl Iterator for Neighbors<'_> {
+impl Iterator for AdjacentKeys<'_> {
     type Item = KeyIx;
 
     fn next(&mut self) -> Option<KeyIx> {
@@ -209,7 +215,7 @@ mod tests {
         fn labels_hold_and_cycles_are_seen(
             steps in vec((0..12_usize, btree_set(0..12_usize, 0..4), any::<bool>()), 1..60),
         ) {
-            let mut graph = Graph::default();
+            let mut graph = DependencyGraph::default();
             let mut there: Vec<(usize, Vec<usize>)> = Vec::new();
             for (slot, (key, deps, leaves)) in steps.into_iter().enumerate() {
                 let job = JobIx::from_place(slot);

@@ -4,12 +4,12 @@
 /// any: so both verbs cost a word a level, of which a million numbers have four, and all of it
 /// fits where the processor has it at hand. A heap of as many costs several times that.
 #[derive(Debug)]
-pub(super) struct Positions {
+pub(super) struct PositionSet {
     /// From the bits themselves to a single word.
     levels: Vec<Vec<u64>>,
 }
 
-impl Positions {
+impl PositionSet {
     pub(super) fn below(bound: usize) -> Self {
         let mut levels = Vec::new();
         let mut words = bound;
@@ -65,8 +65,8 @@ mod tests {
 
     #[test]
     fn an_empty_set_has_no_least() {
-        assert_eq!(Positions::below(0).pop_first(), None);
-        assert_eq!(Positions::below(5_000).pop_first(), None);
+        assert_eq!(PositionSet::below(0).pop_first(), None);
+        assert_eq!(PositionSet::below(5_000).pop_first(), None);
     }
 
     proptest! {
@@ -76,7 +76,7 @@ mod tests {
             bound in prop::sample::select(vec![1_usize, 64, 65, 4_096, 4_097, 300_000]),
             steps in vec(prop::option::weighted(0.6, any::<prop::sample::Index>()), 1..200),
         ) {
-            let (mut positions, mut sorted) = (Positions::below(bound), BTreeSet::new());
+            let (mut positions, mut sorted) = (PositionSet::below(bound), BTreeSet::new());
             for step in steps {
                 match step {
                     Some(index) => {

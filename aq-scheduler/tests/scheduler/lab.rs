@@ -1,17 +1,18 @@
 //! A queue that is told and asked in words, so that a case reads as a story.
 
-use aq_caps::{Capabilities, Token};
+use aq_caps::{Capabilities, CapabilityToken};
 use aq_manifest::{DepsMode, JobId, Priority};
 use aq_scheduler::{
-    EngineState, Host, HostId, Job, Limits, Misfits, Plan, Queue, QueueError, Settled, State,
+    EngineState, HostId, HostLimits, HostPlan, JobQueue, JobState, QueueError, ScheduledJob,
+    SchedulerHost, SettledAs, UnschedulablePolicy,
 };
 use jiff::{SignedDuration, Timestamp};
 
 /// A queue with one host that has the engine `shell` and one slot, at noon.
 pub(crate) struct Lab {
-    pub(crate) queue: Queue,
+    pub(crate) queue: JobQueue,
     pub(crate) host: HostId,
-    limits: Limits,
+    limits: HostLimits,
     now: Timestamp,
     added: i64,
 }
@@ -25,15 +26,15 @@ pub(crate) fn at(seconds: i64) -> Timestamp {
 }
 
 pub(crate) fn capabilities(tokens: &str) -> Capabilities {
-    tokens.split_whitespace().map(|token| token.parse::<Token>().unwrap()).collect()
+    tokens.split_whitespace().map(|token| token.parse::<CapabilityToken>().unwrap()).collect()
 }
 
 /// A job in words: `id [priority] [held] [soft] [lock=L] [repository=R] [key=K] [deps=K,K]
 /// [engines=E,E] [needs=R,R]`. The engine is `shell` when none is named.
-pub(crate) fn job(words: &str, added_at: Timestamp) -> Job {
+pub(crate) fn job(words: &str, added_at: Timestamp) -> ScheduledJob {
     let list = |text: &str| text.split(',').map(str::to_owned).collect::<Vec<_>>();
     let mut words = words.split_whitespace();
-    let mut job = Job::new(id(words.next().unwrap()), added_at);
+    let mut job = ScheduledJob::new(id(words.next().unwrap()), added_at);
     job.engines = vec!["shell".to_owned()];
     for word in words {
         match word.split_once('=').unwrap_or((word, "")) {
@@ -57,19 +58,28 @@ pub(crate) fn job(words: &str, added_at: Timestamp) -> Job {
 
 impl Lab {
     pub(crate) fn new() -> Self {
-        let mut queue = Queue::new();
+        let mut queue = JobQueue::new();
         let engines = [("shell".to_owned(), EngineState::READY)].into();
-        let host = Host { engines, capabilities: capabilities("os:linux"), ..Host::default() };
+        let host = SchedulerHost {
+            engines,
+            capabilities: capabilities("os:linux"),
+            ..SchedulerHost::default()
+        };
         let host = queue.add_host(host);
-        Self { queue, host, limits: Limits::default(), now: at(0), added: 0 }
+        Self { queue, host, limits: HostLimits::default(), now: at(0), added: 0 }
     }
 
     /// Adds another host with these engines and capabilities that keeps misfits.
     pub(crate) fn add_host(&mut self, engines: &[&str], tokens: &str) -> HostId {
         let engines = engines.iter().map(|name| ((*name).to_owned(), EngineState::READY)).collect();
         let capabilities = capabilities(tokens);
-        let misfits = Misfits::Keep;
-        self.queue.add_host(Host { engines, capabilities, misfits, ..Host::default() })
+        let misfits = UnschedulablePolicy::Keep;
+        self.queue.add_host(SchedulerHost {
+            engines,
+            capabilities,
+            misfits,
+            ..SchedulerHost::default()
+        })
     }
 
     pub(crate) fn max(&mut self, max: u32) -> &mut Self {
@@ -89,18 +99,18 @@ impl Lab {
         self
     }
 
-    pub(crate) fn insert(&mut self, words: &str, state: State) -> Result<(), QueueError> {
+    pub(crate) fn insert(&mut self, words: &str, state: JobState) -> Result<(), QueueError> {
         self.added += 1;
         self.queue.insert(job(words, at(self.added - 1_000)), state)
     }
 
     /// Adds a waiting job a second younger than the last one.
     pub(crate) fn add(&mut self, words: &str) -> &mut Self {
-        self.insert(words, State::WAITING).unwrap();
+        self.insert(words, JobState::WAITING).unwrap();
         self
     }
 
-    pub(crate) fn set(&mut self, name: &str, state: State) -> &mut Self {
+    pub(crate) fn set(&mut self, name: &str, state: JobState) -> &mut Self {
         self.queue.set_state(&id(name), state).unwrap();
         self
     }
@@ -110,16 +120,16 @@ impl Lab {
         self.set(name, state)
     }
 
-    pub(crate) fn running(&self, engine: &str) -> State {
-        State::Running { host: self.host, engine: engine.to_owned() }
+    pub(crate) fn running(&self, engine: &str) -> JobState {
+        JobState::Running { host: self.host, engine: engine.to_owned() }
     }
 
     pub(crate) fn ship(&mut self, name: &str) -> &mut Self {
-        self.set(name, State::Settled(Settled::Shipped))
+        self.set(name, JobState::Settled(SettledAs::Shipped))
     }
 
     pub(crate) fn pause(&mut self, name: &str, seconds: i64) -> &mut Self {
-        self.set(name, State::Waiting { not_before: Some(at(seconds)) })
+        self.set(name, JobState::Waiting { not_before: Some(at(seconds)) })
     }
 
     /// Goes to this many seconds after noon.
@@ -128,7 +138,7 @@ impl Lab {
         self
     }
 
-    pub(crate) fn plan(&mut self) -> Plan {
+    pub(crate) fn plan(&mut self) -> HostPlan {
         self.queue.plan(self.host, self.now).unwrap()
     }
 

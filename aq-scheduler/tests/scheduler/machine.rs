@@ -2,8 +2,8 @@
 
 use aq_manifest::{DepsMode, JobId, Priority};
 use aq_scheduler::{
-    EngineState, Host, HostLack, Job, Limits, Misfits, Queue, QueueError, Settled, State,
-    WaitReason,
+    EngineState, HostLack, HostLimits, JobQueue, JobState, QueueError, ScheduledJob, SchedulerHost,
+    SettledAs, UnschedulablePolicy, WaitReason,
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -16,14 +16,14 @@ use crate::model::Model;
 
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    Insert(Job, Move),
+    Insert(ScheduledJob, Move),
     Move(usize, Move),
     Remove(usize),
-    Settle(String, Settled),
+    Settle(String, SettledAs),
     Unsettle(String),
     Forget(String),
     Engine(usize, String, EngineState),
-    Limits(usize, Limits),
+    Limits(usize, HostLimits),
     Capabilities(usize, &'static str),
     /// A host is below its mark, or above it again.
     Lack(usize, bool),
@@ -36,7 +36,7 @@ pub(crate) enum Step {
 /// A state whose host is a number.
 #[derive(Clone, Debug)]
 pub(crate) enum Move {
-    To(State),
+    To(JobState),
     Run(usize, String),
 }
 
@@ -52,8 +52,8 @@ fn key() -> impl Strategy<Value = String> {
     select(&KEYS[..]).prop_map(str::to_owned)
 }
 
-fn settled() -> impl Strategy<Value = Settled> {
-    select(vec![Settled::Shipped, Settled::Failed, Settled::Quarantined])
+fn settled() -> impl Strategy<Value = SettledAs> {
+    select(vec![SettledAs::Shipped, SettledAs::Failed, SettledAs::Quarantined])
 }
 
 fn owned(names: Vec<&str>) -> Vec<String> {
@@ -85,8 +85,8 @@ prop_compose! {
             1 => subsequence(ENGINES.to_vec(), 0..=3).prop_shuffle(),
         ],
         lack in proptest::option::weighted(0.1, Just(program("git"))),
-    ) -> Job {
-        Job {
+    ) -> ScheduledJob {
+        ScheduledJob {
             obstacle: lack.map(WaitReason::HostLacks),
             priority,
             lock: lock.map(str::to_owned),
@@ -97,7 +97,7 @@ prop_compose! {
             deps_mode: if soft { DepsMode::Soft } else { DepsMode::Hard },
             requirements: needs.into_iter().map(|text| text.parse().unwrap()).collect(),
             engines: owned(engines),
-            ..Job::new(id(&format!("j{name}")), at(added))
+            ..ScheduledJob::new(id(&format!("j{name}")), at(added))
         }
     }
 }
@@ -109,11 +109,11 @@ fn program(name: &str) -> HostLack {
 fn a_move() -> impl Strategy<Value = Move> {
     let waiting = proptest::option::of(time());
     prop_oneof![
-        6 => waiting.prop_map(|not_before| Move::To(State::Waiting { not_before })),
+        6 => waiting.prop_map(|not_before| Move::To(JobState::Waiting { not_before })),
         2 => (0..2_usize, select(&ENGINES[..])).prop_map(|(host, e)| Move::Run(host, e.to_owned())),
-        1 => Just(Move::To(State::Review)),
-        2 => Just(Move::To(State::Testing)),
-        3 => settled().prop_map(|settled| Move::To(State::Settled(settled))),
+        1 => Just(Move::To(JobState::Review)),
+        2 => Just(Move::To(JobState::Testing)),
+        3 => settled().prop_map(|settled| Move::To(JobState::Settled(settled))),
     ]
 }
 
@@ -132,9 +132,9 @@ fn step() -> impl Strategy<Value = Step> {
     let host = 0..2_usize;
     let engine = select(&ENGINES[..]).prop_map(str::to_owned);
     let limits = (select(vec![0, 1, 2, 3, 9]), proptest::option::weighted(0.2, 0..3_u32))
-        .prop_map(|(max, max_review)| Limits { max, max_review });
+        .prop_map(|(max, max_review)| HostLimits { max, max_review });
     prop_oneof![
-        12 => job().prop_map(|job| Step::Insert(job, Move::To(State::WAITING))),
+        12 => job().prop_map(|job| Step::Insert(job, Move::To(JobState::WAITING))),
         4 => (job(), a_move()).prop_map(|(job, to)| Step::Insert(job, to)),
         8 => (0..20_usize, a_move()).prop_map(|(n, to)| Step::Move(n, to)),
         2 => (0..20_usize).prop_map(Step::Remove),
@@ -152,29 +152,29 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// The first host rejects what it cannot run, the second keeps it.
-fn hosts() -> [Host; 2] {
+fn hosts() -> [SchedulerHost; 2] {
     let engines = |names: &[&str]| {
         names.iter().map(|name| ((*name).to_owned(), EngineState::READY)).collect()
     };
-    let limits = Limits { max: 4, max_review: None };
+    let limits = HostLimits { max: 4, max_review: None };
     [
-        Host {
+        SchedulerHost {
             capabilities: capabilities("os:linux"),
             engines: engines(&["e0", "e1"]),
             limits,
-            misfits: Misfits::Reject,
+            misfits: UnschedulablePolicy::Reject,
         },
-        Host {
+        SchedulerHost {
             capabilities: capabilities("os:linux gpu"),
             engines: engines(&["e1", "e2"]),
             limits,
-            misfits: Misfits::Keep,
+            misfits: UnschedulablePolicy::Keep,
         },
     ]
 }
 
-fn empty() -> (Queue, Model) {
-    let mut queue = Queue::new();
+fn empty() -> (JobQueue, Model) {
+    let mut queue = JobQueue::new();
     let hosts = hosts().map(|host| (queue.add_host(host.clone()), host));
     let model = Model {
         jobs: vec![],
@@ -187,11 +187,11 @@ fn empty() -> (Queue, Model) {
 }
 
 impl Model {
-    fn state(&self, to: &Move) -> State {
+    fn state(&self, to: &Move) -> JobState {
         match to {
             Move::To(state) => state.clone(),
             Move::Run(host, engine) => {
-                State::Running { host: self.hosts[*host].0, engine: engine.clone() }
+                JobState::Running { host: self.hosts[*host].0, engine: engine.clone() }
             }
         }
     }
@@ -204,13 +204,13 @@ impl Model {
         }
     }
 
-    fn would_wait_for_itself(&self, job: &Job) -> bool {
+    fn would_wait_for_itself(&self, job: &ScheduledJob) -> bool {
         job.key.as_ref().is_some_and(|key| self.closes_cycle(key, &job.deps))
     }
 
-    fn refuses(&self, job: &Job, state: &State) -> bool {
+    fn refuses(&self, job: &ScheduledJob, state: &JobState) -> bool {
         self.find(&job.id).is_some()
-            || (matches!(state, State::Waiting { .. }) && self.would_wait_for_itself(job))
+            || (matches!(state, JobState::Waiting { .. }) && self.would_wait_for_itself(job))
     }
 }
 
@@ -273,7 +273,7 @@ impl ReferenceStateMachine for Histories {
             Step::Obey(host) => {
                 let host = model.hosts[host].0;
                 for (id, engine) in model.plan(host).start {
-                    model.set_state(&id, State::Running { host, engine });
+                    model.set_state(&id, JobState::Running { host, engine });
                 }
             }
         }
@@ -282,7 +282,7 @@ impl ReferenceStateMachine for Histories {
 }
 
 struct Machine {
-    queue: Queue,
+    queue: JobQueue,
     /// As it was before the step that comes next.
     model: Model,
 }
@@ -299,7 +299,7 @@ impl Machine {
                     Err(QueueError::Cycle(cycle)) => {
                         assert!(model.refuses(&job, &state));
                         let mut with = model.clone();
-                        with.insert(job, State::WAITING);
+                        with.insert(job, JobState::WAITING);
                         assert_eq!(cycle.0.first(), cycle.0.last());
                         for pair in cycle.0.windows(2) {
                             assert!(with.deps_of(&pair[0]).contains(&&pair[1]), "{cycle}");
@@ -334,7 +334,7 @@ impl Machine {
             Step::Obey(host) => {
                 let host = model.hosts[host].0;
                 for start in queue.plan(host, model.now).unwrap().start {
-                    let state = State::Running { host, engine: start.engine };
+                    let state = JobState::Running { host, engine: start.engine };
                     queue.set_state(&start.job, state).unwrap();
                 }
             }
@@ -343,7 +343,7 @@ impl Machine {
 }
 
 /// Everything that the queue can be asked is what the model answers.
-fn compare(queue: &mut Queue, model: &Model) {
+fn compare(queue: &mut JobQueue, model: &Model) {
     for &(host, _) in &model.hosts {
         let plan = queue.plan(host, model.now).unwrap();
         let expected = model.plan(host);
@@ -376,7 +376,7 @@ fn compare(queue: &mut Queue, model: &Model) {
 
 /// Every waiting job is there once, none before a waiting job that it needs, and of two that
 /// need nothing and do not pause the better one is first.
-fn check_order(queue: &Queue, model: &Model) {
+fn check_order(queue: &JobQueue, model: &Model) {
     let order: Vec<JobId> = queue.order().into_iter().cloned().collect();
     let mut sorted = order.clone();
     sorted.sort();
@@ -433,8 +433,10 @@ impl StateMachineTest for Machine {
         for &(host, _) in &model.hosts {
             let plan = machine.queue.clone().plan(host, model.now).unwrap();
             assert!(plan.start.len() <= model.free(host), "a slot too many");
-            let started = |job: &Job| plan.start.iter().any(|start| start.job == job.id);
-            for needed in [|job: &Job| job.lock.clone(), |job: &Job| job.repository.clone()] {
+            let started = |job: &ScheduledJob| plan.start.iter().any(|start| start.job == job.id);
+            for needed in
+                [|job: &ScheduledJob| job.lock.clone(), |job: &ScheduledJob| job.repository.clone()]
+            {
                 let jobs = || model.jobs.iter();
                 let mut taken: Vec<String> = jobs()
                     .filter(|(job, _)| started(job))
@@ -444,9 +446,9 @@ impl StateMachineTest for Machine {
                 taken.sort();
                 taken.dedup();
                 assert_eq!(taken.len(), all, "one taken twice");
-                let held = |(job, state): &&(Job, State)| {
+                let held = |(job, state): &&(ScheduledJob, JobState)| {
                     let is_taken = needed(job).is_some_and(|name| taken.contains(&name));
-                    matches!(state, State::Running { .. }) && is_taken
+                    matches!(state, JobState::Running { .. }) && is_taken
                 };
                 assert!(!jobs().any(|it| held(&it)), "one that is held given away");
             }

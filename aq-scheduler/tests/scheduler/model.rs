@@ -5,14 +5,17 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aq_manifest::{DepsMode, JobId};
-use aq_scheduler::{EngineState, Host, HostId, HostLack, Job, Misfits, Settled, State};
+use aq_scheduler::{
+    EngineState, HostId, HostLack, JobState, ScheduledJob, SchedulerHost, SettledAs,
+    UnschedulablePolicy,
+};
 use jiff::Timestamp;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
-    pub(crate) jobs: Vec<(Job, State)>,
-    pub(crate) settled: BTreeMap<String, Settled>,
-    pub(crate) hosts: Vec<(HostId, Host)>,
+    pub(crate) jobs: Vec<(ScheduledJob, JobState)>,
+    pub(crate) settled: BTreeMap<String, SettledAs>,
+    pub(crate) hosts: Vec<(HostId, SchedulerHost)>,
     pub(crate) lacks: Vec<(HostId, HostLack)>,
     pub(crate) now: Timestamp,
 }
@@ -30,24 +33,24 @@ impl Model {
         self.jobs.iter().position(|(job, _)| job.id == *id)
     }
 
-    pub(crate) fn insert(&mut self, job: Job, state: State) {
-        if let State::Settled(settled) = state {
+    pub(crate) fn insert(&mut self, job: ScheduledJob, state: JobState) {
+        if let JobState::Settled(settled) = state {
             if let Some(key) = job.key {
                 self.settle(&key, settled);
             }
             return;
         }
         if let Some(key) = &job.key
-            && self.settled.get(key) != Some(&Settled::Shipped)
+            && self.settled.get(key) != Some(&SettledAs::Shipped)
         {
             self.settled.remove(key);
         }
         self.jobs.push((job, state));
     }
 
-    pub(crate) fn set_state(&mut self, id: &JobId, state: State) {
+    pub(crate) fn set_state(&mut self, id: &JobId, state: JobState) {
         let Some(place) = self.find(id) else { return };
-        if let State::Settled(settled) = state {
+        if let JobState::Settled(settled) = state {
             let (job, _) = self.jobs.remove(place);
             if let Some(key) = job.key {
                 self.settle(&key, settled);
@@ -58,8 +61,8 @@ impl Model {
         }
     }
 
-    pub(crate) fn settle(&mut self, key: &str, settled: Settled) {
-        if self.settled.get(key) != Some(&Settled::Shipped) {
+    pub(crate) fn settle(&mut self, key: &str, settled: SettledAs) {
+        if self.settled.get(key) != Some(&SettledAs::Shipped) {
             self.settled.insert(key.to_owned(), settled);
         }
     }
@@ -86,14 +89,13 @@ impl Model {
     }
 
     /// The deps that are not satisfied, each once.
-    fn unmet<'a>(&self, job: &'a Job) -> Vec<&'a String> {
+    fn unmet<'a>(&self, job: &'a ScheduledJob) -> Vec<&'a String> {
         let mut unmet = Vec::new();
         for dep in &job.deps {
-            let shipped = self.settled.get(dep) == Some(&Settled::Shipped);
-            let testing = self
-                .jobs
-                .iter()
-                .any(|(other, state)| other.key.as_ref() == Some(dep) && *state == State::Testing);
+            let shipped = self.settled.get(dep) == Some(&SettledAs::Shipped);
+            let testing = self.jobs.iter().any(|(other, state)| {
+                other.key.as_ref() == Some(dep) && *state == JobState::Testing
+            });
             let met = shipped || (testing && job.deps_mode == DepsMode::Soft);
             if !met && !unmet.contains(&dep) {
                 unmet.push(dep);
@@ -103,8 +105,8 @@ impl Model {
     }
 
     fn running_on(&self, host: HostId, with: Option<&str>) -> usize {
-        let fits = |state: &State| match state {
-            State::Running { host: on, engine } => {
+        let fits = |state: &JobState| match state {
+            JobState::Running { host: on, engine } => {
                 *on == host && with.is_none_or(|name| name == engine)
             }
             _ => false,
@@ -112,13 +114,13 @@ impl Model {
         self.jobs.iter().filter(|(_, state)| fits(state)).count()
     }
 
-    fn host(&self, id: HostId) -> &Host {
+    fn host(&self, id: HostId) -> &SchedulerHost {
         &self.hosts.iter().find(|(other, _)| *other == id).unwrap().1
     }
 
     pub(crate) fn free(&self, id: HostId) -> usize {
         let limits = self.host(id).limits;
-        let in_review = self.jobs.iter().filter(|(_, state)| *state == State::Review).count();
+        let in_review = self.jobs.iter().filter(|(_, state)| *state == JobState::Review).count();
         if limits.max_review.is_some_and(|max| in_review >= max as usize) {
             return 0;
         }
@@ -132,7 +134,7 @@ impl Model {
     /// not start, or the engine to start it with. The third is the time that mends it.
     pub(crate) fn judge(
         &self,
-        job: &Job,
+        job: &ScheduledJob,
         not_before: Option<Timestamp>,
         id: HostId,
         started: &[(JobId, String)],
@@ -164,8 +166,8 @@ impl Model {
                 let live = self.jobs.iter().any(|(other, _)| other.key.as_ref() == Some(*key));
                 let mark = match self.settled.get(*key) {
                     _ if live => "",
-                    Some(Settled::Failed) => " (failed)",
-                    Some(Settled::Quarantined) => " (quarantined)",
+                    Some(SettledAs::Failed) => " (failed)",
+                    Some(SettledAs::Quarantined) => " (quarantined)",
                     _ => " (no such job)",
                 };
                 format!("{key}{mark}")
@@ -181,10 +183,10 @@ impl Model {
             return Err((format!("backoff until {until}"), Some(until)));
         }
         if job.repository.is_some() {
-            let runs = |id: &JobId, state: &State| {
-                matches!(state, State::Running { .. }) || started.iter().any(|(it, _)| it == id)
+            let runs = |id: &JobId, state: &JobState| {
+                matches!(state, JobState::Running { .. }) || started.iter().any(|(it, _)| it == id)
             };
-            let same = |(other, state): &&(Job, State)| {
+            let same = |(other, state): &&(ScheduledJob, JobState)| {
                 other.repository == job.repository && runs(&other.id, state)
             };
             if self.jobs.iter().any(|other| same(&other)) {
@@ -192,9 +194,9 @@ impl Model {
             }
         }
         if job.lock.is_some() {
-            let same = |other: &&(Job, State)| other.0.lock == job.lock;
+            let same = |other: &&(ScheduledJob, JobState)| other.0.lock == job.lock;
             let mut same = self.jobs.iter().filter(same);
-            if same.clone().any(|(_, state)| matches!(state, State::Running { .. })) {
+            if same.clone().any(|(_, state)| matches!(state, JobState::Running { .. })) {
                 return refuse("lock held".to_owned());
             }
             if let Some((before, _)) =
@@ -241,7 +243,7 @@ impl Model {
         if let Some((_, lack)) = self.lacks.iter().find(|(host, _)| *host == id) {
             return refuse(lack.to_string());
         }
-        let in_review = self.jobs.iter().filter(|(_, state)| *state == State::Review).count();
+        let in_review = self.jobs.iter().filter(|(_, state)| *state == JobState::Review).count();
         if let Some(max) = host.limits.max_review
             && in_review >= max as usize
         {
@@ -254,12 +256,12 @@ impl Model {
     }
 
     /// The waiting jobs, the first to go first.
-    pub(crate) fn waiting(&self) -> Vec<(&Job, Option<Timestamp>)> {
+    pub(crate) fn waiting(&self) -> Vec<(&ScheduledJob, Option<Timestamp>)> {
         let mut waiting: Vec<_> = self
             .jobs
             .iter()
             .filter_map(|(job, state)| match state {
-                State::Waiting { not_before } => Some((job, *not_before)),
+                JobState::Waiting { not_before } => Some((job, *not_before)),
                 _ => None,
             })
             .collect();
@@ -280,7 +282,7 @@ impl Model {
                 Err((why, until)) => {
                     wakes.extend(until);
                     let never = why.starts_with("needs ") || why.starts_with("no engine ");
-                    if never && self.host(id).misfits == Misfits::Reject {
+                    if never && self.host(id).misfits == UnschedulablePolicy::Reject {
                         plan.reject.push(job.id.clone());
                     }
                 }
@@ -295,7 +297,8 @@ impl Model {
 
     /// Tests for a queue in which something runs, or would if all pauses and cool-downs were over.
     pub(crate) fn will_progress(&self, id: HostId) -> bool {
-        let runs = |(_, state): &(Job, State)| matches!(state, State::Running { .. });
+        let runs =
+            |(_, state): &(ScheduledJob, JobState)| matches!(state, JobState::Running { .. });
         if self.jobs.iter().any(runs) {
             return true;
         }

@@ -6,16 +6,16 @@ use serde_json::json;
 use crate::error::TrackerError;
 use crate::github::problem;
 use crate::http::HttpTransport;
-use crate::item_id::Repository;
+use crate::item_id::GitHubRepository;
 use crate::items::message;
-use crate::kind::Kind;
-use crate::transport::{Answer, Method, Request, Transport, segment};
+use crate::kind::TrackerKind;
+use crate::transport::{TrackerMethod, TrackerRequest, TrackerResponse, TrackerTransport, segment};
 
 use super::pull::{NewPull, PullAnswer, PullChange, PullRequest, PullState};
 use super::remote::RemoteHosts;
 use super::wire::{PullDocument, nonsense, refusal};
 
-const WHO: &str = Kind::GitHub.name();
+const WHO: &str = TrackerKind::GitHub.name();
 
 /// The pull requests of one branch that are looked at, the newest ones.
 const PAGE: usize = 50;
@@ -38,7 +38,7 @@ impl PullRequests<HttpTransport> {
     }
 }
 
-impl<T: Transport> PullRequests<T> {
+impl<T: TrackerTransport> PullRequests<T> {
     /// GitHub behind a transport whose address is `base`.
     pub fn new(transport: T, base: &str) -> Self {
         Self { transport, hosts: RemoteHosts::of_api(base) }
@@ -56,7 +56,7 @@ impl<T: Transport> PullRequests<T> {
     /// See [`TrackerError`].
     pub fn of_branch(
         &self,
-        repository: &Repository,
+        repository: &GitHubRepository,
         head: &str,
     ) -> Result<Vec<PullRequest>, TrackerError> {
         let owner = repository.owner();
@@ -65,7 +65,7 @@ impl<T: Transport> PullRequests<T> {
             "{}?head={head_of}&state=all&sort=created&direction=desc&per_page={PAGE}",
             pulls(repository)
         );
-        let answer = self.ask(&path_words(repository, None), &Request::get(path))?;
+        let answer = self.ask(&path_words(repository, None), &TrackerRequest::get(path))?;
         let found = read::<Vec<PullDocument>>(&answer)?.into_iter();
         // A server that does not know the filter answers with all of them.
         let found = found.filter(|document| document.is_of(repository, head));
@@ -81,13 +81,13 @@ impl<T: Transport> PullRequests<T> {
     /// See [`TrackerError`]. After one that may be tried again nobody knows whether it was opened.
     pub fn open(
         &self,
-        repository: &Repository,
+        repository: &GitHubRepository,
         new: &NewPull<'_>,
     ) -> Result<Option<PullRequest>, TrackerError> {
         let body = json!({
             "title": new.title, "body": new.body, "head": new.head, "base": new.base,
         });
-        let request = Request::with(Method::Post, pulls(repository), body);
+        let request = TrackerRequest::with(TrackerMethod::Post, pulls(repository), body);
         let answer = self.transport.send(&request)?;
         if !answer.is_good() {
             let said = refusal(&answer, &message(&answer));
@@ -109,7 +109,7 @@ impl<T: Transport> PullRequests<T> {
     /// See [`TrackerError`].
     pub fn update(
         &self,
-        repository: &Repository,
+        repository: &GitHubRepository,
         number: u64,
         change: &PullChange<'_>,
     ) -> Result<(), TrackerError> {
@@ -122,7 +122,7 @@ impl<T: Transport> PullRequests<T> {
             return Ok(());
         }
         let path = format!("{}/{number}", pulls(repository));
-        let request = Request::with(Method::Patch, path, body.into());
+        let request = TrackerRequest::with(TrackerMethod::Patch, path, body.into());
         self.ask(&path_words(repository, Some(number)), &request).map(drop)
     }
 
@@ -133,14 +133,14 @@ impl<T: Transport> PullRequests<T> {
     /// See [`TrackerError`]; also when the answer is about another pull request or branch.
     pub fn read(
         &self,
-        repository: &Repository,
+        repository: &GitHubRepository,
         number: u64,
         head: &str,
         etag: Option<&str>,
     ) -> Result<PullAnswer, TrackerError> {
         let what = path_words(repository, Some(number));
         let path = format!("{}/{number}", pulls(repository));
-        let answer = self.transport.send(&Request::get(path).unless(etag))?;
+        let answer = self.transport.send(&TrackerRequest::get(path).unless(etag))?;
         if answer.status == 304 && etag.is_some() {
             return Ok(PullAnswer::Unchanged);
         }
@@ -160,14 +160,14 @@ impl<T: Transport> PullRequests<T> {
         Ok(PullAnswer::Read { pull, etag: etag.map(str::to_owned) })
     }
 
-    fn ask(&self, what: &str, request: &Request) -> Result<Answer, TrackerError> {
+    fn ask(&self, what: &str, request: &TrackerRequest) -> Result<TrackerResponse, TrackerError> {
         let answer = self.transport.send(request)?;
         if answer.is_good() { Ok(answer) } else { Err(refused(&answer, what)) }
     }
 }
 
 /// The meaning of an answer that is not good. Of a refusal GitHub's single errors say more.
-fn refused(answer: &Answer, what: &str) -> TrackerError {
+fn refused(answer: &TrackerResponse, what: &str) -> TrackerError {
     match problem(answer, what) {
         TrackerError::Refused { .. } if answer.status == 422 => {
             TrackerError::Refused { who: WHO, detail: refusal(answer, &message(answer)) }
@@ -176,12 +176,12 @@ fn refused(answer: &Answer, what: &str) -> TrackerError {
     }
 }
 
-fn pulls(repository: &Repository) -> String {
+fn pulls(repository: &GitHubRepository) -> String {
     format!("/repos/{}/pulls", repository.path())
 }
 
 /// The repository or pull request, for people.
-fn path_words(repository: &Repository, number: Option<u64>) -> String {
+fn path_words(repository: &GitHubRepository, number: Option<u64>) -> String {
     match number {
         Some(number) => format!("{}#{number}", repository.path()),
         None => repository.path(),
@@ -189,7 +189,7 @@ fn path_words(repository: &Repository, number: Option<u64>) -> String {
 }
 
 /// A document of a known kind.
-fn read<D: DeserializeOwned>(answer: &Answer) -> Result<D, TrackerError> {
+fn read<D: DeserializeOwned>(answer: &TrackerResponse) -> Result<D, TrackerError> {
     serde_json::from_str(&answer.body).map_err(|_| TrackerError::Failed {
         who: WHO,
         detail: format!("status {}, and not the document that was expected", answer.status),

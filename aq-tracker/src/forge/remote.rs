@@ -1,6 +1,6 @@
 //! Addresses of git's remotes: which repository of a forge they are.
 
-use crate::item_id::Repository;
+use crate::item_id::GitHubRepository;
 
 /// The hosts under which git reaches the repositories of a forge.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ impl RemoteHosts {
     }
 
     /// The repository of a remote's address; `None` when it is no repository of this forge.
-    pub fn repository(&self, address: &str) -> Option<Repository> {
+    pub fn repository(&self, address: &str) -> Option<GitHubRepository> {
         let (host, path) = split(address.trim())?;
         let host = host.to_ascii_lowercase();
         // Git over the port of HTTPS: `ssh.github.com`.

@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use crate::error::{TrackerError, detail};
 use crate::forge::pull::{PullRequest, PullState};
-use crate::item_id::Repository;
-use crate::kind::Kind;
-use crate::transport::Answer;
+use crate::item_id::GitHubRepository;
+use crate::kind::TrackerKind;
+use crate::transport::TrackerResponse;
 
 /// Longest address of a page that is believed, in bytes.
 const MAX_URL: usize = 2_000;
@@ -50,7 +50,7 @@ struct RepositoryDocument {
 
 impl PullDocument {
     /// Tests for a branch of this repository, and not of a fork.
-    pub(super) fn is_of(&self, repository: &Repository, head: &str) -> bool {
+    pub(super) fn is_of(&self, repository: &GitHubRepository, head: &str) -> bool {
         let name = self.head.repo.as_ref().map(|repo| repo.full_name.as_str());
         self.head.branch == head
             && name.is_some_and(|name| name.eq_ignore_ascii_case(&repository.path()))
@@ -105,11 +105,14 @@ fn is_branch(name: &str) -> bool {
 }
 
 pub(super) fn nonsense(what: &str) -> TrackerError {
-    TrackerError::Failed { who: Kind::GitHub.name(), detail: format!("it answers with {what}") }
+    TrackerError::Failed {
+        who: TrackerKind::GitHub.name(),
+        detail: format!("it answers with {what}"),
+    }
 }
 
 /// The words of a refusal: GitHub's message and those of its single errors.
-pub(super) fn refusal(answer: &Answer, message: &str) -> String {
+pub(super) fn refusal(answer: &TrackerResponse, message: &str) -> String {
     let document: Value = serde_json::from_str(&answer.body).unwrap_or_default();
     let errors = document["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
     let said = errors.iter().filter_map(|error| error["message"].as_str());

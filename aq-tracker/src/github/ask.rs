@@ -3,19 +3,26 @@
 use crate::error::{TrackerError, detail};
 use crate::items::message;
 use crate::limit::limit;
-use crate::transport::{Answer, Request, Transport};
+use crate::transport::{TrackerRequest, TrackerResponse, TrackerTransport};
 
 use super::{GitHub, WHO};
 
-impl<T: Transport> GitHub<T> {
+impl<T: TrackerTransport> GitHub<T> {
     /// Sends a request about `what`, and answers what came back when that is good.
-    pub(super) fn ask(&self, what: &str, request: &Request) -> Result<Answer, TrackerError> {
+    pub(super) fn ask(
+        &self,
+        what: &str,
+        request: &TrackerRequest,
+    ) -> Result<TrackerResponse, TrackerError> {
         let answer = self.transport.send(request)?;
         if answer.is_good() { Ok(answer) } else { Err(problem(&answer, what)) }
     }
 
     /// The page after this one. A page elsewhere would get the token.
-    pub(super) fn next_page(&self, answer: &Answer) -> Result<Option<String>, TrackerError> {
+    pub(super) fn next_page(
+        &self,
+        answer: &TrackerResponse,
+    ) -> Result<Option<String>, TrackerError> {
         let Some(next) = answer.header("link").and_then(next_link) else { return Ok(None) };
         match next.strip_prefix(&self.base).filter(|path| path.starts_with('/')) {
             Some(path) => Ok(Some(path.to_owned())),
@@ -33,7 +40,7 @@ fn next_link(field: &str) -> Option<&str> {
 }
 
 /// The meaning of an answer that is not good.
-pub(crate) fn problem(answer: &Answer, what: &str) -> TrackerError {
+pub(crate) fn problem(answer: &TrackerResponse, what: &str) -> TrackerError {
     let said = message(answer);
     let detail = detail(answer.status, &said);
     if let Some(after) = limit(answer, &said) {
@@ -58,16 +65,16 @@ pub(crate) fn problem(answer: &Answer, what: &str) -> TrackerError {
 mod tests {
     use super::*;
 
-    fn answer(status: u16, headers: &[(&str, &str)], said: &str) -> Answer {
+    fn answer(status: u16, headers: &[(&str, &str)], said: &str) -> TrackerResponse {
         let headers =
             headers.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Answer { status, headers, body: format!("{{\"message\": {said:?}}}") }
+        TrackerResponse { status, headers, body: format!("{{\"message\": {said:?}}}") }
     }
 
     #[test]
     fn a_limit_is_no_refusal_of_the_token() {
         let zero = [("x-ratelimit-remaining", "0")];
-        let kind = |answer: Answer| match problem(&answer, "x") {
+        let kind = |answer: TrackerResponse| match problem(&answer, "x") {
             TrackerError::Limited { .. } => "limited",
             TrackerError::Denied { .. } => "denied",
             TrackerError::Forbidden { .. } => "forbidden",
@@ -85,8 +92,8 @@ mod tests {
     #[test]
     fn next_page_stays_on_the_host() {
         struct Nobody;
-        impl Transport for Nobody {
-            fn send(&self, _: &Request) -> Result<Answer, TrackerError> {
+        impl TrackerTransport for Nobody {
+            fn send(&self, _: &TrackerRequest) -> Result<TrackerResponse, TrackerError> {
                 panic!("nothing is to be asked");
             }
         }

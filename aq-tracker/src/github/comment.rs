@@ -4,15 +4,15 @@ use serde_json::json;
 
 use crate::error::TrackerError;
 use crate::item_id::ItemId;
-use crate::transport::{Method, Request, Transport};
+use crate::transport::{TrackerMethod, TrackerRequest, TrackerTransport};
 
-use super::wire::{self, Comment, User};
+use super::wire::{self, CommentAuthor, IssueComment};
 use super::{GitHub, MAX_PAGES, PAGE};
 
 /// The ending of our comment; nobody sees it.
 const MARK: &str = "<!-- aq -->";
 
-impl<T: Transport> GitHub<T> {
+impl<T: TrackerTransport> GitHub<T> {
     /// Writes the comment: into the one that is `known`, else into one of this token's user that
     /// has the mark, else a new one. Answers its number.
     pub(super) fn comment(
@@ -31,7 +31,7 @@ impl<T: Transport> GitHub<T> {
         };
         if let Some(number) = ours {
             let path = format!("{repository}/issues/comments/{number}");
-            let edit = Request::with(Method::Patch, path, body.clone());
+            let edit = TrackerRequest::with(TrackerMethod::Patch, path, body.clone());
             match self.ask(&id.to_string(), &edit) {
                 Ok(_) => return Ok(number.to_string()),
                 // Somebody has deleted it.
@@ -39,15 +39,16 @@ impl<T: Transport> GitHub<T> {
                 Err(e) => return Err(e),
             }
         }
-        let new = Request::with(Method::Post, format!("{issue}/comments"), body);
-        let made: Comment = wire::read(&self.ask(&id.to_string(), &new)?)?;
+        let new = TrackerRequest::with(TrackerMethod::Post, format!("{issue}/comments"), body);
+        let made: IssueComment = wire::read(&self.ask(&id.to_string(), &new)?)?;
         Ok(made.id.to_string())
     }
 
     /// Our comment on an issue. Whoever can comment can write the mark, so the writer is looked at,
     /// too; where it cannot be told who we are, there is none.
     fn ours(&self, id: &ItemId, issue: &str) -> Result<Option<u64>, TrackerError> {
-        let me: User = match self.ask("its user", &Request::get("/user".to_owned())) {
+        let me: CommentAuthor = match self.ask("its user", &TrackerRequest::get("/user".to_owned()))
+        {
             Ok(answer) => wire::read(&answer)?,
             Err(TrackerError::Forbidden { .. } | TrackerError::NotFound { .. }) => return Ok(None),
             Err(e) => return Err(e),
@@ -56,9 +57,9 @@ impl<T: Transport> GitHub<T> {
         let mut pages = 0;
         while let Some(page) = path.take().filter(|_| pages < MAX_PAGES) {
             pages += 1;
-            let answer = self.ask(&id.to_string(), &Request::get(page))?;
-            let comments: Vec<Comment> = wire::read(&answer)?;
-            let ours = |comment: &&Comment| {
+            let answer = self.ask(&id.to_string(), &TrackerRequest::get(page))?;
+            let comments: Vec<IssueComment> = wire::read(&answer)?;
+            let ours = |comment: &&IssueComment| {
                 let by_me = comment.user.as_ref().is_some_and(|user| user.id == me.id);
                 by_me && comment.body.as_deref().is_some_and(|body| body.trim_end().ends_with(MARK))
             };

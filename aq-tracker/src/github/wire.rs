@@ -5,20 +5,20 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::TrackerError;
-use crate::item_id::{ItemId, Repository};
-use crate::tracker::Item;
-use crate::transport::Answer;
+use crate::item_id::{GitHubRepository, ItemId};
+use crate::tracker::TrackerItem;
+use crate::transport::TrackerResponse;
 
 use super::{LABEL, WHO};
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Issue {
+pub(super) struct GitHubIssue {
     pub(super) number: u64,
     title: String,
     #[serde(default)]
     body: Option<String>,
     #[serde(default)]
-    labels: Vec<Label>,
+    labels: Vec<IssueLabel>,
     state: String,
     #[serde(default)]
     pub(super) state_reason: Option<String>,
@@ -33,7 +33,7 @@ pub(super) struct Issue {
 /// A label is an object, or in old documents its name.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum Label {
+enum IssueLabel {
     Object {
         #[serde(default)]
         name: Option<String>,
@@ -43,27 +43,27 @@ enum Label {
 
 /// The answer of a search.
 #[derive(Debug, Deserialize)]
-pub(super) struct Found {
-    pub(super) items: Vec<Issue>,
+pub(super) struct SearchAnswer {
+    pub(super) items: Vec<GitHubIssue>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Comment {
+pub(super) struct IssueComment {
     pub(super) id: u64,
     #[serde(default)]
     pub(super) body: Option<String>,
     #[serde(default)]
-    pub(super) user: Option<User>,
+    pub(super) user: Option<CommentAuthor>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct User {
+pub(super) struct CommentAuthor {
     pub(super) id: u64,
 }
 
-impl Issue {
-    pub(super) fn item(&self, id: ItemId) -> Item {
-        Item {
+impl GitHubIssue {
+    pub(super) fn item(&self, id: ItemId) -> TrackerItem {
+        TrackerItem {
             id,
             title: self.title.clone(),
             description: self.body.clone().unwrap_or_default(),
@@ -74,8 +74,8 @@ impl Issue {
 
     fn labels(&self) -> impl Iterator<Item = &str> {
         self.labels.iter().filter_map(|label| match label {
-            Label::Object { name } => name.as_deref(),
-            Label::Name(name) => Some(name),
+            IssueLabel::Object { name } => name.as_deref(),
+            IssueLabel::Name(name) => Some(name),
         })
     }
 
@@ -96,7 +96,7 @@ impl Issue {
         stages.into_iter().any(|stage: Stage| stage.is_final())
     }
 
-    pub(super) fn is_of(&self, repository: &Repository) -> bool {
+    pub(super) fn is_of(&self, repository: &GitHubRepository) -> bool {
         let path = format!("/repos/{}", repository.path()).to_ascii_lowercase();
         let lies_there = |url: &String| url.to_ascii_lowercase().ends_with(&path);
         self.repository_url.as_ref().is_none_or(lies_there)
@@ -104,7 +104,7 @@ impl Issue {
 }
 
 /// A document of a known kind.
-pub(super) fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, TrackerError> {
+pub(super) fn read<T: DeserializeOwned>(answer: &TrackerResponse) -> Result<T, TrackerError> {
     serde_json::from_str(&answer.body).map_err(|_| TrackerError::Failed {
         who: WHO,
         detail: format!("status {}, and not the document that was expected", answer.status),

@@ -6,16 +6,16 @@ use std::time::Duration;
 use aq_manifest::{format_dollars, format_duration};
 
 use crate::status::StatusMap;
-use crate::tracker::{Echo, Update};
+use crate::tracker::{RenderedUpdate, TrackerUpdate};
 
 /// The update for a tracker; `None` when the map has nothing for the folder.
-pub fn update(echo: &Echo, statuses: &StatusMap) -> Option<Update> {
+pub fn update(echo: &TrackerUpdate, statuses: &StatusMap) -> Option<RenderedUpdate> {
     let status = statuses.status(echo.stage)?.to_owned();
-    Some(Update { stage: echo.stage, status, comment: comment(echo) })
+    Some(RenderedUpdate { stage: echo.stage, status, comment: comment(echo) })
 }
 
 /// The comment: numbers, and words of fixed lists. A line for each thing that is known.
-pub fn comment(echo: &Echo) -> String {
+pub fn comment(echo: &TrackerUpdate) -> String {
     let words = [
         // A shipped job has the result `shipped`.
         echo.outcome.map(|outcome| outcome.to_string()).filter(|word| word != echo.stage.folder()),
@@ -52,7 +52,7 @@ fn time(seconds: f64) -> Option<String> {
     Some(format_duration(whole))
 }
 
-fn tokens(echo: &Echo) -> Option<String> {
+fn tokens(echo: &TrackerUpdate) -> Option<String> {
     let parts =
         [(echo.input_tokens, "in"), (echo.cached_tokens, "cached"), (echo.output_tokens, "out")];
     let parts = parts.iter().filter_map(|(count, name)| Some(format!("{} {name}", (*count)?)));
@@ -60,11 +60,11 @@ fn tokens(echo: &Echo) -> Option<String> {
     (!parts.is_empty()).then(|| format!("{}{}", parts.join(", "), guess(echo)))
 }
 
-fn guess(echo: &Echo) -> &'static str {
+fn guess(echo: &TrackerUpdate) -> &'static str {
     if echo.estimated { " (estimated)" } else { "" }
 }
 
-fn diff(echo: &Echo) -> Option<String> {
+fn diff(echo: &TrackerUpdate) -> Option<String> {
     let files = echo.files_changed?;
     let lines = match (echo.lines_added, echo.lines_deleted) {
         (None, None) => String::new(),

@@ -7,10 +7,10 @@
 use aq_manifest::{JobId, Severity, parse};
 
 use super::error::MappingError;
-use super::labels::{self, Front};
+use super::labels::{self, LabelValues};
 use super::quoted::quoted;
 use crate::item_id::ItemId;
-use crate::tracker::Item;
+use crate::tracker::TrackerItem;
 
 /// Characters of a title that are kept; trackers allow some hundred.
 const MAX_TITLE: usize = 500;
@@ -20,7 +20,7 @@ const MAX_NAME: usize = 96;
 
 /// A job for an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Job {
+pub struct ImportedJob {
     /// The name that it would like to have.
     pub name: JobId,
     /// Its idempotency key.
@@ -35,7 +35,7 @@ pub struct Job {
 ///
 /// # Errors
 /// See [`MappingError`].
-pub fn job(item: &Item) -> Result<Job, MappingError> {
+pub fn job(item: &TrackerItem) -> Result<ImportedJob, MappingError> {
     let mut warnings = Vec::new();
     let front = labels::front(item, &mut warnings)?;
     let key = format!("tracker-{}", item.id);
@@ -43,10 +43,10 @@ pub fn job(item: &Item) -> Result<Job, MappingError> {
     let prompt = prompt(item)?;
     let text = format!("{head}{prompt}");
     check(&head, &prompt, &text)?;
-    Ok(Job { name: name(&item.id)?, key, text, warnings })
+    Ok(ImportedJob { name: name(&item.id)?, key, text, warnings })
 }
 
-fn front_matter(item: &str, key: &str, front: &Front) -> String {
+fn front_matter(item: &str, key: &str, front: &LabelValues) -> String {
     let mut head =
         format!("---\ntracker-item: {}\nidempotency-key: {}\n", quoted(item), quoted(key));
     let values = [
@@ -69,7 +69,7 @@ fn front_matter(item: &str, key: &str, front: &Front) -> String {
     head
 }
 
-fn prompt(item: &Item) -> Result<String, MappingError> {
+fn prompt(item: &TrackerItem) -> Result<String, MappingError> {
     let words: Vec<&str> =
         item.title.split(|c: char| c.is_control() || c.is_whitespace()).collect();
     let title = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");

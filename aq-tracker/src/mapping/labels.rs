@@ -4,11 +4,11 @@ use aq_manifest::{Severity, parse};
 
 use super::error::MappingError;
 use super::quoted::quoted;
-use crate::tracker::Item;
+use crate::tracker::TrackerItem;
 
 /// The content of labels.
 #[derive(Debug, Default)]
-pub(super) struct Front {
+pub(super) struct LabelValues {
     pub(super) engine_class: Option<String>,
     pub(super) profile: Option<String>,
     pub(super) priority: Option<&'static str>,
@@ -18,8 +18,11 @@ pub(super) struct Front {
 /// Reads the labels `engine-class:`, `profile:`, `priority:` and `cap:`, and the item's priority;
 /// others mean nothing. What is asked for of a host or an engine and cannot be read is an error, so
 /// that no job runs where it must not; a priority is only a wish.
-pub(super) fn front(item: &Item, warnings: &mut Vec<String>) -> Result<Front, MappingError> {
-    let mut front = Front::default();
+pub(super) fn front(
+    item: &TrackerItem,
+    warnings: &mut Vec<String>,
+) -> Result<LabelValues, MappingError> {
+    let mut front = LabelValues::default();
     // The order in which a tracker tells them means nothing.
     let mut labels: Vec<&str> = item.labels.iter().map(String::as_str).collect();
     labels.sort_unstable();

@@ -8,4 +8,4 @@ mod quoted;
 
 pub use echo::{comment, update};
 pub use error::MappingError;
-pub use job::{Job, job};
+pub use job::{ImportedJob, job};

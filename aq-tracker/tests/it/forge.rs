@@ -1,7 +1,7 @@
 //! Pull requests: what is asked of GitHub, and which answers are believed.
 
 use aq_tracker::forge::{NewPull, PullAnswer, PullChange, PullRequests, PullState};
-use aq_tracker::{Answer, Repository, Retry, TrackerError};
+use aq_tracker::{GitHubRepository, RetryAdvice, TrackerError, TrackerResponse};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::fake::{Fake, answer};
 const BRANCH: &str = "aq/wip/a";
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-fn repository() -> Repository {
+fn repository() -> GitHubRepository {
     "github:o/r".parse().unwrap()
 }
 
@@ -27,7 +27,7 @@ fn pull(changes: &Value) -> Value {
     pull
 }
 
-fn asking(answers: impl IntoIterator<Item = Answer>) -> (Fake, PullRequests<Fake>) {
+fn asking(answers: impl IntoIterator<Item = TrackerResponse>) -> (Fake, PullRequests<Fake>) {
     let fake = Fake::new(answers);
     (fake.clone(), PullRequests::new(fake, "https://api.github.com"))
 }
@@ -89,7 +89,7 @@ fn refusals_say_what_github_says() {
         pulls.open(&repository(), &new).unwrap_err()
     };
     let error = open(422, &none);
-    assert_eq!(error.retry(), Retry::Never);
+    assert_eq!(error.retry(), RetryAdvice::Never);
     let want = "status 422, Validation Failed: No commits between main and aq/wip/a";
     assert_eq!(error.to_string(), format!("GitHub refuses: {want}"));
     let moved = open(307, &json!({}));
@@ -99,7 +99,7 @@ fn refusals_say_what_github_says() {
     let denied = open(401, &json!({ "message": "Bad credentials" }));
     assert!(matches!(denied, TrackerError::Denied { .. }), "{denied}");
     assert!(open(404, &json!({})).is_not_found());
-    assert_eq!(open(502, &json!({})).retry(), Retry::ItemLater);
+    assert_eq!(open(502, &json!({})).retry(), RetryAdvice::ItemLater);
 }
 
 #[test]
@@ -116,9 +116,9 @@ fn versions_make_questions_conditional() {
     let etag = |value: &str| vec![("etag".to_owned(), value.to_owned())];
     let body = pull(&json!({ "merged": false })).to_string();
     let (fake, pulls) = asking([
-        Answer { headers: etag("W/\"1\""), ..answer(200, &body) },
+        TrackerResponse { headers: etag("W/\"1\""), ..answer(200, &body) },
         answer(304, ""),
-        Answer { headers: etag(&"x".repeat(1_000)), ..answer(200, &body) },
+        TrackerResponse { headers: etag(&"x".repeat(1_000)), ..answer(200, &body) },
         answer(304, ""),
     ]);
     let ask = |etag: Option<&str>| pulls.read(&repository(), 7, BRANCH, etag);
@@ -157,11 +157,11 @@ fn nonsense_is_no_news() {
         json!({ "base": { "ref": "-x", "sha": COMMIT } }),
     ] {
         let error = read(&pull(&changes)).unwrap_err();
-        assert_eq!(error.retry(), Retry::ItemLater, "{changes}: {error}");
+        assert_eq!(error.retry(), RetryAdvice::ItemLater, "{changes}: {error}");
     }
     for body in ["", "null", "[]", "{}", "<html>"] {
         let error = asking([answer(200, body)]).1.read(&repository(), 7, BRANCH, None);
-        assert_eq!(error.unwrap_err().retry(), Retry::ItemLater, "{body}");
+        assert_eq!(error.unwrap_err().retry(), RetryAdvice::ItemLater, "{body}");
     }
     let good = json!({ "state": "closed", "merged": true, "merged_at": merged_at,
         "merge_commit_sha": "x" });

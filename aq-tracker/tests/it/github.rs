@@ -1,7 +1,10 @@
 //! GitHub: what an echo sends, and what it leaves alone.
 
 use aq_manifest::Stage;
-use aq_tracker::{Answer, Echo, GitHub, ItemId, Search, StatusMap, Tracker, TrackerError, mapping};
+use aq_tracker::{
+    GitHub, IssueSearch, ItemId, StatusMap, Tracker, TrackerError, TrackerResponse, TrackerUpdate,
+    mapping,
+};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
@@ -13,24 +16,25 @@ fn id() -> ItemId {
     "github:o/r#7".parse().unwrap()
 }
 
-fn issue(state: &str, labels: &[&str]) -> Answer {
+fn issue(state: &str, labels: &[&str]) -> TrackerResponse {
     let labels: Vec<Value> = labels.iter().map(|name| json!({ "name": name })).collect();
     let reason = if state == "open" { Value::Null } else { "not_planned".into() };
     let body = json!({ "number": 7, "title": "T", "state": state, "state_reason": reason, "labels": labels });
     answer(200, &body.to_string())
 }
 
-fn ok() -> Answer {
+fn ok() -> TrackerResponse {
     answer(200, "{}")
 }
 
 fn echo(
     stage: Stage,
     comment: Option<&str>,
-    answers: Vec<Answer>,
+    answers: Vec<TrackerResponse>,
 ) -> (String, Result<Option<String>, TrackerError>) {
     let fake = Fake::new(answers);
-    let update = mapping::update(&Echo::read(stage, |_| None), &StatusMap::default()).unwrap();
+    let update =
+        mapping::update(&TrackerUpdate::read(stage, |_| None), &StatusMap::default()).unwrap();
     let result = GitHub::new(fake.clone(), BASE).echo(&id(), &update, comment);
     assert!(fake.is_used_up(), "{}", fake.asked());
     (fake.asked(), result)
@@ -152,7 +156,7 @@ fn issues_are_found_page_by_page() {
         issue.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         issue
     };
-    let page = |issues: Vec<Value>, next: Option<&str>| Answer {
+    let page = |issues: Vec<Value>, next: Option<&str>| TrackerResponse {
         headers: next
             .map(|next| ("link".to_owned(), format!("<{BASE}{next}>; rel=\"next\"")))
             .into_iter()
@@ -165,7 +169,7 @@ fn issues_are_found_page_by_page() {
         page(vec![one(3, elsewhere), one(4, json!({})), one(5, json!({}))], Some("/p?page=3")),
     ];
     let fake = Fake::new(answers);
-    let mut search = Search {
+    let mut search = IssueSearch {
         repository: "github:o/r".parse().unwrap(),
         labels: vec!["good first issue".to_owned(), "a&b".to_owned()],
         query: None,

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use aq_tracker::forge::{PullAnswer, PullRequests};
-use aq_tracker::{HttpTransport, ItemApi, Token, Tracker, Trackers};
+use aq_tracker::{HttpTransport, ItemApi, Tracker, TrackerToken, Trackers};
 
 const TOKEN: &str = "tok-1234";
 
@@ -31,7 +31,8 @@ fn item_at(base: &str) -> Result<String, String> {
 }
 
 fn item_within(limit: Duration, base: &str) -> Result<String, String> {
-    let way = HttpTransport::new("it", "AQ_TRACKER_URL", base, Token::new(TOKEN), &[]).unwrap();
+    let way =
+        HttpTransport::new("it", "AQ_TRACKER_URL", base, TrackerToken::new(TOKEN), &[]).unwrap();
     let api = ItemApi::new(way.with_time_limit(limit));
     let begun = Instant::now();
     let result = api.item(&"7".parse().unwrap());
@@ -113,7 +114,8 @@ fn known_versions_are_sent() {
         let _ = stream.write_all(b"HTTP/1.1 304 Not Modified\r\netag: \"1\"\r\n\r\n");
         head
     });
-    let way = HttpTransport::new("it", "AQ_GITHUB_API", &base, Token::new(TOKEN), &[]).unwrap();
+    let way =
+        HttpTransport::new("it", "AQ_GITHUB_API", &base, TrackerToken::new(TOKEN), &[]).unwrap();
     let pulls = PullRequests::over_http(way);
     assert_eq!(pulls.hosts().host(), "127.0.0.1");
     let repository = "github:o/r".parse().unwrap();

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use aq_manifest::Stage;
-use aq_tracker::{Answer, Echo, ItemApi, ItemId, Retry, StatusMap, Tracker, TrackerError, mapping};
+use aq_tracker::{
+    ItemApi, ItemId, RetryAdvice, StatusMap, Tracker, TrackerError, TrackerResponse, TrackerUpdate,
+    mapping,
+};
 use insta::assert_snapshot;
 
 use crate::fake::{Fake, answer};
@@ -31,7 +34,7 @@ fn an_item_is_read_from_whatever_wraps_it() {
 #[test]
 fn an_echo_is_a_status_and_a_comment() {
     let fake = Fake::new([answer(204, ""), answer(201, "{}")]);
-    let echo = Echo::read(Stage::Testing, |key| (key == "attempts").then_some("2"));
+    let echo = TrackerUpdate::read(Stage::Testing, |key| (key == "attempts").then_some("2"));
     let update = mapping::update(&echo, &StatusMap::default()).unwrap();
     ItemApi::new(fake.clone()).echo(&"7".parse().unwrap(), &update, None).unwrap();
     assert_snapshot!(fake.asked(), @r#"
@@ -42,21 +45,25 @@ fn an_echo_is_a_status_and_a_comment() {
 
 #[test]
 fn what_goes_wrong_is_told_with_what_to_do() {
-    let limited = Answer {
+    let limited = TrackerResponse {
         headers: vec![("retry-after".to_owned(), "9".to_owned())],
         ..answer(429, "slow down")
     };
     for (answer, want, retry) in [
-        (answer(404, "x"), "has no item", Retry::Never),
-        (answer(401, "x"), "AQ_TRACKER_TOKEN", Retry::Later(None)),
-        (answer(403, "x"), "forbids this for", Retry::ItemLater),
-        (answer(422, r#"{"message": "no\u001b[2J\nstatus"}"#), "422, no [2J status", Retry::Never),
-        (answer(500, "<html>"), "status 500", Retry::ItemLater),
-        (answer(302, ""), "status 302", Retry::ItemLater),
-        (limited, "pause of 9 s", Retry::Later(Some(Duration::from_secs(9)))),
-        (answer(200, "not json"), "no JSON", Retry::ItemLater),
-        (answer(200, "[1]"), "is no item", Retry::ItemLater),
-        (answer(200, r#"{"title": 3}"#), "is no item", Retry::ItemLater),
+        (answer(404, "x"), "has no item", RetryAdvice::Never),
+        (answer(401, "x"), "AQ_TRACKER_TOKEN", RetryAdvice::Later(None)),
+        (answer(403, "x"), "forbids this for", RetryAdvice::ItemLater),
+        (
+            answer(422, r#"{"message": "no\u001b[2J\nstatus"}"#),
+            "422, no [2J status",
+            RetryAdvice::Never,
+        ),
+        (answer(500, "<html>"), "status 500", RetryAdvice::ItemLater),
+        (answer(302, ""), "status 302", RetryAdvice::ItemLater),
+        (limited, "pause of 9 s", RetryAdvice::Later(Some(Duration::from_secs(9)))),
+        (answer(200, "not json"), "no JSON", RetryAdvice::ItemLater),
+        (answer(200, "[1]"), "is no item", RetryAdvice::ItemLater),
+        (answer(200, r#"{"title": 3}"#), "is no item", RetryAdvice::ItemLater),
     ] {
         let error: TrackerError = ItemApi::new(Fake::new([answer])).item(&id()).unwrap_err();
         assert!(error.to_string().contains(want), "{want}: {error}");

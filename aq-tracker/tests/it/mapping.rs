@@ -1,12 +1,12 @@
 //! Items to job files and echoes to comments, word for word.
 
 use aq_manifest::{Stage, parse};
-use aq_tracker::{Echo, Item, StatusMap, mapping};
+use aq_tracker::{StatusMap, TrackerItem, TrackerUpdate, mapping};
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
-fn item(title: &str, description: &str, labels: &[&str]) -> Item {
-    Item {
+fn item(title: &str, description: &str, labels: &[&str]) -> TrackerItem {
+    TrackerItem {
         id: "github:owner/repo#12".parse().unwrap(),
         title: title.to_owned(),
         description: description.to_owned(),
@@ -131,8 +131,10 @@ proptest! {
     }
 }
 
-fn record(stage: Stage, values: &[(&str, &str)]) -> Echo {
-    Echo::read(stage, |key| values.iter().find(|(name, _)| *name == key).map(|(_, value)| *value))
+fn record(stage: Stage, values: &[(&str, &str)]) -> TrackerUpdate {
+    TrackerUpdate::read(stage, |key| {
+        values.iter().find(|(name, _)| *name == key).map(|(_, value)| *value)
+    })
 }
 
 #[test]

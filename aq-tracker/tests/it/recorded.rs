@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use aq_tracker::forge::{PullAnswer, PullRequests, PullState};
-use aq_tracker::{Answer, GitHub, Search, Tracker, TrackerError};
+use aq_tracker::{GitHub, IssueSearch, Tracker, TrackerError, TrackerResponse};
 use serde_json::Value;
 
 use crate::fake::{Fake, answer};
@@ -13,7 +13,7 @@ use crate::fake::{Fake, answer};
 struct Exchange {
     method: String,
     path: String,
-    answer: Answer,
+    answer: TrackerResponse,
 }
 
 #[expect(clippy::print_stdout, reason = "it is the test's own output")]
@@ -57,7 +57,7 @@ fn exchange(recorded: &Value) -> Exchange {
     Exchange {
         method: text(&recorded["method"]),
         path: text(&recorded["path"]),
-        answer: Answer {
+        answer: TrackerResponse {
             status: u16::try_from(recorded["status"].as_u64().unwrap()).unwrap(),
             headers: headers.collect(),
             body: recorded["response"].to_string(),
@@ -70,8 +70,8 @@ fn github(exchanges: &[Exchange]) -> (Fake, GitHub<Fake>) {
     (fake.clone(), GitHub::new(fake, "https://api.github.com"))
 }
 
-fn search(repository: &str, query: Option<&str>) -> Search {
-    Search {
+fn search(repository: &str, query: Option<&str>) -> IssueSearch {
+    IssueSearch {
         repository: format!("github:octokit-fixture-org/{repository}").parse().unwrap(),
         labels: Vec::new(),
         query: query.map(str::to_owned),

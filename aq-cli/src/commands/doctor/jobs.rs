@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use aq_manifest::Stage;
-use aq_runner::run::Overview;
+use aq_runner::run::QueueOverview;
 use aq_runner::store::{QueueDir, load};
 
-use crate::output::doctor::Finding;
+use crate::output::doctor::DoctorFinding;
 
 /// Jobs whose files are read, and directories in which git is asked.
 const MOST: usize = 200;
@@ -17,7 +17,7 @@ const MOST: usize = 200;
 const NAMED: usize = 3;
 
 /// Jobs that wait and may run without an end.
-pub(super) fn without_timeout(queue: &QueueDir, overview: &Overview) -> Option<Finding> {
+pub(super) fn without_timeout(queue: &QueueDir, overview: &QueueOverview) -> Option<DoctorFinding> {
     let waiting = overview.jobs.iter().filter(|job| job.record.stage == Stage::Inbox);
     let has_none = |id: &&aq_manifest::JobId| {
         let source = queue.read_job(Stage::Inbox, id).ok();
@@ -34,14 +34,14 @@ pub(super) fn without_timeout(queue: &QueueDir, overview: &Overview) -> Option<F
     if found.len() > NAMED {
         names.push_str(&format!(" and {} more", found.len() - NAMED));
     }
-    Some(Finding::doubtful(
+    Some(DoctorFinding::doubtful(
         format!("these jobs have no time limit, and an agent that hangs keeps its slot: {names}"),
         "write `timeout: 2h` into the job file, or into a profile for many",
     ))
 }
 
 /// Directories of jobs that git does not read, because they are another user's.
-pub(super) fn refused_repositories(overview: &Overview) -> Vec<Finding> {
+pub(super) fn refused_repositories(overview: &QueueOverview) -> Vec<DoctorFinding> {
     let dirs: BTreeSet<PathBuf> =
         overview.jobs.iter().filter_map(|job| job.record.cwd()).take(MOST).collect();
     let refused = dirs.into_iter().filter_map(|dir| {
@@ -55,7 +55,7 @@ pub(super) fn refused_repositories(overview: &Overview) -> Vec<Finding> {
     });
     let refused: BTreeSet<String> = refused.collect();
     let finding = |dir: String| {
-        Finding::bad(
+        DoctorFinding::bad(
             format!("git refuses {dir}, where jobs are to work: it belongs to another user"),
             format!("if you trust it: git config --global --add safe.directory {dir}"),
         )

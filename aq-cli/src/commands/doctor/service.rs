@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use aq_runner::run::{RunLoop, Settings};
+use aq_runner::run::{QueueSettings, RunLoop};
 use aq_runner::store::QueueDir;
 
-use super::Here;
-use crate::output::doctor::Finding;
+use super::CliContext;
+use crate::output::doctor::DoctorFinding;
 
 /// The `PATH` of user services that set none.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -22,7 +22,11 @@ struct ServiceUnit {
 }
 
 /// Faults of the services of a queue; none where there is no service.
-pub(super) fn look(here: &Here, queue: &QueueDir, settings: &Settings) -> Vec<Finding> {
+pub(super) fn look(
+    here: &CliContext,
+    queue: &QueueDir,
+    settings: &QueueSettings,
+) -> Vec<DoctorFinding> {
     let mut findings = Vec::new();
     let units = units(here, queue);
     for unit in &units {
@@ -37,7 +41,7 @@ pub(super) fn look(here: &Here, queue: &QueueDir, settings: &Settings) -> Vec<Fi
             "`aq service --launchd` prints a list; give it that directory in PATH of \
              `EnvironmentVariables`, and load it again"
         };
-        findings.push(Finding::doubtful(
+        findings.push(DoctorFinding::doubtful(
             format!(
                 "the service {} has another PATH than this shell, without {}",
                 unit.path.display(),
@@ -52,7 +56,7 @@ pub(super) fn look(here: &Here, queue: &QueueDir, settings: &Settings) -> Vec<Fi
     findings
 }
 
-fn units(here: &Here, queue: &QueueDir) -> Vec<ServiceUnit> {
+fn units(here: &CliContext, queue: &QueueDir) -> Vec<ServiceUnit> {
     let config = here.environment.path("XDG_CONFIG_HOME").filter(|dir| dir.is_absolute());
     let config = config.or_else(|| Some(here.home()?.join(".config")));
     let systemd = config.map(|dir| (dir.join("systemd/user"), "service"));
@@ -112,7 +116,7 @@ fn search_path(unit: &ServiceUnit) -> String {
 }
 
 /// Programs that jobs need and that are on this shell's `PATH`, but not on the service's.
-fn not_on_path(path: &str, here: &Here, settings: &Settings) -> Vec<String> {
+fn not_on_path(path: &str, here: &CliContext, settings: &QueueSettings) -> Vec<String> {
     let theirs: BTreeSet<PathBuf> = std::env::split_paths(path).collect();
     let mine = here.environment.get("PATH").unwrap_or_default();
     let mine: Vec<PathBuf> = std::env::split_paths(&mine).collect();
@@ -133,14 +137,14 @@ fn not_on_path(path: &str, here: &Here, settings: &Settings) -> Vec<String> {
 }
 
 /// The warning that user services end when the user logs out.
-fn lingers() -> Option<Finding> {
+fn lingers() -> Option<DoctorFinding> {
     let user = nix::unistd::getuid().to_string();
     let mut ask = Command::new("loginctl");
     ask.args(["show-user", &user, "--property=Linger"]).stdin(Stdio::null());
     let output = ask.output().ok().filter(|output| output.status.success())?;
     let says_no = String::from_utf8_lossy(&output.stdout).lines().any(|line| line == "Linger=no");
     says_no.then(|| {
-        Finding::doubtful(
+        DoctorFinding::doubtful(
             "the service ends when you log out: lingering is off",
             "`loginctl enable-linger` keeps it at work",
         )
@@ -148,8 +152,8 @@ fn lingers() -> Option<Finding> {
 }
 
 /// Compares the program of the loop that is at work with this one.
-pub(super) fn release(here: &Here, found: &RunLoop) -> Finding {
-    let good = || Finding::good("a run loop is at work");
+pub(super) fn release(here: &CliContext, found: &RunLoop) -> DoctorFinding {
+    let good = || DoctorFinding::good("a run loop is at work");
     let (Ok(theirs), Ok(mine)) =
         (std::fs::read_link(format!("/proc/{}/exe", found.pid)), here.program())
     else {
@@ -158,7 +162,7 @@ pub(super) fn release(here: &Here, found: &RunLoop) -> Finding {
     let mend = "`aq stop` ends it and leaves agents at work; then start it again";
     let shown = theirs.to_string_lossy();
     if let Some(gone) = shown.strip_suffix(" (deleted)") {
-        return Finding::doubtful(
+        return DoctorFinding::doubtful(
             format!("the run loop is an older aq: {gone} was replaced since it was started"),
             mend,
         );
@@ -172,7 +176,7 @@ pub(super) fn release(here: &Here, found: &RunLoop) -> Finding {
     if is_same(&theirs, &mine) {
         return good();
     }
-    Finding::doubtful(
+    DoctorFinding::doubtful(
         format!(
             "the run loop is another aq than this one: {shown}, and this is {}",
             mine.display()

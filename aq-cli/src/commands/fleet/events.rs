@@ -8,8 +8,8 @@ use aq_manifest::parse_duration;
 use aq_runner::run::{FleetError, FleetEvents};
 use jiff::Timestamp;
 
-use super::Here;
-use crate::exit::{Exit, Failure, Outcome};
+use super::CliContext;
+use crate::exit::{CliExit, CliFailure, Outcome};
 use crate::output;
 use crate::output::json::JsonOption;
 
@@ -23,7 +23,7 @@ const AGAIN: Duration = Duration::from_secs(2);
 #[command(after_help = "Examples:  aq fleet events --since 1d\n           \
                   aq fleet events --follow\n           \
                   aq fleet events --follow --json --after 812")]
-pub(crate) struct Args {
+pub(crate) struct EventsArgs {
     /// Go on with what happens, until Ctrl-C; without --since and --after from now on
     #[arg(long, short)]
     follow: bool,
@@ -37,7 +37,7 @@ pub(crate) struct Args {
     json: JsonOption,
 }
 
-pub(super) fn run(here: &Here, args: &Args) -> Outcome {
+pub(super) fn run(here: &CliContext, args: &EventsArgs) -> Outcome {
     let settings = super::coordinator(here)?;
     let recent = (!args.follow && args.after.is_none()).then_some(RECENT);
     let mut events = FleetEvents::open(&settings, args.after, args.since.or(recent))?;
@@ -49,7 +49,7 @@ pub(super) fn run(here: &Here, args: &Args) -> Outcome {
             Ok(page) => page,
             Err(FleetError::Call(error)) if args.follow && !is_first && is_passing(&error) => {
                 if !std::mem::replace(&mut is_away, true) {
-                    output::error(&Failure::from(FleetError::Call(error)));
+                    output::error(&CliFailure::from(FleetError::Call(error)));
                 }
                 std::thread::sleep(AGAIN);
                 continue;
@@ -66,7 +66,7 @@ pub(super) fn run(here: &Here, args: &Args) -> Outcome {
             }
         }
         if output::is_cut() || !args.follow && page.events.is_empty() {
-            return Ok(Exit::Done);
+            return Ok(CliExit::Done);
         }
         is_first = false;
     }

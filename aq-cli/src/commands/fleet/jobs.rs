@@ -4,8 +4,8 @@ use aq_fleet::protocol::FactoryId;
 use aq_manifest::Stage;
 use aq_runner::run::{FleetJobFilter, fleet_jobs};
 
-use super::Here;
-use crate::exit::{Exit, Outcome};
+use super::CliContext;
+use crate::exit::{CliExit, Outcome};
 use crate::output;
 use crate::output::json::JsonOption;
 
@@ -16,7 +16,7 @@ const LIVE: [Stage; 4] = [Stage::Building, Stage::Review, Stage::Testing, Stage:
 #[command(after_help = "Examples:  aq fleet jobs\n           \
                   aq fleet jobs --state failed --host mill-1\n           \
                   aq fleet jobs --all --json | jq -r '.jobs[].jobId'")]
-pub(crate) struct Args {
+pub(crate) struct FleetJobsArgs {
     /// Only those in this stage, such as failed; may be repeated
     #[arg(long = "state", value_name = "STATE", value_parser = stage)]
     states: Vec<Stage>,
@@ -39,7 +39,7 @@ fn stage(text: &str) -> Result<Stage, String> {
     })
 }
 
-pub(super) fn run(here: &Here, args: &Args) -> Outcome {
+pub(super) fn run(here: &CliContext, args: &FleetJobsArgs) -> Outcome {
     let settings = super::coordinator(here)?;
     let stages = match args.states.as_slice() {
         [] if args.all => Vec::new(),
@@ -51,5 +51,5 @@ pub(super) fn run(here: &Here, args: &Args) -> Outcome {
         Some(version) => output::json::fleet_jobs(&found, version),
         None => output::fleet_jobs::list(&found),
     }
-    Ok(Exit::Done)
+    Ok(CliExit::Done)
 }

@@ -5,8 +5,8 @@ use aq_runner::run::{
     FleetError, FleetSettings, cancel_fleet_job, drain_host, find_fleet_job, requeue_fleet_job,
 };
 
-use super::Here;
-use crate::exit::{Exit, Failure, Outcome};
+use super::CliContext;
+use crate::exit::{CliExit, CliFailure, Outcome};
 use crate::output;
 use crate::output::style::plain;
 
@@ -36,33 +36,33 @@ pub(crate) struct RequeueWish {
     jobs: Vec<String>,
 }
 
-pub(super) fn drain(here: &Here, args: &DrainWish) -> Outcome {
+pub(super) fn drain(here: &CliContext, args: &DrainWish) -> Outcome {
     let settings = super::coordinator(here)?;
     drain_host(&settings, &args.host, !args.off).map_err(|error| {
-        let failure = Failure::from(error);
+        let failure = CliFailure::from(error);
         match failure.exit {
-            Exit::NotFound => {
+            CliExit::NotFound => {
                 let message = format_args!("{failure}; `aq fleet-status` lists the hosts");
-                Failure::new(Exit::NotFound, message)
+                CliFailure::new(CliExit::NotFound, message)
             }
             _ => failure,
         }
     })?;
     output::line(output::fleet_jobs::drained(&args.host, args.off));
-    Ok(Exit::Done)
+    Ok(CliExit::Done)
 }
 
-pub(super) fn cancel(here: &Here, args: &CancelWish) -> Outcome {
+pub(super) fn cancel(here: &CliContext, args: &CancelWish) -> Outcome {
     each(here, &args.jobs, cancel_fleet_job, output::fleet_jobs::cancelled)
 }
 
-pub(super) fn requeue(here: &Here, args: &RequeueWish) -> Outcome {
+pub(super) fn requeue(here: &CliContext, args: &RequeueWish) -> Outcome {
     each(here, &args.jobs, requeue_fleet_job, output::fleet_jobs::requeued)
 }
 
 /// Asks the same for each job. One that cannot be does not stop the next.
 fn each(
-    here: &Here,
+    here: &CliContext,
     jobs: &[String],
     ask: fn(&FleetSettings, FleetJobId) -> Result<JobSummary, FleetError>,
     shown: fn(&JobSummary) -> String,
@@ -75,22 +75,22 @@ fn each(
             Err(error) => failures.push(failure(job, error)),
         }
     }
-    let Some(last) = failures.pop() else { return Ok(Exit::Done) };
+    let Some(last) = failures.pop() else { return Ok(CliExit::Done) };
     for failure in &failures {
         output::error(failure);
     }
     Err(last)
 }
 
-fn failure(job: &str, error: FleetError) -> Failure {
+fn failure(job: &str, error: FleetError) -> CliFailure {
     let failure = match error {
         // What the coordinator says names no job, or an id.
-        FleetError::Call(_) => Failure::from(error).about(&plain(job)),
+        FleetError::Call(_) => CliFailure::from(error).about(&plain(job)),
         _ => error.into(),
     };
     match failure.exit {
-        Exit::NotFound => Failure::new(
-            Exit::NotFound,
+        CliExit::NotFound => CliFailure::new(
+            CliExit::NotFound,
             format_args!("{failure}; `aq fleet jobs --all` lists the jobs"),
         ),
         _ => failure,

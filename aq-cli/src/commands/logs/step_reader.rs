@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 
-use aq_runner::run::{Settings, StepFeed};
+use aq_runner::run::{QueueSettings, StepFeed};
 
 use super::each_piece;
 use crate::output;
 
 /// Reads a log and shows each step once.
 pub(super) struct StepReader {
-    settings: Settings,
+    settings: QueueSettings,
     engine: String,
     feed: StepFeed,
     /// Bytes of the log that were read.
@@ -21,7 +21,7 @@ pub(super) struct StepReader {
 }
 
 impl StepReader {
-    pub(super) fn new(settings: Settings, engine: String, tail: Option<usize>) -> Self {
+    pub(super) fn new(settings: QueueSettings, engine: String, tail: Option<usize>) -> Self {
         let feed = StepFeed::new(&settings.engines, &engine);
         Self { settings, engine, feed, offset: 0, tail }
     }

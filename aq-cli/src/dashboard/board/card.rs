@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aq_ledger::RecordKey;
 use aq_manifest::{Stage, format_duration};
-use aq_runner::run::{Activity, JobView};
+use aq_runner::run::{JobActivity, JobView};
 use jiff::Timestamp;
 use maud::{Markup, html};
 
@@ -103,8 +103,8 @@ fn priority_class(priority: &str) -> &'static str {
 /// Returns the activity of the job, and its beginning.
 fn since(job: &JobView) -> (&'static str, Option<Timestamp>) {
     match &job.activity {
-        Activity::Running { since, .. } => ("for", *since),
-        Activity::Resting => ("ended", job.record.meta.time(RecordKey::EndedAt)),
+        JobActivity::Running { since, .. } => ("for", *since),
+        JobActivity::Resting => ("ended", job.record.meta.time(RecordKey::EndedAt)),
         _ => ("added", job.record.meta.time(RecordKey::AddedAt)),
     }
 }
@@ -120,30 +120,30 @@ pub(in crate::dashboard) fn remark(job: &JobView) -> (&'static str, String) {
 
 fn bare_remark(job: &JobView) -> (&'static str, String) {
     match &job.activity {
-        Activity::Waiting(None) => ("next", "next".to_owned()),
+        JobActivity::Waiting(None) => ("next", "next".to_owned()),
         // Without how long it is still: a card is drawn again only when something changes.
-        Activity::Waiting(Some(reason)) => {
+        JobActivity::Waiting(Some(reason)) => {
             ("waiting", clipped(&lasting_reason(reason, Timestamp::now())))
         }
-        Activity::Unread => ("waiting", "a loop has not read it yet".to_owned()),
-        Activity::Running { .. } if git_step(&job.record).is_some() => {
+        JobActivity::Unread => ("waiting", "a loop has not read it yet".to_owned()),
+        JobActivity::Running { .. } if git_step(&job.record).is_some() => {
             let step = git_step(&job.record).unwrap_or_default();
             ("running", format!("{} takes long", plain(step)))
         }
-        Activity::Running { stalled: Some(silent), .. } => {
+        JobActivity::Running { stalled: Some(silent), .. } => {
             let minutes = Duration::from_secs(silent.as_secs() / 60 * 60);
             ("stalled", format!("stalled: silent for {}", format_duration(minutes)))
         }
-        Activity::Running { .. } if job.record.stage == Stage::Testing => {
+        JobActivity::Running { .. } if job.record.stage == Stage::Testing => {
             ("running", "being merged".to_owned())
         }
-        Activity::Running { verifying: true, .. } => ("running", "verify runs".to_owned()),
-        Activity::Running { .. } => ("running", "running".to_owned()),
-        Activity::Lost => ("stalled", "its worker died; `aq recover` puts it back".to_owned()),
-        Activity::Unusable(fault) => {
+        JobActivity::Running { verifying: true, .. } => ("running", "verify runs".to_owned()),
+        JobActivity::Running { .. } => ("running", "running".to_owned()),
+        JobActivity::Lost => ("stalled", "its worker died; `aq recover` puts it back".to_owned()),
+        JobActivity::Unusable(fault) => {
             ("failed", clipped(&format!("its record cannot be used: {fault}")))
         }
-        Activity::Resting => match job.record.stage {
+        JobActivity::Resting => match job.record.stage {
             _ if left_out(&job.record).is_some() => {
                 let names = left_out(&job.record).unwrap_or_default();
                 ("review", clipped(&format!("not on its branch: {names}")))

@@ -7,12 +7,12 @@ use super::card::remark;
 
 /// Words, all of which a job has to have. `engine:codex` looks in one place only.
 #[derive(Debug)]
-pub(super) struct Filter {
-    words: Vec<Word>,
+pub(super) struct BoardFilter {
+    words: Vec<FilterWord>,
 }
 
 #[derive(Debug)]
-struct Word {
+struct FilterWord {
     /// Where to look; `None`: everywhere.
     place: Option<&'static str>,
     /// In lower case.
@@ -39,7 +39,7 @@ const SHOWN: [RecordKey; 5] = [
 /// More words than this say nothing more.
 const MOST: usize = 16;
 
-impl Filter {
+impl BoardFilter {
     pub(super) fn new(text: &str) -> Self {
         let words = text.split_whitespace().take(MOST).map(|word| {
             let named = word.split_once(':').and_then(|(place, text)| {
@@ -47,8 +47,8 @@ impl Filter {
                 Some((*place, text))
             });
             match named {
-                Some((place, text)) => Word { place: Some(place), text: text.to_lowercase() },
-                None => Word { place: None, text: word.to_lowercase() },
+                Some((place, text)) => FilterWord { place: Some(place), text: text.to_lowercase() },
+                None => FilterWord { place: None, text: word.to_lowercase() },
             }
         });
         Self { words: words.collect() }
@@ -60,7 +60,7 @@ impl Filter {
     }
 }
 
-impl Word {
+impl FilterWord {
     fn is_in(&self, job: &JobView) -> bool {
         let meta = &job.record.meta;
         let has = |key: RecordKey| {

@@ -4,15 +4,15 @@
 //! counts and digests, sent when a look differs from the one before; the page then asks again for
 //! the columns that changed. So ten thousand jobs cost a browser what thirty cost.
 
+mod board_events;
 mod card;
 mod filter;
-mod tellings;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use aq_manifest::Stage;
-use aq_runner::run::{JobView, Overview};
+use aq_runner::run::{JobView, QueueOverview};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use axum::response::sse::Event;
@@ -26,15 +26,15 @@ use super::brief::count;
 use super::bulk::{bar, can_be_selected};
 use super::error::PageError;
 use super::feed::{ENDED, Look};
-use super::guard::Viewer;
+use super::guard::PageViewer;
 use super::live::live;
-use super::page::{self, Place};
-use super::state::Dashboard;
+use super::page::{self, DashboardPage};
+use super::state::QueueDashboard;
 use crate::output::style::plain;
+pub(super) use board_events::BoardEvents;
 pub(super) use card::remark;
 use card::{card, digest};
-use filter::Filter;
-pub(super) use tellings::Tellings;
+use filter::BoardFilter;
 
 /// Cards in the first answer, and at most in any other.
 const WINDOW: usize = 60;
@@ -45,25 +45,25 @@ const STRANGERS: usize = 3;
 /// The query of the page.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Wanted {
+pub(super) struct BoardQuery {
     q: String,
     from: usize,
 }
 
 /// `GET /`
 pub(super) async fn page(
-    State(dashboard): State<Dashboard>,
-    viewer: Viewer,
-    Query(wanted): Query<Wanted>,
+    State(dashboard): State<QueueDashboard>,
+    viewer: PageViewer,
+    Query(wanted): Query<BoardQuery>,
 ) -> Result<Markup, PageError> {
     let look = dashboard.feed.fresh().await;
     let (q, reader) = (wanted.q, viewer.clone());
     let body = dashboard.blocking(move |_| Ok(body(&look, &q, &reader))).await?;
-    Ok(page::page("Board", Place::Board, &viewer, &["board.js"], &body))
+    Ok(page::page("Board", DashboardPage::Board, &viewer, &["board.js"], &body))
 }
 
-fn body(look: &Look, words: &str, viewer: &Viewer) -> Markup {
-    let filter = Filter::new(words);
+fn body(look: &Look, words: &str, viewer: &PageViewer) -> Markup {
+    let filter = BoardFilter::new(words);
     html! {
         main.board-page data-window=(WINDOW) {
             form.tools role="search" data-plain="" {
@@ -94,18 +94,18 @@ fn body(look: &Look, words: &str, viewer: &Viewer) -> Markup {
 
 /// `GET /board/{stage}?q=…&from=…`: a window of a column.
 pub(super) async fn column(
-    State(dashboard): State<Dashboard>,
-    viewer: Viewer,
+    State(dashboard): State<QueueDashboard>,
+    viewer: PageViewer,
     Path(stage): Path<String>,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<BoardQuery>,
 ) -> Result<Markup, PageError> {
     let may_act = viewer.csrf.is_some();
     let stage = Stage::ALL.into_iter().find(|known| known.folder() == stage);
     let stage = stage.ok_or_else(|| PageError::not_found("there is no such folder"))?;
-    let work = move |dashboard: &Dashboard| {
+    let work = move |dashboard: &QueueDashboard| {
         let look = dashboard.feed.now();
         let look = (*look).as_ref().map_err(PageError::environment)?;
-        let jobs = found(look, stage, &Filter::new(&wanted.q));
+        let jobs = found(look, stage, &BoardFilter::new(&wanted.q));
         let from = wanted.from.min(jobs.len());
         Ok(html! {
             div.sized data-total=(jobs.len()) data-from=(from) data-digest=(column_digest(&jobs)) {
@@ -118,9 +118,9 @@ pub(super) async fn column(
 
 /// `GET /board/events?q=…`: what each column holds, whenever that changes.
 pub(super) async fn events(
-    State(dashboard): State<Dashboard>,
-    viewer: Viewer,
-    Query(wanted): Query<Wanted>,
+    State(dashboard): State<QueueDashboard>,
+    viewer: PageViewer,
+    Query(wanted): Query<BoardQuery>,
 ) -> Result<Response, PageError> {
     let filter: Arc<str> = wanted.q.into();
     let mut last = None;
@@ -139,7 +139,7 @@ pub(super) async fn events(
     live(&dashboard, viewer, news)
 }
 
-fn told(look: &Look, filter: &Filter) -> Value {
+fn told(look: &Look, filter: &BoardFilter) -> Value {
     let mut columns = Map::new();
     if let Ok(overview) = look {
         for stage in Stage::ALL {
@@ -156,7 +156,7 @@ fn told(look: &Look, filter: &Filter) -> Value {
 }
 
 /// The jobs of a column that a filter lets through, in the order of `aq status`.
-fn found<'a>(overview: &'a Overview, stage: Stage, filter: &Filter) -> Vec<&'a JobView> {
+fn found<'a>(overview: &'a QueueOverview, stage: Stage, filter: &BoardFilter) -> Vec<&'a JobView> {
     let jobs = if stage.is_final() { &overview.ended } else { &overview.jobs };
     let here = jobs.iter().filter(|job| job.record.stage == stage);
     here.filter(|job| filter.lets(job)).collect()

@@ -1,6 +1,6 @@
 //! Agreement of the coordinator's decisions with those of this host.
 
-use aq_fleet::protocol::Agreement;
+use aq_fleet::protocol::ShadowAgreement;
 use aq_runner::run::AgreementReport;
 use maud::{Markup, html};
 
@@ -65,7 +65,7 @@ fn found(report: &AgreementReport) -> Markup {
 }
 
 /// The reports of all shadows to the coordinator.
-pub(super) fn told(told: &Agreement) -> Markup {
+pub(super) fn told(told: &ShadowAgreement) -> Markup {
     html! {
         p.faint {
             "Shadows of all hosts have told it: " (told.agree) " agree, " (told.diverge) " diverge, " (told.coord_empty)

@@ -3,21 +3,22 @@
 
 mod agreement;
 
-use aq_caps::Token;
-use aq_fleet::protocol::{FactoryView, GivenReason, JobSummary, Stats};
+use aq_caps::CapabilityToken;
+use aq_fleet::protocol::{FactoryView, FleetStats, GivenReason, JobSummary};
 use aq_manifest::{Stage, format_duration};
 use aq_runner::run::{
-    AgreementReport, Bar, FleetOverview, FleetPart, FleetSettings, fleet_part, shadow_report,
+    AgreementBar, AgreementReport, FleetOverview, FleetPart, FleetSettings, fleet_part,
+    shadow_report,
 };
 use axum::extract::State;
 use maud::{Markup, html};
 
 use super::brief::count;
-use super::coordinator::Seen;
+use super::coordinator::FleetPageState;
 use super::error::PageError;
-use super::guard::Viewer;
-use super::page::{self, Place};
-use super::state::Dashboard;
+use super::guard::PageViewer;
+use super::page::{self, DashboardPage};
+use super::state::QueueDashboard;
 use crate::output::fleet::{age, in_doubt, remark};
 use crate::output::style::plain;
 
@@ -25,21 +26,21 @@ use crate::output::style::plain;
 const MOST: usize = 500;
 
 /// The facts that this host knows by itself.
-struct Own {
+struct HostFacts {
     part: Result<Option<FleetPart>, String>,
     shadow: Result<Option<AgreementReport>, String>,
 }
 
 /// `GET /fleet`
 pub(super) async fn page(
-    State(dashboard): State<Dashboard>,
-    viewer: Viewer,
+    State(dashboard): State<QueueDashboard>,
+    viewer: PageViewer,
 ) -> Result<Markup, PageError> {
     let own = dashboard
         .in_turn(&dashboard.costly, |dashboard| {
             let part = fleet_part(Some(&dashboard.queue), &dashboard.environment);
-            let shadow = shadow_report(&dashboard.queue, Bar::default());
-            Ok(Own {
+            let shadow = shadow_report(&dashboard.queue, AgreementBar::default());
+            Ok(HostFacts {
                 part: part.map_err(|e| e.to_string()),
                 shadow: shadow.map_err(|e| e.to_string()),
             })
@@ -59,7 +60,7 @@ pub(super) async fn page(
         }
     };
     let assets = ["numbers.css", "numbers.js"];
-    Ok(page::page("Fleet", Place::Fleet, &viewer, &assets, &body))
+    Ok(page::page("Fleet", DashboardPage::Fleet, &viewer, &assets, &body))
 }
 
 fn this_host(part: &Result<Option<FleetPart>, String>) -> Markup {
@@ -82,7 +83,7 @@ fn tile(name: &str, value: &str, more: Option<&str>) -> Markup {
     html! { div.tile { dt { (name) } dd { (value) @if let Some(more) = more { span.more { (more) } } } } }
 }
 
-fn coordinator(seen: &Seen) -> Markup {
+fn coordinator(seen: &FleetPageState) -> Markup {
     html! {
         h2 { "The coordinator" }
         @if let Some(silent) = seen.silent {
@@ -105,8 +106,9 @@ fn coordinator(seen: &Seen) -> Markup {
 }
 
 fn overview(fleet: &FleetOverview) -> Markup {
-    let Stats { factories_alive, factories_known, queue, held, oldest_wait_ms, agreement, .. } =
-        &fleet.stats;
+    let FleetStats {
+        factories_alive, factories_known, queue, held, oldest_wait_ms, agreement, ..
+    } = &fleet.stats;
     let waiting = queue.iter().filter(|depth| depth.stage == Stage::Inbox);
     let waiting: u64 = waiting.map(|depth| depth.jobs).fold(0, u64::saturating_add);
     let free = fleet.factories.iter().filter(|host| host.alive && !host.draining);
@@ -147,7 +149,7 @@ fn left_out(count: usize) -> Markup {
 
 fn host(host: &FactoryView) -> Markup {
     let capabilities: Vec<String> =
-        host.capabilities.iter().take(MOST).map(Token::to_string).collect();
+        host.capabilities.iter().take(MOST).map(CapabilityToken::to_string).collect();
     html! {
         li.host.gone[!host.alive].draining[host.draining] {
             h3 { (host.factory_id) }

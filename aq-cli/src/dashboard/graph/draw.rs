@@ -3,11 +3,11 @@
 use std::fmt::Write;
 
 use aq_manifest::DepsMode;
-use aq_runner::run::Dependencies;
+use aq_runner::run::DependencyView;
 use maud::{Markup, html};
 
-use super::Face;
-use super::layout::{HEIGHT, Layout, WIDTH, layout};
+use super::NodeFace;
+use super::layout::{GraphLayout, HEIGHT, WIDTH, layout};
 use crate::dashboard::brief::brief;
 
 /// Around the whole, and between groups.
@@ -22,19 +22,19 @@ const NAME: usize = 22;
 const STATE: usize = 27;
 
 /// A group with its nodes' and edges' places in the whole.
-struct Group {
+struct GraphGroup {
     nodes: Vec<usize>,
     edges: Vec<usize>,
-    layout: Layout,
+    layout: GraphLayout,
 }
 
-pub(super) fn draw(graph: &Dependencies, faces: &[Face], chosen: Option<usize>) -> Markup {
+pub(super) fn draw(graph: &DependencyView, faces: &[NodeFace], chosen: Option<usize>) -> Markup {
     let mut groups = groups(graph);
     // The largest first, and small ones side by side.
     groups.sort_by(|a, b| b.layout.height.total_cmp(&a.layout.height));
     let (mut left, mut top, mut tallest, mut width) = (0.0, 0.0, 0.0_f64, 0.0_f64);
     let mut origins = Vec::with_capacity(groups.len());
-    for Group { layout, .. } in &groups {
+    for GraphGroup { layout, .. } in &groups {
         if left > 0.0 && left + layout.width > LINE {
             (left, top, tallest) = (0.0, top + tallest + BETWEEN, 0.0);
         }
@@ -67,15 +67,15 @@ pub(super) fn draw(graph: &Dependencies, faces: &[Face], chosen: Option<usize>) 
     }
 }
 
-fn groups(graph: &Dependencies) -> Vec<Group> {
+fn groups(graph: &DependencyView) -> Vec<GraphGroup> {
     let mut home = vec![(0, 0); graph.nodes.len()];
-    let mut groups: Vec<Group> = Vec::new();
+    let mut groups: Vec<GraphGroup> = Vec::new();
     for (number, nodes) in graph.groups().into_iter().enumerate() {
         let nodes: Vec<usize> = nodes.into_iter().collect();
         for (place, &node) in nodes.iter().enumerate() {
             home[node] = (number, place);
         }
-        groups.push(Group { nodes, edges: Vec::new(), layout: Layout::default() });
+        groups.push(GraphGroup { nodes, edges: Vec::new(), layout: GraphLayout::default() });
     }
     for (n, edge) in graph.edges.iter().enumerate() {
         groups[home[edge.from].0].edges.push(n);
@@ -88,7 +88,7 @@ fn groups(graph: &Dependencies) -> Vec<Group> {
     groups
 }
 
-fn node(face: &Face, (x, y): (f64, f64), is_chosen: bool) -> Markup {
+fn node(face: &NodeFace, (x, y): (f64, f64), is_chosen: bool) -> Markup {
     let inside = html! {
         title { (face.name) "\n" (face.state) }
         rect x=(round(x)) y=(round(y)) width=(WIDTH) height=(HEIGHT) rx="6" {}
@@ -132,22 +132,22 @@ fn round(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aq_runner::run::{Edge, Node};
+    use aq_runner::run::{DependencyEdge, DependencyNode};
 
-    fn face(name: &str, class: &'static str) -> Face {
+    fn face(name: &str, class: &'static str) -> NodeFace {
         let link = (class != "ghost").then(|| format!("/jobs/{name}"));
-        Face { class, name: name.to_owned(), state: "<i>".to_owned(), link }
+        NodeFace { class, name: name.to_owned(), state: "<i>".to_owned(), link }
     }
 
     #[test]
     fn names_are_escaped() {
         let missing = "</svg><script>alert(1)</script>".repeat(3);
-        let graph = Dependencies {
+        let graph = DependencyView {
             nodes: vec![
-                Node::Missing(missing.clone()),
-                Node::Job { id: "a".parse().unwrap(), stage: aq_manifest::Stage::Inbox },
+                DependencyNode::Missing(missing.clone()),
+                DependencyNode::Job { id: "a".parse().unwrap(), stage: aq_manifest::Stage::Inbox },
             ],
-            edges: vec![Edge { from: 0, to: 1, mode: DepsMode::Soft }],
+            edges: vec![DependencyEdge { from: 0, to: 1, mode: DepsMode::Soft }],
         };
         let drawn = draw(&graph, &[face(&missing, "ghost"), face("a", "waiting")], Some(1));
         let drawn = drawn.into_string();

@@ -25,7 +25,7 @@ const ROUNDS: usize = 12;
 
 /// Where everything is. The origin is the top left corner.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Layout {
+pub(super) struct GraphLayout {
     pub(super) width: f64,
     pub(super) height: f64,
     /// The top left corner of each node.
@@ -37,17 +37,17 @@ pub(super) struct Layout {
 
 /// An item with a place in a layer: a node, or an edge that passes.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct LayoutItem {
     layer: usize,
     height: f64,
 }
 
 /// Lays nodes `0..count` out; edges lead from what is waited for.
-pub(super) fn layout(count: usize, edges: &[(usize, usize)]) -> Layout {
+pub(super) fn layout(count: usize, edges: &[(usize, usize)]) -> GraphLayout {
     let forward = without_circles(count, edges);
     let layers = layers(count, &forward);
-    let mut places: Vec<Place> =
-        layers.iter().map(|&layer| Place { layer, height: HEIGHT }).collect();
+    let mut places: Vec<LayoutItem> =
+        layers.iter().map(|&layer| LayoutItem { layer, height: HEIGHT }).collect();
     let passed: usize =
         forward.iter().map(|&(a, b)| (layers[b] - layers[a]).saturating_sub(1)).sum();
     // The places of each edge in turn, its ends included.
@@ -57,7 +57,7 @@ pub(super) fn layout(count: usize, edges: &[(usize, usize)]) -> Layout {
         if count + passed <= MOST {
             for layer in layers[from] + 1..layers[to] {
                 route.push(places.len());
-                places.push(Place { layer, height: 0.0 });
+                places.push(LayoutItem { layer, height: 0.0 });
             }
         }
         route.push(to);
@@ -73,7 +73,7 @@ pub(super) fn layout(count: usize, edges: &[(usize, usize)]) -> Layout {
 /// The edges, with those turned round that close a circle.
 fn without_circles(count: usize, edges: &[(usize, usize)]) -> Vec<(usize, usize)> {
     #[derive(Clone, Copy, PartialEq)]
-    enum Seen {
+    enum VisitState {
         Never,
         Open,
         Done,
@@ -82,27 +82,27 @@ fn without_circles(count: usize, edges: &[(usize, usize)]) -> Vec<(usize, usize)
     for (n, &(from, to)) in edges.iter().enumerate() {
         next[from].push((n, to));
     }
-    let mut seen = vec![Seen::Never; count];
+    let mut seen = vec![VisitState::Never; count];
     let mut turned = edges.to_vec();
     for start in 0..count {
-        if seen[start] != Seen::Never {
+        if seen[start] != VisitState::Never {
             continue;
         }
-        seen[start] = Seen::Open;
+        seen[start] = VisitState::Open;
         let mut path = vec![(start, 0)];
         while let Some((node, at)) = path.last_mut() {
             if let Some(&(edge, to)) = next[*node].get(*at) {
                 *at += 1;
                 match seen[to] {
-                    Seen::Never => {
-                        seen[to] = Seen::Open;
+                    VisitState::Never => {
+                        seen[to] = VisitState::Open;
                         path.push((to, 0));
                     }
-                    Seen::Open => turned[edge] = (to, edges[edge].0),
-                    Seen::Done => {}
+                    VisitState::Open => turned[edge] = (to, edges[edge].0),
+                    VisitState::Done => {}
                 }
             } else {
-                seen[*node] = Seen::Done;
+                seen[*node] = VisitState::Done;
                 path.pop();
             }
         }
@@ -150,7 +150,7 @@ fn neighbours(count: usize, links: &[(usize, usize)]) -> [Vec<Vec<usize>>; 2] {
 }
 
 /// The places of each layer from top to bottom.
-fn ordered(places: &[Place], links: &[(usize, usize)]) -> Vec<Vec<usize>> {
+fn ordered(places: &[LayoutItem], links: &[(usize, usize)]) -> Vec<Vec<usize>> {
     let depth = places.iter().map(|place| place.layer + 1).max().unwrap_or(0);
     let mut rows = vec![Vec::new(); depth];
     for (n, place) in places.iter().enumerate() {
@@ -182,7 +182,7 @@ fn ordered(places: &[Place], links: &[(usize, usize)]) -> Vec<Vec<usize>> {
 }
 
 /// The height of the middle of each place: near those of its neighbours, in the order of its layer.
-fn moved(places: &[Place], links: &[(usize, usize)], rows: &[Vec<usize>]) -> Vec<f64> {
+fn moved(places: &[LayoutItem], links: &[(usize, usize)], rows: &[Vec<usize>]) -> Vec<f64> {
     let sides = neighbours(places.len(), links);
     let mut middles = vec![0.0; places.len()];
     for round in 0..=ROUNDS {
@@ -215,7 +215,7 @@ fn moved(places: &[Place], links: &[(usize, usize)], rows: &[Vec<usize>]) -> Vec
 }
 
 /// The positions nearest to the wishes (by their squares) that keep the order and the distances.
-fn apart(row: &[usize], places: &[Place], wishes: &[f64]) -> Vec<f64> {
+fn apart(row: &[usize], places: &[LayoutItem], wishes: &[f64]) -> Vec<f64> {
     // Where each would be if all were as near as they may.
     let mut tight = Vec::with_capacity(row.len());
     let mut at = 0.0;
@@ -248,10 +248,10 @@ fn drawn(
     count: usize,
     edges: &[(usize, usize)],
     forward: &[(usize, usize)],
-    places: &[Place],
+    places: &[LayoutItem],
     middles: &[f64],
     routes: &[Vec<usize>],
-) -> Layout {
+) -> GraphLayout {
     let extent = |side: f64| {
         let edge = places
             .iter()
@@ -281,7 +281,7 @@ fn drawn(
         points
     };
     let deepest = places.iter().map(|place| place.layer).max().unwrap_or(0);
-    Layout {
+    GraphLayout {
         width: if count == 0 { 0.0 } else { real(deepest) * (WIDTH + ACROSS) + WIDTH },
         height: extent(1.0) - first,
         nodes,
@@ -303,7 +303,7 @@ mod tests {
     use super::*;
 
     /// No two nodes touch, and each is right of what it waits for.
-    fn check(count: usize, edges: &[(usize, usize)], has_circle: bool) -> Layout {
+    fn check(count: usize, edges: &[(usize, usize)], has_circle: bool) -> GraphLayout {
         let found = layout(count, edges);
         assert_eq!((found.nodes.len(), found.edges.len()), (count, edges.len()));
         for (n, a) in found.nodes.iter().enumerate() {
@@ -343,7 +343,7 @@ mod tests {
     fn circles_and_nothing_are_drawn() {
         check(3, &[(0, 1), (1, 2), (2, 0)], true);
         check(2, &[(0, 1), (1, 0), (0, 1)], true);
-        assert_eq!(layout(0, &[]), Layout::default());
+        assert_eq!(layout(0, &[]), GraphLayout::default());
         check(1, &[], false);
     }
 

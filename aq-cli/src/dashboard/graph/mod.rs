@@ -6,7 +6,7 @@ mod layout;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aq_manifest::{DepsMode, JobId, Stage};
-use aq_runner::run::{Dependencies, JobView, Node, Overview, dependencies};
+use aq_runner::run::{DependencyNode, DependencyView, JobView, QueueOverview, dependencies};
 use aq_runner::store::JobRecord;
 use axum::extract::{Query, State};
 use maud::{Markup, html};
@@ -16,9 +16,9 @@ use super::board::remark;
 use super::brief::brief;
 use super::error::PageError;
 use super::feed::Look;
-use super::guard::Viewer;
-use super::page::{self, Place};
-use super::state::{Dashboard, job_id};
+use super::guard::PageViewer;
+use super::page::{self, DashboardPage};
+use super::state::{QueueDashboard, job_id};
 
 /// Jobs that are drawn; more could not be read, and a browser would be busy with them.
 const MOST_NODES: usize = 300;
@@ -33,13 +33,13 @@ const STATE: usize = 300;
 /// The query of the page.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Wanted {
+pub(super) struct GraphQuery {
     job: String,
 }
 
 /// The look of a node.
 #[derive(Clone, Debug)]
-struct Face {
+struct NodeFace {
     /// The class of its state.
     class: &'static str,
     name: String,
@@ -49,9 +49,9 @@ struct Face {
 }
 
 /// The part of the graph that is drawn.
-struct Picture {
-    graph: Dependencies,
-    faces: Vec<Face>,
+struct GraphPicture {
+    graph: DependencyView,
+    faces: Vec<NodeFace>,
     chosen: Option<usize>,
     jobs_left_out: usize,
     edges_left_out: usize,
@@ -59,20 +59,20 @@ struct Picture {
 
 /// `GET /graph?job=…`
 pub(super) async fn page(
-    State(dashboard): State<Dashboard>,
-    viewer: Viewer,
-    Query(wanted): Query<Wanted>,
+    State(dashboard): State<QueueDashboard>,
+    viewer: PageViewer,
+    Query(wanted): Query<GraphQuery>,
 ) -> Result<Markup, PageError> {
     let look = dashboard.feed.fresh().await;
     let job = wanted.job.trim();
     let job = if job.is_empty() { None } else { Some(job_id(job)?) };
-    let work = move |dashboard: &Dashboard| body(dashboard, &look, job.as_ref());
+    let work = move |dashboard: &QueueDashboard| body(dashboard, &look, job.as_ref());
     let body = dashboard.in_turn(&dashboard.costly, work).await?;
     let assets = ["numbers.css", "numbers.js"];
-    Ok(page::page("Graph", Place::Graph, &viewer, &assets, &body))
+    Ok(page::page("Graph", DashboardPage::Graph, &viewer, &assets, &body))
 }
 
-fn body(dashboard: &Dashboard, look: &Look, job: Option<&JobId>) -> Result<Markup, PageError> {
+fn body(dashboard: &QueueDashboard, look: &Look, job: Option<&JobId>) -> Result<Markup, PageError> {
     let overview = look.as_ref().map_err(PageError::environment)?;
     let found = picture(dashboard, overview, job)?;
     Ok(html! {
@@ -104,7 +104,7 @@ fn nothing(job: Option<&JobId>) -> Markup {
     }
 }
 
-fn shown(picture: &Picture) -> Markup {
+fn shown(picture: &GraphPicture) -> Markup {
     let has_ghosts = picture.faces.iter().any(|face| face.class == "ghost");
     html! {
         ul.legend.lines aria-label="Lines" {
@@ -126,7 +126,7 @@ fn shown(picture: &Picture) -> Markup {
 }
 
 /// The same in words.
-fn list(picture: &Picture) -> Markup {
+fn list(picture: &GraphPicture) -> Markup {
     let mut waits: BTreeMap<usize, Vec<(usize, DepsMode)>> = BTreeMap::new();
     for edge in &picture.graph.edges {
         waits.entry(edge.to).or_default().push((edge.from, edge.mode));
@@ -151,16 +151,16 @@ fn list(picture: &Picture) -> Markup {
     }
 }
 
-fn link(face: &Face) -> Markup {
+fn link(face: &NodeFace) -> Markup {
     html! { @match &face.link { Some(to) => a href=(to) { (face.name) }, None => em { (face.name) } } }
 }
 
 /// Returns the part that is drawn; `None` when that is nothing.
 fn picture(
-    dashboard: &Dashboard,
-    overview: &Overview,
+    dashboard: &QueueDashboard,
+    overview: &QueueOverview,
     job: Option<&JobId>,
-) -> Result<Option<Picture>, PageError> {
+) -> Result<Option<GraphPicture>, PageError> {
     let views = || overview.jobs.iter().chain(&overview.ended);
     // One that ended long ago is not among them.
     let own = match job {
@@ -192,7 +192,7 @@ fn picture(
     let edges_left_out = graph.edges.len().saturating_sub(MOST_EDGES);
     graph.edges.truncate(MOST_EDGES);
     let known: BTreeMap<&JobId, &JobView> = views().map(|view| (&view.record.id, view)).collect();
-    Ok(Some(Picture {
+    Ok(Some(GraphPicture {
         faces: graph.nodes.iter().map(|node| face(node, &known)).collect(),
         chosen: job.and_then(|job| graph.place(job)),
         jobs_left_out: whole - kept.len(),
@@ -202,7 +202,7 @@ fn picture(
 }
 
 /// Returns the surroundings of a job, with itself.
-fn nearest(all: &Dependencies, place: usize) -> BTreeSet<usize> {
+fn nearest(all: &DependencyView, place: usize) -> BTreeSet<usize> {
     let around = all.around(place);
     std::iter::once(place)
         .chain(around.into_iter().filter(|&n| n != place))
@@ -211,10 +211,10 @@ fn nearest(all: &Dependencies, place: usize) -> BTreeSet<usize> {
 }
 
 /// Whole groups while they fit, those first in which something has not ended.
-fn fitting(all: &Dependencies) -> BTreeSet<usize> {
+fn fitting(all: &DependencyView) -> BTreeSet<usize> {
     let is_live = |node: &usize| match &all.nodes[*node] {
-        Node::Job { stage, .. } => !stage.is_final(),
-        Node::Missing(_) => false,
+        DependencyNode::Job { stage, .. } => !stage.is_final(),
+        DependencyNode::Missing(_) => false,
     };
     let (live, ended): (Vec<_>, Vec<_>) =
         all.groups().into_iter().partition(|group| group.iter().any(is_live));
@@ -229,22 +229,22 @@ fn fitting(all: &Dependencies) -> BTreeSet<usize> {
     kept
 }
 
-fn face(node: &Node, known: &BTreeMap<&JobId, &JobView>) -> Face {
+fn face(node: &DependencyNode, known: &BTreeMap<&JobId, &JobView>) -> NodeFace {
     match node {
-        Node::Missing(key) => Face {
+        DependencyNode::Missing(key) => NodeFace {
             class: "ghost",
             name: brief(key, NAME),
             state: "no job holds this key".to_owned(),
             link: None,
         },
-        Node::Job { id, stage } => {
+        DependencyNode::Job { id, stage } => {
             let (class, state) = match known.get(id) {
                 Some(view) => remark(view),
                 None if *stage == Stage::Shipped => ("shipped", "shipped".to_owned()),
                 None if stage.is_final() => ("failed", stage.folder().to_owned()),
                 None => ("waiting", stage.folder().to_owned()),
             };
-            Face {
+            NodeFace {
                 class,
                 name: id.to_string(),
                 state: brief(&state, STATE),
@@ -257,10 +257,10 @@ fn face(node: &Node, known: &BTreeMap<&JobId, &JobView>) -> Face {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aq_runner::run::Edge;
+    use aq_runner::run::DependencyEdge;
 
-    fn job(n: usize, stage: Stage) -> Node {
-        Node::Job { id: format!("j{n}").parse().unwrap(), stage }
+    fn job(n: usize, stage: Stage) -> DependencyNode {
+        DependencyNode::Job { id: format!("j{n}").parse().unwrap(), stage }
     }
 
     #[test]
@@ -268,21 +268,22 @@ mod tests {
         // An ended pair, and a chain that lives and leaves no room for it.
         let mut nodes = vec![job(0, Stage::Shipped), job(1, Stage::Failed)];
         nodes.extend((2..MOST_NODES + 1).map(|n| job(n, Stage::Inbox)));
-        let hard = |from| Edge { from, to: from + 1, mode: DepsMode::Hard };
+        let hard = |from| DependencyEdge { from, to: from + 1, mode: DepsMode::Hard };
         let edges = std::iter::once(hard(0)).chain((2..MOST_NODES).map(hard)).collect();
-        let all = Dependencies { nodes, edges };
+        let all = DependencyView { nodes, edges };
         let kept = fitting(&all);
         assert_eq!((kept.len(), kept.contains(&0)), (MOST_NODES - 1, false));
         let one = all.only(&BTreeSet::from([0, 1]));
         assert_eq!(fitting(&one).len(), 2);
-        assert!(fitting(&Dependencies::default()).is_empty());
+        assert!(fitting(&DependencyView::default()).is_empty());
     }
 
     #[test]
     fn chosen_job_is_always_drawn() {
         let nodes = (0..1_000).map(|n| job(n, Stage::Inbox)).collect();
-        let edges = (0..999).map(|from| Edge { from, to: 999, mode: DepsMode::Soft }).collect();
-        let kept = nearest(&Dependencies { nodes, edges }, 999);
+        let edges =
+            (0..999).map(|from| DependencyEdge { from, to: 999, mode: DepsMode::Soft }).collect();
+        let kept = nearest(&DependencyView { nodes, edges }, 999);
         assert_eq!((kept.len(), kept.contains(&999)), (MOST_NODES, true));
     }
 }

@@ -1,12 +1,12 @@
 //! The measures that are counted by day.
 
-use aq_runner::insights::Group;
+use aq_runner::insights::InsightsGroup;
 
 use crate::output::insights::{dollars, tokens};
 
 /// One plot by day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Measure {
+pub(super) enum PlotMeasure {
     Cost,
     Output,
     Input,
@@ -15,7 +15,7 @@ pub(super) enum Measure {
     Reasoning,
 }
 
-impl Measure {
+impl PlotMeasure {
     pub(super) const ALL: [Self; 6] =
         [Self::Cost, Self::Output, Self::Input, Self::Cached, Self::CacheWrites, Self::Reasoning];
 
@@ -43,7 +43,7 @@ impl Measure {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "it is drawn, or rounded for people")]
-    pub(super) fn of(self, group: &Group) -> Option<f64> {
+    pub(super) fn of(self, group: &InsightsGroup) -> Option<f64> {
         let count = match self {
             Self::Cost => return group.cost_usd,
             Self::Output => group.output_tokens,
@@ -89,9 +89,9 @@ mod tests {
 
     #[test]
     fn ticks_are_short() {
-        assert_eq!(Measure::Cost.tick(0.25), "$0.25");
-        assert_eq!(Measure::Input.tick(0.0), "0");
-        assert_eq!(Measure::Output.tick(1_500_000.0), "1.5M");
-        assert_eq!(Measure::Cached.tick(20_000.0), "20k");
+        assert_eq!(PlotMeasure::Cost.tick(0.25), "$0.25");
+        assert_eq!(PlotMeasure::Input.tick(0.0), "0");
+        assert_eq!(PlotMeasure::Output.tick(1_500_000.0), "1.5M");
+        assert_eq!(PlotMeasure::Cached.tick(20_000.0), "20k");
     }
 }

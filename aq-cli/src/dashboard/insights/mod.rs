@@ -5,7 +5,7 @@ mod plot;
 mod tables;
 mod window;
 
-use aq_runner::insights::{Group, Insights, days, insights};
+use aq_runner::insights::{InsightsGroup, QueueInsights, days, insights};
 use aq_runner::run::history;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -16,13 +16,13 @@ use serde::Deserialize;
 
 use super::brief::{brief, count};
 use super::error::PageError;
-use super::guard::Viewer;
-use super::page::{self, Place};
-use super::state::Dashboard;
+use super::guard::PageViewer;
+use super::page::{self, DashboardPage};
+use super::state::QueueDashboard;
 use crate::output::insights::{dollars, seconds, tokens};
 use crate::output::time::zone_name;
-use measure::Measure;
-use window::Window;
+use measure::PlotMeasure;
+use window::PlotWindow;
 
 /// Columns of an engine's or a profile's name.
 const NAME: usize = 60;
@@ -30,30 +30,30 @@ const NAME: usize = 60;
 /// The query of the page.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Wanted {
+pub(super) struct InsightsQuery {
     since: Option<String>,
 }
 
 /// The span that it looks back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Since {
+struct InsightsSpan {
     name: &'static str,
     days: Option<i64>,
 }
 
 /// The choices; the third one is taken when none is named.
-const CHOICES: [Since; 4] = [
-    Since { name: "24h", days: Some(1) },
-    Since { name: "7d", days: Some(7) },
-    Since { name: "30d", days: Some(30) },
-    Since { name: "all", days: None },
+const CHOICES: [InsightsSpan; 4] = [
+    InsightsSpan { name: "24h", days: Some(1) },
+    InsightsSpan { name: "7d", days: Some(7) },
+    InsightsSpan { name: "30d", days: Some(30) },
+    InsightsSpan { name: "all", days: None },
 ];
 
 /// `GET /insights?since=…`
 pub(super) async fn page(
-    State(dashboard): State<Dashboard>,
-    viewer: Viewer,
-    Query(wanted): Query<Wanted>,
+    State(dashboard): State<QueueDashboard>,
+    viewer: PageViewer,
+    Query(wanted): Query<InsightsQuery>,
 ) -> Result<Markup, PageError> {
     let name = wanted.since.as_deref().unwrap_or(CHOICES[2].name);
     let since = CHOICES
@@ -69,10 +69,15 @@ pub(super) async fn page(
         })
         .await?;
     let assets = ["numbers.css", "numbers.js"];
-    Ok(page::page("Insights", Place::Insights, &viewer, &assets, &body))
+    Ok(page::page("Insights", DashboardPage::Insights, &viewer, &assets, &body))
 }
 
-fn body(found: &Insights, since: Since, start: Option<Timestamp>, now: Timestamp) -> Markup {
+fn body(
+    found: &QueueInsights,
+    since: InsightsSpan,
+    start: Option<Timestamp>,
+    now: Timestamp,
+) -> Markup {
     let zone = TimeZone::system();
     html! {
         main.numbers {
@@ -104,7 +109,7 @@ fn body(found: &Insights, since: Since, start: Option<Timestamp>, now: Timestamp
     }
 }
 
-fn tiles(all: &Group) -> Markup {
+fn tiles(all: &InsightsGroup) -> Markup {
     let guess = if all.estimated { "~" } else { "" };
     let share = |share: Option<f64>| share.map(|share| format!("{:.0} %", share * 100.0));
     let cached = share(all.cache_share()).map(|share| format!("{share} of input cached"));
@@ -133,11 +138,16 @@ fn tiles(all: &Group) -> Markup {
     }
 }
 
-fn plots(found: &Insights, zone: &TimeZone, start: Option<Timestamp>, now: Timestamp) -> Markup {
+fn plots(
+    found: &QueueInsights,
+    zone: &TimeZone,
+    start: Option<Timestamp>,
+    now: Timestamp,
+) -> Markup {
     let date = |at: Timestamp| zone.to_datetime(at).date();
-    let window = Window::new(days(&found.jobs, zone), start.map(date), date(now));
+    let window = PlotWindow::new(days(&found.jobs, zone), start.map(date), date(now));
     let series = window.series();
-    let profiles: Vec<(String, &Group)> = found
+    let profiles: Vec<(String, &InsightsGroup)> = found
         .profiles
         .iter()
         .map(|group| (brief(&group.name, NAME), group))
@@ -155,7 +165,7 @@ fn plots(found: &Insights, zone: &TimeZone, start: Option<Timestamp>, now: Times
             p.notice { "Days with jobs outside the " (window.dates.len()) " days that are drawn: " (window.left_out) "." }
         }
         div.panels {
-            @for measure in Measure::ALL {
+            @for measure in PlotMeasure::ALL {
                 figure {
                     figcaption { (measure.title()) }
                     @if window.days.iter().any(|day| measure.of(&day.all).is_some()) {

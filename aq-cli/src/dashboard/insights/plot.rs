@@ -1,15 +1,15 @@
 //! The plots. The library lays them out and writes SVG; here it gets colours that only name a role,
 //! which the style sheet turns into those of the reader's scheme, and places to point at.
 
-use aq_runner::insights::Group;
+use aq_runner::insights::InsightsGroup;
 use maud::{Markup, PreEscaped, html};
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::prelude::*;
 
-use super::measure::Measure;
+use super::measure::PlotMeasure;
 use super::tables::share;
-use super::window::{Series, Window};
+use super::window::{PlotSeries, PlotWindow};
 use crate::dashboard::brief::brief;
 use crate::output::insights::seconds;
 
@@ -61,31 +61,31 @@ const TIMES: [(f64, &str); 10] = [
 ];
 
 /// Where one can point, and what it says there.
-struct Hint {
+struct PlotHint {
     top_left: (i32, i32),
     bottom_right: (i32, i32),
     text: String,
 }
 
 /// A row of a plot by profile.
-struct Row {
+struct PlotRow {
     name: String,
     values: Vec<f64>,
     text: String,
 }
 
-type Failure = DrawingAreaErrorKind<std::io::Error>;
+type CliFailure = DrawingAreaErrorKind<std::io::Error>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Rows<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Axis, Axis>>;
+type Rows<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<MarkedAxis, MarkedAxis>>;
 
 /// An axis with marks of our own.
-struct Axis {
+struct MarkedAxis {
     low: f64,
     high: f64,
     marks: Vec<f64>,
 }
 
-impl Ranged for Axis {
+impl Ranged for MarkedAxis {
     type FormatOption = DefaultFormatting;
     type ValueType = f64;
 
@@ -95,7 +95,7 @@ impl Ranged for Axis {
         from + (f64::from(to - from) * part).round() as i32
     }
 
-    fn key_points<Hint: KeyPointHint>(&self, _: Hint) -> Vec<f64> {
+    fn key_points<PlotHint: KeyPointHint>(&self, _: PlotHint) -> Vec<f64> {
         self.marks.clone()
     }
 
@@ -105,7 +105,7 @@ impl Ranged for Axis {
 }
 
 /// Columns by day, the series of a day on top of one another.
-pub(super) fn by_day(window: &Window, series: &[Series], measure: Measure) -> Markup {
+pub(super) fn by_day(window: &PlotWindow, series: &[PlotSeries], measure: PlotMeasure) -> Markup {
     let places = window.places();
     let mut columns = vec![Vec::new(); window.dates.len()];
     let mut hints = Vec::new();
@@ -136,8 +136,8 @@ fn stacked(
     labels: &[String],
     columns: &[Vec<f64>],
     hints: &[(usize, String)],
-    measure: Measure,
-) -> Result<Vec<Hint>, Failure> {
+    measure: PlotMeasure,
+) -> Result<Vec<PlotHint>, CliFailure> {
     let highest = columns.iter().map(|parts| parts.iter().sum::<f64>()).fold(0.0, f64::max);
     let highest = if highest > 0.0 { highest * 1.05 } else { 1.0 };
     // From today backwards, as many as have room.
@@ -150,7 +150,7 @@ fn stacked(
         .x_label_area_size(24)
         .y_label_area_size(50)
         .build_cartesian_2d(
-            Axis { low: 0.0, high: real(labels.len()), marks: named },
+            MarkedAxis { low: 0.0, high: real(labels.len()), marks: named },
             0.0..highest,
         )?;
     let name = |at: &f64| labels.get(whole(*at)).cloned().unwrap_or_default();
@@ -176,7 +176,7 @@ fn stacked(
             from += part;
         }
     }
-    let hint = |(place, text): &(usize, String)| Hint {
+    let hint = |(place, text): &(usize, String)| PlotHint {
         top_left: chart.backend_coord(&(real(*place), highest)),
         bottom_right: chart.backend_coord(&(real(*place) + 1.0, 0.0)),
         text: text.clone(),
@@ -186,17 +186,17 @@ fn stacked(
 
 /// A row for each profile: from the shortest to the longest job, a box around the middle half, and
 /// a line at the median.
-pub(super) fn durations(profiles: &[(String, &Group)]) -> Markup {
-    let row = |(name, group): &(String, &Group)| {
+pub(super) fn durations(profiles: &[(String, &InsightsGroup)]) -> Markup {
+    let row = |(name, group): &(String, &InsightsGroup)| {
         let spread = group.spread?;
         let five = [spread.min_s, spread.lower_s, group.median_s?, spread.upper_s, spread.max_s];
         let [min, lower, median, upper, max] = five.map(|value| seconds(Some(value)));
         let text =
             format!("{name}\nmedian {median}\nhalf of them {lower} to {upper}\nall {min} to {max}");
         let values = five.map(|value| value.clamp(SECONDS[0], SECONDS[1]).log10()).to_vec();
-        Some(Row { name: brief(name, NAME), values, text })
+        Some(PlotRow { name: brief(name, NAME), values, text })
     };
-    let rows: Vec<Row> = largest(profiles).filter_map(row).collect();
+    let rows: Vec<PlotRow> = largest(profiles).filter_map(row).collect();
     if rows.is_empty() {
         return html! { p.faint { "Nothing is known: no job has told it." } };
     }
@@ -220,14 +220,14 @@ pub(super) fn durations(profiles: &[(String, &Group)]) -> Markup {
 }
 
 /// A row for each profile: the share of its jobs whose work was good.
-pub(super) fn successes(profiles: &[(String, &Group)]) -> Markup {
-    let row = |(name, group): &(String, &Group)| {
+pub(super) fn successes(profiles: &[(String, &InsightsGroup)]) -> Markup {
+    let row = |(name, group): &(String, &InsightsGroup)| {
         let rate = group.success_rate()?;
         let text =
             format!("{name}\n{} of {} jobs good ({})", group.succeeded, group.jobs, share(rate));
-        Some(Row { name: brief(name, NAME), values: vec![rate * 100.0], text })
+        Some(PlotRow { name: brief(name, NAME), values: vec![rate * 100.0], text })
     };
-    let rows: Vec<Row> = largest(profiles).filter_map(row).collect();
+    let rows: Vec<PlotRow> = largest(profiles).filter_map(row).collect();
     let ticks = [(0.0, "0 %"), (25.0, "25 %"), (50.0, "50 %"), (75.0, "75 %"), (100.0, "100 %")];
     picture("Success by profile", height(&rows), |area| {
         by_row(area, &rows, (0.0, 100.0), &ticks, |chart, at, values| {
@@ -242,8 +242,8 @@ pub(super) fn successes(profiles: &[(String, &Group)]) -> Markup {
 
 /// The profiles with most jobs, in the order in which they came.
 fn largest<'a>(
-    profiles: &'a [(String, &'a Group)],
-) -> impl Iterator<Item = &'a (String, &'a Group)> {
+    profiles: &'a [(String, &'a InsightsGroup)],
+) -> impl Iterator<Item = &'a (String, &'a InsightsGroup)> {
     let mut jobs: Vec<u32> = profiles.iter().map(|(_, group)| group.jobs).collect();
     jobs.sort_unstable_by(|a, b| b.cmp(a));
     let least = jobs.get(MOST_ROWS - 1).copied().unwrap_or(0);
@@ -252,11 +252,11 @@ fn largest<'a>(
 
 fn by_row(
     area: &Area<'_>,
-    rows: &[Row],
+    rows: &[PlotRow],
     (low, high): (f64, f64),
     ticks: &[(f64, &'static str)],
-    draw: impl Fn(&mut Rows<'_, '_>, f64, &[f64]) -> Result<(), Failure>,
-) -> Result<Vec<Hint>, Failure> {
+    draw: impl Fn(&mut Rows<'_, '_>, f64, &[f64]) -> Result<(), CliFailure>,
+) -> Result<Vec<PlotHint>, CliFailure> {
     let count = real(rows.len());
     let middle = |row: usize| count - real(row) - 0.5;
     let marks = ticks.iter().map(|tick| tick.0).filter(|at| (low..=high).contains(at)).collect();
@@ -267,8 +267,8 @@ fn by_row(
         .x_label_area_size(24)
         .y_label_area_size(112)
         .build_cartesian_2d(
-            Axis { low, high, marks },
-            Axis { low: 0.0, high: count, marks: names },
+            MarkedAxis { low, high, marks },
+            MarkedAxis { low: 0.0, high: count, marks: names },
         )?;
     let tick = |at: &f64| {
         let named = ticks.iter().find(|(value, _)| (value - at).abs() < 1e-9);
@@ -289,10 +289,10 @@ fn by_row(
     for (at, row) in rows.iter().enumerate() {
         draw(&mut chart, middle(at), &row.values)?;
     }
-    let hint = |(at, row): (usize, &Row)| {
+    let hint = |(at, row): (usize, &PlotRow)| {
         let (_, top) = chart.backend_coord(&(low, count - real(at)));
         let (right, bottom) = chart.backend_coord(&(high, count - real(at) - 1.0));
-        Hint { top_left: (0, top), bottom_right: (right, bottom), text: row.text.clone() }
+        PlotHint { top_left: (0, top), bottom_right: (right, bottom), text: row.text.clone() }
     };
     Ok(rows.iter().enumerate().map(hint).collect())
 }
@@ -301,7 +301,7 @@ fn by_row(
 fn picture(
     title: &str,
     height: u32,
-    draw: impl FnOnce(&Area<'_>) -> Result<Vec<Hint>, Failure>,
+    draw: impl FnOnce(&Area<'_>) -> Result<Vec<PlotHint>, CliFailure>,
 ) -> Markup {
     let mut text = String::new();
     let hints = {
@@ -319,14 +319,14 @@ fn picture(
         svg.plot viewBox={ "0 0 " (WIDTH) " " (height) } role="img" aria-label={ (title) "; a table with the values follows" } {
             // The library's, which escapes all words that it is given.
             (PreEscaped(inside))
-            @for Hint { top_left: (left, top), bottom_right: (right, bottom), text } in &hints {
+            @for PlotHint { top_left: (left, top), bottom_right: (right, bottom), text } in &hints {
                 rect.hit x=(left) y=(top) width=(right - left) height=(bottom - top) { title { (text) } }
             }
         }
     }
 }
 
-fn height(rows: &[Row]) -> u32 {
+fn height(rows: &[PlotRow]) -> u32 {
     u32::try_from(rows.len()).unwrap_or(1) * ROW + FOOT
 }
 
@@ -347,26 +347,38 @@ fn whole(place: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aq_runner::insights::{Day, Spread};
+    use aq_runner::insights::{InsightsDay, TimeSpread};
 
-    fn window(cost: f64) -> Window {
-        let group =
-            Group { name: "<b>&\"".to_owned(), jobs: 1, cost_usd: Some(cost), ..Group::default() };
+    fn window(cost: f64) -> PlotWindow {
+        let group = InsightsGroup {
+            name: "<b>&\"".to_owned(),
+            jobs: 1,
+            cost_usd: Some(cost),
+            ..InsightsGroup::default()
+        };
         let date = "2026-05-10".parse().unwrap();
-        Window::new(vec![Day { date, all: group.clone(), engines: vec![group] }], None, date)
+        PlotWindow::new(
+            vec![InsightsDay { date, all: group.clone(), engines: vec![group] }],
+            None,
+            date,
+        )
     }
 
     #[test]
     fn names_are_escaped_and_nothing_is_styled_in_place() {
         let window = window(1.5);
-        let drawn = by_day(&window, &window.series(), Measure::Cost).into_string();
+        let drawn = by_day(&window, &window.series(), PlotMeasure::Cost).into_string();
         assert!(!drawn.contains("<b>") && !drawn.contains("style"), "{drawn}");
         assert!(drawn.contains("&lt;b&gt;&amp;&quot;: $1.50"), "{drawn}");
         assert!(drawn.contains(r##"fill="#000010""##), "{drawn}");
 
-        let spread = Spread { min_s: 1.0, lower_s: 2.0, upper_s: 3.0, max_s: 4.0 };
-        let group =
-            Group { jobs: 4, median_s: Some(2.5), spread: Some(spread), ..Group::default() };
+        let spread = TimeSpread { min_s: 1.0, lower_s: 2.0, upper_s: 3.0, max_s: 4.0 };
+        let group = InsightsGroup {
+            jobs: 4,
+            median_s: Some(2.5),
+            spread: Some(spread),
+            ..InsightsGroup::default()
+        };
         let profiles = [("<script>x</script>".to_owned(), &group)];
         for drawn in [durations(&profiles), successes(&profiles)] {
             let drawn = drawn.into_string();
@@ -379,13 +391,17 @@ mod tests {
     fn numbers_without_measure_are_drawn_all_the_same() {
         for cost in [0.0, 1e-300, 1e300, f64::INFINITY] {
             let window = window(cost);
-            let drawn = by_day(&window, &window.series(), Measure::Cost).into_string();
+            let drawn = by_day(&window, &window.series(), PlotMeasure::Cost).into_string();
             assert!(drawn.contains("class=\"hit\""), "{cost}: {drawn}");
         }
         for (low, high) in [(0.0, 0.0), (5.0, 5.0), (0.0, f64::MAX)] {
-            let spread = Spread { min_s: low, lower_s: low, upper_s: high, max_s: high };
-            let group =
-                Group { jobs: 2, median_s: Some(low), spread: Some(spread), ..Group::default() };
+            let spread = TimeSpread { min_s: low, lower_s: low, upper_s: high, max_s: high };
+            let group = InsightsGroup {
+                jobs: 2,
+                median_s: Some(low),
+                spread: Some(spread),
+                ..InsightsGroup::default()
+            };
             let drawn = durations(&[("p".to_owned(), &group)]).into_string();
             assert!(drawn.contains("class=\"hit\""), "{low} {high}: {drawn}");
         }

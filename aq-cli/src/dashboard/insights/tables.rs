@@ -1,12 +1,12 @@
 //! The same numbers as words. Each value is there in full beside what people read of it.
 
 use aq_manifest::Outcome;
-use aq_runner::insights::{Group, Insights, Numbers};
+use aq_runner::insights::{InsightsGroup, JobNumbers, QueueInsights};
 use maud::{Markup, html};
 
 use super::NAME;
-use super::measure::Measure;
-use super::window::{Series, Window};
+use super::measure::PlotMeasure;
+use super::window::{PlotSeries, PlotWindow};
 use crate::dashboard::brief::brief;
 use crate::dashboard::moment::ago;
 use crate::output::insights::{dollars, seconds, tokens};
@@ -43,7 +43,7 @@ fn folded(id: &str, table: &Markup) -> Markup {
     }
 }
 
-pub(super) fn by_day(window: &Window, series: &[Series], measure: Measure) -> Markup {
+pub(super) fn by_day(window: &PlotWindow, series: &[PlotSeries], measure: PlotMeasure) -> Markup {
     let table = html! {
         table data-of=(measure.word()) {
             thead { tr {
@@ -69,7 +69,7 @@ pub(super) fn by_day(window: &Window, series: &[Series], measure: Measure) -> Ma
     folded(measure.word(), &table)
 }
 
-pub(super) fn durations(profiles: &[(String, &Group)]) -> Markup {
+pub(super) fn durations(profiles: &[(String, &InsightsGroup)]) -> Markup {
     let table = html! {
         table {
             thead { tr { th scope="col" { "profile" } @for name in ["shortest", "quarter", "median", "three quarters", "longest"] { th.number scope="col" { (name) } } } }
@@ -87,7 +87,7 @@ pub(super) fn durations(profiles: &[(String, &Group)]) -> Markup {
     folded("durations", &table)
 }
 
-pub(super) fn successes(profiles: &[(String, &Group)]) -> Markup {
+pub(super) fn successes(profiles: &[(String, &InsightsGroup)]) -> Markup {
     let table = html! {
         table {
             thead { tr { th scope="col" { "profile" } @for name in ["jobs", "good", "share"] { th.number scope="col" { (name) } } } }
@@ -105,7 +105,7 @@ pub(super) fn successes(profiles: &[(String, &Group)]) -> Markup {
 }
 
 /// Everything together, and each engine and profile.
-pub(super) fn groups(found: &Insights) -> Markup {
+pub(super) fn groups(found: &QueueInsights) -> Markup {
     let left_out =
         found.engines.len().saturating_sub(GROUPS) + found.profiles.len().saturating_sub(GROUPS);
     html! {
@@ -126,7 +126,7 @@ pub(super) fn groups(found: &Insights) -> Markup {
     }
 }
 
-fn group(kind: &str, name: &str, group: &Group) -> Markup {
+fn group(kind: &str, name: &str, group: &InsightsGroup) -> Markup {
     let guess = guess(group.estimated);
     let tries = group.attempts_per_success();
     html! {
@@ -149,7 +149,7 @@ fn group(kind: &str, name: &str, group: &Group) -> Markup {
 }
 
 /// The jobs that ended last.
-pub(super) fn jobs(found: &Insights) -> Markup {
+pub(super) fn jobs(found: &QueueInsights) -> Markup {
     html! {
         h2 { "The last jobs" }
         div.scroll tabindex="0" { table #jobs {
@@ -163,7 +163,7 @@ pub(super) fn jobs(found: &Insights) -> Markup {
     }
 }
 
-fn job(job: &Numbers) -> Markup {
+fn job(job: &JobNumbers) -> Markup {
     let guess = guess(job.estimated);
     let result = job.outcome.map_or_else(|| job.stage.folder(), Outcome::as_str);
     html! {

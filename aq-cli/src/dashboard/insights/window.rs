@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use aq_runner::insights::{Day, Group};
+use aq_runner::insights::{InsightsDay, InsightsGroup};
 use jiff::ToSpan;
 use jiff::civil::Date;
 
 use super::NAME;
-use super::measure::Measure;
+use super::measure::PlotMeasure;
 use crate::dashboard::brief::brief;
 
 /// Days at most: a year of columns could not be told apart.
@@ -21,29 +21,29 @@ const MOST_ENGINES: usize = 7;
 
 /// The days that are drawn.
 #[derive(Debug)]
-pub(super) struct Window {
+pub(super) struct PlotWindow {
     /// All of them, also those without jobs.
     pub(super) dates: Vec<Date>,
     /// Those with jobs, the first day first.
-    pub(super) days: Vec<Day>,
+    pub(super) days: Vec<InsightsDay>,
     /// Days with jobs that are not drawn: too long ago, or in the future by a clock that was wrong.
     pub(super) left_out: usize,
 }
 
 /// One colour.
 #[derive(Debug)]
-pub(super) struct Series {
+pub(super) struct PlotSeries {
     /// Its name, fit to be shown.
     pub(super) name: String,
     engines: Vec<String>,
 }
 
-impl Window {
-    pub(super) fn new(days: Vec<Day>, start: Option<Date>, today: Date) -> Self {
+impl PlotWindow {
+    pub(super) fn new(days: Vec<InsightsDay>, start: Option<Date>, today: Date) -> Self {
         let all = days.len();
         let back = |days: i32| today.saturating_sub((days - 1).days());
         let earliest = back(i32::try_from(MOST_DAYS).unwrap_or(i32::MAX));
-        let days: Vec<Day> =
+        let days: Vec<InsightsDay> =
             days.into_iter().filter(|day| (earliest..=today).contains(&day.date)).collect();
         let start = start.or(days.first().map(|day| day.date)).unwrap_or(today);
         let start = start.clamp(earliest, back(LEAST_DAYS));
@@ -52,7 +52,7 @@ impl Window {
     }
 
     /// The engines of these days, those with most jobs on their own, in the order of names.
-    pub(super) fn series(&self) -> Vec<Series> {
+    pub(super) fn series(&self) -> Vec<PlotSeries> {
         let mut jobs: BTreeMap<&str, u64> = BTreeMap::new();
         for group in self.days.iter().flat_map(|day| &day.engines) {
             *jobs.entry(&group.name).or_default() += u64::from(group.jobs);
@@ -61,7 +61,7 @@ impl Window {
         names.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
         let rest = names.split_off(names.len().min(MOST_ENGINES));
         names.sort_unstable();
-        let own = names.into_iter().map(|(name, _)| Series {
+        let own = names.into_iter().map(|(name, _)| PlotSeries {
             name: if name.is_empty() {
                 "engine not recorded".to_owned()
             } else {
@@ -69,10 +69,10 @@ impl Window {
             },
             engines: vec![name.to_owned()],
         });
-        let mut series: Vec<Series> = own.collect();
+        let mut series: Vec<PlotSeries> = own.collect();
         if !rest.is_empty() {
             let engines = rest.into_iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
-            series.push(Series { name: format!("{} others", engines.len()), engines });
+            series.push(PlotSeries { name: format!("{} others", engines.len()), engines });
         }
         series
     }
@@ -83,10 +83,10 @@ impl Window {
     }
 }
 
-impl Series {
+impl PlotSeries {
     /// Returns its sum of a day, and tells whether some of it was guessed.
-    pub(super) fn on(&self, day: &Day, measure: Measure) -> (Option<f64>, bool) {
-        let mine = |group: &&Group| self.engines.contains(&group.name);
+    pub(super) fn on(&self, day: &InsightsDay, measure: PlotMeasure) -> (Option<f64>, bool) {
+        let mine = |group: &&InsightsGroup| self.engines.contains(&group.name);
         let values = day.engines.iter().filter(mine);
         let told = values.filter_map(|group| Some((measure.of(group)?, group.estimated)));
         told.fold((None, false), |(sum, guessed), (value, estimated)| {
@@ -99,16 +99,16 @@ impl Series {
 mod tests {
     use super::*;
 
-    fn day(date: &str, engines: &[(&str, u32, Option<f64>)]) -> Day {
-        let group = |&(name, jobs, cost_usd): &(&str, u32, Option<f64>)| Group {
+    fn day(date: &str, engines: &[(&str, u32, Option<f64>)]) -> InsightsDay {
+        let group = |&(name, jobs, cost_usd): &(&str, u32, Option<f64>)| InsightsGroup {
             name: name.to_owned(),
             jobs,
             cost_usd,
-            ..Group::default()
+            ..InsightsGroup::default()
         };
-        Day {
+        InsightsDay {
             date: date.parse().unwrap(),
-            all: Group::default(),
+            all: InsightsGroup::default(),
             engines: engines.iter().map(group).collect(),
         }
     }
@@ -122,14 +122,14 @@ mod tests {
             day("2026-05-09", &[]),
             day("9999-12-01", &[]),
         ];
-        let window = Window::new(days.clone(), None, today);
+        let window = PlotWindow::new(days.clone(), None, today);
         assert_eq!((window.left_out, window.days.len()), (3, 1));
         assert_eq!((window.dates.len(), window.dates[0].to_string()), (7, "2026-05-04".to_owned()));
-        let month = Window::new(days, Some("2026-04-10".parse().unwrap()), today);
+        let month = PlotWindow::new(days, Some("2026-04-10".parse().unwrap()), today);
         assert_eq!((month.dates.len(), month.dates.last()), (31, Some(&today)));
-        let ages = Window::new(vec![day("2026-01-01", &[])], Some(Date::MIN), today);
+        let ages = PlotWindow::new(vec![day("2026-01-01", &[])], Some(Date::MIN), today);
         assert_eq!((ages.dates.len(), ages.left_out), (MOST_DAYS, 1));
-        assert_eq!(Window::new(vec![], None, Date::MIN).dates.len(), 1);
+        assert_eq!(PlotWindow::new(vec![], None, Date::MIN).dates.len(), 1);
     }
 
     #[test]
@@ -141,19 +141,19 @@ mod tests {
             .map(|(n, name)| (name.as_str(), n as u32, Some(1.5)))
             .collect();
         let today: Date = "2026-05-10".parse().unwrap();
-        let window = Window::new(vec![day("2026-05-10", &engines)], None, today);
+        let window = PlotWindow::new(vec![day("2026-05-10", &engines)], None, today);
         let series = window.series();
         let shown: Vec<&str> = series.iter().map(|one| one.name.as_str()).collect();
         assert_eq!(shown, ["e3", "e4", "e5", "e6", "e7", "e8", "e9", "3 others"]);
-        assert_eq!(series[7].on(&window.days[0], Measure::Cost), (Some(4.5), false));
-        assert_eq!(series[0].on(&window.days[0], Measure::Input), (None, false));
+        assert_eq!(series[7].on(&window.days[0], PlotMeasure::Cost), (Some(4.5), false));
+        assert_eq!(series[0].on(&window.days[0], PlotMeasure::Input), (None, false));
     }
 
     #[test]
     fn a_hostile_name_is_made_visible() {
         let today: Date = "2026-05-10".parse().unwrap();
         let days = vec![day("2026-05-10", &[("", 1, None), ("a\u{202e}b", 1, None)])];
-        let series = Window::new(days, None, today).series();
+        let series = PlotWindow::new(days, None, today).series();
         assert_eq!(series[0].name, "engine not recorded");
         assert_eq!(series[1].name, r"a\u{202e}b");
     }

@@ -13,7 +13,7 @@ const RUNS: usize = 10_000;
 
 /// The look of text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Look {
+pub(super) struct TextStyle {
     /// One of the 16 colours of terminals.
     front: Option<u8>,
     ground: Option<u8>,
@@ -36,21 +36,21 @@ const TRAITS: [(&str, u16, u16); 6] = [
 
 /// Text of one look.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Run {
-    pub(super) look: Look,
+pub(super) struct StyledRun {
+    pub(super) look: TextStyle,
     pub(super) text: String,
 }
 
 /// A text and how what follows it looks.
 #[derive(Debug, Default)]
-pub(super) struct Painted {
-    pub(super) runs: Vec<Run>,
-    pub(super) look: Look,
+pub(super) struct PaintedText {
+    pub(super) runs: Vec<StyledRun>,
+    pub(super) look: TextStyle,
 }
 
 /// Reads what a program printed, from the look that it had set before.
-pub(super) fn paint(bytes: &[u8], look: Look) -> Painted {
-    let mut painter = Painter { done: Vec::new(), line: Vec::new(), look, is_over: false };
+pub(super) fn paint(bytes: &[u8], look: TextStyle) -> PaintedText {
+    let mut painter = AnsiPainter { done: Vec::new(), line: Vec::new(), look, is_over: false };
     let mut parser = Parser::<DefaultCharAccumulator>::new();
     for line in bytes.split_inclusive(|&byte| byte == b'\n') {
         for &byte in line {
@@ -62,10 +62,10 @@ pub(super) fn paint(bytes: &[u8], look: Look) -> Painted {
         }
         painter.end_line(line.ends_with(b"\n"));
     }
-    Painted { runs: painter.done, look: painter.look }
+    PaintedText { runs: painter.done, look: painter.look }
 }
 
-impl Look {
+impl TextStyle {
     /// The classes, apart by spaces.
     pub(super) fn classes(&self) -> String {
         let mut classes: Vec<String> = Vec::new();
@@ -186,22 +186,22 @@ fn nearest(colour: [u8; 3]) -> u8 {
     nearest.map_or(7, |(at, _)| at)
 }
 
-struct Painter {
-    done: Vec<Run>,
+struct AnsiPainter {
+    done: Vec<StyledRun>,
     /// The line that is being written.
-    line: Vec<Run>,
-    look: Look,
+    line: Vec<StyledRun>,
+    look: TextStyle,
     /// A carriage return came: what is written next takes the line's place.
     is_over: bool,
 }
 
-impl Painter {
+impl AnsiPainter {
     fn write(&mut self, c: char) {
         if std::mem::take(&mut self.is_over) {
             self.line.clear();
         }
         let is_full = self.done.len() + self.line.len() >= RUNS;
-        let look = if is_full { Look::default() } else { self.look };
+        let look = if is_full { TextStyle::default() } else { self.look };
         visible::push(place(&mut self.line, look), c);
     }
 
@@ -210,31 +210,31 @@ impl Painter {
         let mut line = std::mem::take(&mut self.line);
         if line.first().is_some_and(|run| aq_runner::run::is_note(run.text.as_bytes())) {
             // What a program before it left switched on ends here.
-            self.look = Look::default();
+            self.look = TextStyle::default();
             for run in &mut line {
-                run.look = Look { is_note: true, ..Look::default() };
+                run.look = TextStyle { is_note: true, ..TextStyle::default() };
             }
         }
         for run in line {
             place(&mut self.done, run.look).push_str(&run.text);
         }
         if with_newline {
-            let look = self.done.last().map_or(Look::default(), |run| run.look);
+            let look = self.done.last().map_or(TextStyle::default(), |run| run.look);
             place(&mut self.done, look).push('\n');
         }
     }
 }
 
 /// Where text of this look is added.
-fn place(runs: &mut Vec<Run>, look: Look) -> &mut String {
+fn place(runs: &mut Vec<StyledRun>, look: TextStyle) -> &mut String {
     if runs.last().is_none_or(|run| run.look != look) {
-        runs.push(Run { look, text: String::new() });
+        runs.push(StyledRun { look, text: String::new() });
     }
     let last = runs.len() - 1;
     &mut runs[last].text
 }
 
-impl Perform for Painter {
+impl Perform for AnsiPainter {
     fn print(&mut self, c: char) {
         self.write(c);
     }
@@ -271,7 +271,7 @@ mod tests {
 
     /// `classes|text` for each run.
     fn shown(text: &str) -> Vec<String> {
-        let painted = paint(text.as_bytes(), Look::default());
+        let painted = paint(text.as_bytes(), TextStyle::default());
         painted.runs.iter().map(|run| format!("{}|{}", run.look.classes(), run.text)).collect()
     }
 
@@ -319,20 +319,20 @@ mod tests {
 
     #[test]
     fn a_look_goes_on_in_the_next_piece() {
-        let painted = paint(b"\x1b[1;3;38;5;9;44mx", Look::default());
+        let painted = paint(b"\x1b[1;3;38;5;9;44mx", TextStyle::default());
         assert_eq!(painted.look.classes(), "f9 b4 bold italic");
-        assert_eq!(Look::of(&painted.look.classes()), painted.look);
-        assert_eq!(Look::of("f16 b-1 x\"><script> note f b bold").classes(), "bold");
+        assert_eq!(TextStyle::of(&painted.look.classes()), painted.look);
+        assert_eq!(TextStyle::of("f16 b-1 x\"><script> note f b bold").classes(), "bold");
     }
 
     #[test]
     fn a_bomb_of_sequences_is_a_few_runs() {
         let bomb: String = (0..50_000).map(|n| format!("\x1b[3{}m.", n % 8)).collect();
-        let painted = paint(bomb.as_bytes(), Look::default());
+        let painted = paint(bomb.as_bytes(), TextStyle::default());
         assert!(painted.runs.len() <= RUNS + 1, "{}", painted.runs.len());
         let text: usize = painted.runs.iter().map(|run| run.text.len()).sum();
         assert_eq!(text, 50_000);
-        let nested = paint("\x1b[1m".repeat(50_000).as_bytes(), Look::default());
+        let nested = paint("\x1b[1m".repeat(50_000).as_bytes(), TextStyle::default());
         assert_eq!(nested.runs.len(), 0);
     }
 
@@ -345,7 +345,7 @@ mod tests {
                 0..300,
             ),
         ) {
-            let painted = paint(&bytes, Look::default());
+            let painted = paint(&bytes, TextStyle::default());
             prop_assert!(painted.runs.len() <= RUNS + 1);
             let mut size = 0;
             for run in &painted.runs {

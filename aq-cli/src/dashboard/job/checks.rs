@@ -2,16 +2,16 @@
 
 use aq_ledger::RecordKey;
 use aq_manifest::Stage;
-use aq_runner::run::{Activity, JobView, last_check};
+use aq_runner::run::{JobActivity, JobView, last_check};
 use aq_runner::store::{effective_values, log_until};
 use maud::{Markup, html};
 
-use super::ansi::{Look, paint};
+use super::ansi::{TextStyle, paint};
 use super::log::span;
 use super::visible::visible;
 use crate::dashboard::error::PageError;
 use crate::dashboard::moment::ago;
-use crate::dashboard::state::Dashboard;
+use crate::dashboard::state::QueueDashboard;
 
 /// Bytes of the end of the log in which the output is looked for.
 const PIECE: usize = 256 << 10;
@@ -21,7 +21,7 @@ const SHOWN: usize = 16 << 10;
 
 /// A check of the work, as far as it has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Check {
+enum WorkCheck {
     Runs,
     Passed,
     /// It has refused the last attempt.
@@ -32,14 +32,14 @@ enum Check {
     Pending,
 }
 
-impl Check {
+impl WorkCheck {
     fn of(job: &JobView) -> Self {
         let meta = &job.record.meta;
         let is_refused = [RecordKey::Result, RecordKey::FailureClass]
             .into_iter()
             .any(|key| meta.get(key) == Some("verify_failed"));
         match (&job.activity, job.record.stage) {
-            (Activity::Running { verifying: true, .. }, _) => Self::Runs,
+            (JobActivity::Running { verifying: true, .. }, _) => Self::Runs,
             (_, Stage::Testing | Stage::Shipped) if job.record.verified() == Some(true) => {
                 Self::Passed
             }
@@ -51,12 +51,12 @@ impl Check {
 }
 
 /// The panel beside the diff.
-pub(super) fn checks(dashboard: &Dashboard, job: &JobView) -> Result<Markup, PageError> {
+pub(super) fn checks(dashboard: &QueueDashboard, job: &JobView) -> Result<Markup, PageError> {
     let (queue, id) = (&dashboard.queue, &job.record.id);
     let meta = &job.record.meta;
     let verify = verify_of(dashboard, job);
-    let check = Check::of(job);
-    let has_run = matches!(check, Check::Runs | Check::Passed | Check::Refused);
+    let check = WorkCheck::of(job);
+    let has_run = matches!(check, WorkCheck::Runs | WorkCheck::Passed | WorkCheck::Refused);
     let log = if has_run { log_until(queue, id, None, PIECE)? } else { None };
     let log = log.map(|mut piece| {
         piece.bytes.append(&mut piece.open);
@@ -68,7 +68,7 @@ pub(super) fn checks(dashboard: &Dashboard, job: &JobView) -> Result<Markup, Pag
             h2 #checks { "Checks" }
             @if let Some(verify) = &verify { pre.words.prompt { (visible(verify)) } }
             p { (words(check, verify.is_some(), meta.get(RecordKey::Message).unwrap_or_default())) }
-            @if check == Check::Passed && let Some(at) = meta.time(RecordKey::VerifiedAt) {
+            @if check == WorkCheck::Passed && let Some(at) = meta.time(RecordKey::VerifiedAt) {
                 p.faint { (ago(Some(at))) }
             }
             @if let Some(output) = log.as_deref().and_then(last_check) { (printed(output)) }
@@ -81,7 +81,7 @@ pub(super) fn checks(dashboard: &Dashboard, job: &JobView) -> Result<Markup, Pag
 }
 
 /// The command that the job's file or its profile gives.
-fn verify_of(dashboard: &Dashboard, job: &JobView) -> Option<String> {
+fn verify_of(dashboard: &QueueDashboard, job: &JobView) -> Option<String> {
     let id = &job.record.id;
     // It can move on between two looks.
     let stage = dashboard.queue.find(id).unwrap_or(job.record.stage);
@@ -91,20 +91,20 @@ fn verify_of(dashboard: &Dashboard, job: &JobView) -> Option<String> {
     values.find(|value| value.key == "verify").map(|value| value.value).filter(|v| !v.is_empty())
 }
 
-fn words(check: Check, has_verify: bool, message: &str) -> Markup {
+fn words(check: WorkCheck, has_verify: bool, message: &str) -> Markup {
     html! {
         @match (check, has_verify) {
-            (Check::Runs, _) => span.busy { code { "verify" } " runs." },
-            (Check::Passed, _) => span.good { code { "verify" } " has passed." },
-            (Check::Refused, _) => {
+            (WorkCheck::Runs, _) => span.busy { code { "verify" } " runs." },
+            (WorkCheck::Passed, _) => span.good { code { "verify" } " has passed." },
+            (WorkCheck::Refused, _) => {
                 span.bad { code { "verify" } " has refused it" }
                 @if !message.is_empty() { ": " (visible(message)) }
             }
-            (Check::Skipped, _) => span.warn { "Not verified." },
-            (Check::Pending, true) => span.faint { code { "verify" } " has not run on this work yet." },
-            (Check::Pending, false) => {}
+            (WorkCheck::Skipped, _) => span.warn { "Not verified." },
+            (WorkCheck::Pending, true) => span.faint { code { "verify" } " has not run on this work yet." },
+            (WorkCheck::Pending, false) => {}
         }
-        @if !has_verify && !matches!(check, Check::Runs | Check::Passed | Check::Refused) {
+        @if !has_verify && !matches!(check, WorkCheck::Runs | WorkCheck::Passed | WorkCheck::Refused) {
             " There is no " code { "verify" } ", so nothing checks it."
         }
     }
@@ -121,7 +121,7 @@ fn printed(output: &[u8]) -> Markup {
             p.faint { "It printed nothing." }
         } @else {
             @if shown.len() < output.len() { p.faint { "The end of what it printed:" } }
-            pre.printed { @for run in &paint(shown, Look::default()).runs { (span(run)) } }
+            pre.printed { @for run in &paint(shown, TextStyle::default()).runs { (span(run)) } }
         }
     }
 }

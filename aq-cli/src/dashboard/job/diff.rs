@@ -17,7 +17,7 @@ use super::patch::{FilePatch, LARGEST, files};
 use super::visible::visible;
 use crate::dashboard::brief::count;
 use crate::dashboard::error::PageError;
-use crate::dashboard::state::Dashboard;
+use crate::dashboard::state::QueueDashboard;
 
 /// Bytes of a diff that are read; the rest is left to `aq diff`.
 const BYTES: usize = 1 << 20;
@@ -34,12 +34,12 @@ const FOLDED: usize = 400;
 const FILES: usize = 500;
 
 /// The view, when it is the reader's turn. Git ends with his connection.
-pub(super) async fn view(dashboard: &Dashboard, job: JobView) -> Result<Markup, PageError> {
-    let reader = Presence::default();
+pub(super) async fn view(dashboard: &QueueDashboard, job: JobView) -> Result<Markup, PageError> {
+    let reader = DiffWaiter::default();
     let has_left = Arc::clone(&reader.has_left);
     let watch = GitWatch::default().limited(Some(TIME));
     let watch = watch.stopped_by(Arc::new(move || has_left.load(Relaxed)), Duration::ZERO);
-    let work = move |dashboard: &Dashboard| {
+    let work = move |dashboard: &QueueDashboard| {
         let changes = diff(dashboard, &job, watch)?;
         Ok(html! { div.beside { div { (changes) } (checks(dashboard, &job)?) } })
     };
@@ -48,19 +48,19 @@ pub(super) async fn view(dashboard: &Dashboard, job: JobView) -> Result<Markup, 
 
 /// Notes that nobody waits any more, when it is dropped with what was waited for.
 #[derive(Default)]
-struct Presence {
+struct DiffWaiter {
     has_left: Arc<AtomicBool>,
 }
 
-impl Drop for Presence {
+impl Drop for DiffWaiter {
     fn drop(&mut self) {
         self.has_left.store(true, Relaxed);
     }
 }
 
-fn diff(dashboard: &Dashboard, job: &JobView, watch: GitWatch) -> Result<Markup, PageError> {
+fn diff(dashboard: &QueueDashboard, job: &JobView, watch: GitWatch) -> Result<Markup, PageError> {
     let id = &job.record.id;
-    let mut patch = Bounded { bytes: Vec::new(), is_cut: false };
+    let mut patch = BoundedDiff { bytes: Vec::new(), is_cut: false };
     let mut is_late = false;
     match bounded_diff(&dashboard.queue, id, watch, BOUNDS, &mut patch) {
         Err(WorkplaceError::NoBranch(_)) => {
@@ -138,12 +138,12 @@ fn sum(files: &[FilePatch], count: fn(&FilePatch) -> usize) -> usize {
 }
 
 /// Takes what there is room for, and then no more.
-struct Bounded {
+struct BoundedDiff {
     bytes: Vec<u8>,
     is_cut: bool,
 }
 
-impl Write for Bounded {
+impl Write for BoundedDiff {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let room = BYTES - self.bytes.len();
         if room < bytes.len() {

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::visible::visible;
 use crate::dashboard::error::PageError;
-use crate::dashboard::state::Dashboard;
+use crate::dashboard::state::QueueDashboard;
 
 /// The engine that runs it, ran it last, or is wanted.
 pub(super) fn engine_of(job: &JobView) -> Option<String> {
@@ -16,7 +16,7 @@ pub(super) fn engine_of(job: &JobView) -> Option<String> {
 }
 
 /// Tests for a job whose engine's output can be read as steps.
-pub(super) fn has_steps(dashboard: &Dashboard, job: &JobView) -> Result<bool, PageError> {
+pub(super) fn has_steps(dashboard: &QueueDashboard, job: &JobView) -> Result<bool, PageError> {
     let engines = dashboard.settings()?.engines;
     Ok(engine_of(job).is_some_and(|engine| engines.has_steps(&engine)))
 }

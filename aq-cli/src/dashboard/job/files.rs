@@ -12,25 +12,25 @@ use futures_util::stream;
 use serde::Deserialize;
 
 use crate::dashboard::error::PageError;
-use crate::dashboard::state::{Dashboard, job_id};
+use crate::dashboard::state::{QueueDashboard, job_id};
 
 /// Bytes that are read at a time.
 const CHUNK: u64 = 256 << 10;
 
 #[derive(Debug, Deserialize)]
-pub(in crate::dashboard) struct Wanted {
+pub(in crate::dashboard) struct FilesQuery {
     path: String,
 }
 
 /// `GET /jobs/{id}/artifact?path=…`
 pub(in crate::dashboard) async fn artifact(
-    State(dashboard): State<Dashboard>,
+    State(dashboard): State<QueueDashboard>,
     Path(id): Path<String>,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<FilesQuery>,
 ) -> Result<Response, PageError> {
     let id = job_id(&id)?;
     let name = wanted.path.rsplit('/').next().unwrap_or_default().to_owned();
-    let open = move |dashboard: &Dashboard| {
+    let open = move |dashboard: &QueueDashboard| {
         dashboard.queue.expect(&id)?;
         Ok(open_artifact(&dashboard.queue, &id, &wanted.path)?)
     };
@@ -41,12 +41,12 @@ pub(in crate::dashboard) async fn artifact(
 
 /// `GET /jobs/{id}/log.txt`
 pub(in crate::dashboard) async fn whole_log(
-    State(dashboard): State<Dashboard>,
+    State(dashboard): State<QueueDashboard>,
     Path(id): Path<String>,
 ) -> Result<Response, PageError> {
     let id = job_id(&id)?;
     let name = format!("{id}.log");
-    let open = move |dashboard: &Dashboard| {
+    let open = move |dashboard: &QueueDashboard| {
         dashboard.queue.expect(&id)?;
         Ok(log_file(&dashboard.queue, &id)?)
     };

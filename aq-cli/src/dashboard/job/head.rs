@@ -2,29 +2,30 @@
 
 use aq_ledger::RecordKey;
 use aq_manifest::Stage;
-use aq_runner::run::{Activity, JobView, recorded_left_out};
+use aq_runner::run::{JobActivity, JobView, recorded_left_out};
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::View;
+use super::JobPageView;
 use super::facts::has_steps;
 use super::visible::visible;
 use crate::dashboard::actions::buttons;
 use crate::dashboard::error::PageError;
-use crate::dashboard::guard::Viewer;
+use crate::dashboard::guard::PageViewer;
 use crate::dashboard::moment::{age, ago, at};
 use crate::dashboard::page;
-use crate::dashboard::state::Dashboard;
+use crate::dashboard::state::QueueDashboard;
 use crate::output::job::{builds_on, changed_deps, what, work_problem};
 
 pub(super) fn head(
-    dashboard: &Dashboard,
+    dashboard: &QueueDashboard,
     job: &JobView,
-    viewer: &Viewer,
-    shown: View,
+    viewer: &PageViewer,
+    shown: JobPageView,
 ) -> Result<Markup, PageError> {
     let has_steps = has_steps(dashboard, job)?;
-    let views = View::ALL.into_iter().filter(|view| *view != View::Steps || has_steps);
+    let views =
+        JobPageView::ALL.into_iter().filter(|view| *view != JobPageView::Steps || has_steps);
     let record = &job.record;
     let meta = &record.meta;
     let word = |key: RecordKey| meta.get(key).map(visible);
@@ -62,7 +63,7 @@ pub(super) fn head(
             @if let Some(attempts) = attempts(job) { div { dt { "Attempts" } dd { (attempts) } } }
             @if let Some(added) = meta.time(RecordKey::AddedAt) { div { dt { "Added" } dd { (at(Some(added))) } } }
             @match &job.activity {
-                Activity::Running { since, .. } => div { dt { "Runs for" } dd { (age(*since)) } },
+                JobActivity::Running { since, .. } => div { dt { "Runs for" } dd { (age(*since)) } },
                 _ => @if let Some(ended) = meta.time(RecordKey::EndedAt).or_else(|| put_away?.ended_at) {
                     div { dt { "Ended" } dd { (ago(Some(ended))) } }
                 },
@@ -109,11 +110,11 @@ fn attempts(job: &JobView) -> Option<String> {
 /// The look of its activity.
 fn kind(job: &JobView) -> &'static str {
     match &job.activity {
-        Activity::Running { stalled: Some(_), .. } | Activity::Lost | Activity::Unusable(_) => {
-            "is-bad"
-        }
-        Activity::Running { .. } => "is-busy",
-        Activity::Resting => match job.record.stage {
+        JobActivity::Running { stalled: Some(_), .. }
+        | JobActivity::Lost
+        | JobActivity::Unusable(_) => "is-bad",
+        JobActivity::Running { .. } => "is-busy",
+        JobActivity::Resting => match job.record.stage {
             Stage::Review => "is-waiting",
             Stage::Testing | Stage::Shipped if job.record.verified() == Some(false) => {
                 "is-unverified"

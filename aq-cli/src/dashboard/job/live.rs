@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aq_manifest::JobId;
-use aq_runner::run::{Activity, JobView};
+use aq_runner::run::{JobActivity, JobView};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::response::sse::Event;
@@ -15,35 +15,35 @@ use tokio::sync::watch;
 
 use crate::dashboard::error::PageError;
 use crate::dashboard::feed::Look;
-use crate::dashboard::guard::Viewer;
+use crate::dashboard::guard::PageViewer;
 use crate::dashboard::live::live;
-use crate::dashboard::state::{Dashboard, job_id};
+use crate::dashboard::state::{QueueDashboard, job_id};
 
 /// Interval between looks at the log.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// `GET /jobs/{id}/events`
 pub(in crate::dashboard) async fn events(
-    State(dashboard): State<Dashboard>,
-    viewer: Viewer,
+    State(dashboard): State<QueueDashboard>,
+    viewer: PageViewer,
     Path(id): Path<String>,
 ) -> Result<Response, PageError> {
     let id = job_id(&id)?;
     dashboard.queue.expect(&id)?;
     let looks = dashboard.feed.follow();
-    let follower = Follower { dashboard: dashboard.clone(), id, looks, told: Value::Null };
+    let follower = JobFollower { dashboard: dashboard.clone(), id, looks, told: Value::Null };
     live(&dashboard, viewer, stream::unfold(follower, next))
 }
 
-struct Follower {
-    dashboard: Dashboard,
+struct JobFollower {
+    dashboard: QueueDashboard,
     id: JobId,
     looks: watch::Receiver<Arc<Look>>,
     told: Value,
 }
 
 /// Waits for news.
-async fn next(mut follower: Follower) -> Option<(Event, Follower)> {
+async fn next(mut follower: JobFollower) -> Option<(Event, JobFollower)> {
     loop {
         let news = follower.look().await;
         if news != follower.told {
@@ -58,7 +58,7 @@ async fn next(mut follower: Follower) -> Option<(Event, Follower)> {
     }
 }
 
-impl Follower {
+impl JobFollower {
     async fn look(&mut self) -> Value {
         let digest = match &**self.looks.borrow_and_update() {
             Ok(look) => {
@@ -84,14 +84,14 @@ pub(super) fn digest(job: &JobView) -> String {
         pair.hash(&mut hasher);
     }
     match &job.activity {
-        Activity::Waiting(reason) => reason.as_ref().map(ToString::to_string).hash(&mut hasher),
-        Activity::Unread => 1.hash(&mut hasher),
-        Activity::Running { stalled, verifying, .. } => {
+        JobActivity::Waiting(reason) => reason.as_ref().map(ToString::to_string).hash(&mut hasher),
+        JobActivity::Unread => 1.hash(&mut hasher),
+        JobActivity::Running { stalled, verifying, .. } => {
             (2, stalled.is_some(), verifying).hash(&mut hasher);
         }
-        Activity::Lost => 3.hash(&mut hasher),
-        Activity::Resting => 4.hash(&mut hasher),
-        Activity::Unusable(fault) => fault.to_string().hash(&mut hasher),
+        JobActivity::Lost => 3.hash(&mut hasher),
+        JobActivity::Resting => 4.hash(&mut hasher),
+        JobActivity::Unusable(fault) => fault.to_string().hash(&mut hasher),
     }
     if let Some(tracker) = &job.tracker {
         (&tracker.echoed, tracker.waiting, &tracker.problem).hash(&mut hasher);

@@ -6,11 +6,11 @@ use axum::extract::{Path, Query, State};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::ansi::{Look, paint};
+use super::ansi::{TextStyle, paint};
 use super::facts::{is_put_away, size};
 use super::visible::visible;
 use crate::dashboard::error::PageError;
-use crate::dashboard::state::{Dashboard, job_id};
+use crate::dashboard::state::{QueueDashboard, job_id};
 
 /// Bytes of the log in one answer.
 const PIECE: usize = 128 << 10;
@@ -18,7 +18,7 @@ const PIECE: usize = 128 << 10;
 /// Which piece a page asks for: from a byte on, or what comes before one.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(in crate::dashboard) struct Wanted {
+pub(in crate::dashboard) struct LogQuery {
     from: Option<u64>,
     to: Option<u64>,
     /// The colours that the text before `from` leaves.
@@ -27,25 +27,25 @@ pub(in crate::dashboard) struct Wanted {
 
 /// `GET /jobs/{id}/log?from=…` or `?to=…`
 pub(in crate::dashboard) async fn piece(
-    State(dashboard): State<Dashboard>,
+    State(dashboard): State<QueueDashboard>,
     Path(id): Path<String>,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<LogQuery>,
 ) -> Result<Markup, PageError> {
     let id = job_id(&id)?;
-    let work = move |dashboard: &Dashboard| {
+    let work = move |dashboard: &QueueDashboard| {
         dashboard.queue.expect(&id)?;
         let piece = match wanted.from {
             Some(from) => log_from(&dashboard.queue, &id, from, PIECE)?,
             None => log_until(&dashboard.queue, &id, wanted.to, PIECE)?,
         };
-        Ok(shown(&piece.unwrap_or_default(), Look::of(&wanted.look)))
+        Ok(shown(&piece.unwrap_or_default(), TextStyle::of(&wanted.look)))
     };
     dashboard.blocking(work).await
 }
 
 /// The view: the last piece, or the one before a byte.
 pub(super) fn log(
-    dashboard: &Dashboard,
+    dashboard: &QueueDashboard,
     job: &JobView,
     to: Option<u64>,
 ) -> Result<Markup, PageError> {
@@ -66,12 +66,15 @@ pub(super) fn log(
             span.faint.log-size { (size(piece.size)) }
             a href={ "/jobs/" (id) "/log.txt" } download { "Whole log" }
         }
-        div.log-box tabindex="0" role="region" aria-label="Log" data-live[to.is_none()] { (shown(&piece, Look::default())) }
+        div.log-box tabindex="0" role="region" aria-label="Log" data-live[to.is_none()] { (shown(&piece, TextStyle::default())) }
     })
 }
 
 /// Where `clean` has put the log, in the words of `aq logs`; `None`: it has not.
-pub(super) fn put_away(dashboard: &Dashboard, job: &JobView) -> Result<Option<Markup>, PageError> {
+pub(super) fn put_away(
+    dashboard: &QueueDashboard,
+    job: &JobView,
+) -> Result<Option<Markup>, PageError> {
     let id = &job.record.id;
     let archived = archived_log(&dashboard.queue, id)?;
     if archived.is_none() && !is_put_away(&job.record) {
@@ -85,7 +88,7 @@ pub(super) fn put_away(dashboard: &Dashboard, job: &JobView) -> Result<Option<Ma
     }))
 }
 
-fn shown(piece: &LogPiece, look: Look) -> Markup {
+fn shown(piece: &LogPiece, look: TextStyle) -> Markup {
     let painted = paint(&piece.bytes, look);
     let open = paint(&piece.open, painted.look);
     html! {
@@ -96,7 +99,7 @@ fn shown(piece: &LogPiece, look: Look) -> Markup {
     }
 }
 
-pub(super) fn span(run: &super::ansi::Run) -> Markup {
+pub(super) fn span(run: &super::ansi::StyledRun) -> Markup {
     let classes = run.look.classes();
     html! { @if classes.is_empty() { (run.text) } @else { span class=(classes) { (run.text) } } }
 }

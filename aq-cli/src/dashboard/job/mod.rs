@@ -25,9 +25,9 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::error::PageError;
-use super::guard::Viewer;
-use super::page::{self, Place};
-use super::state::{Dashboard, job_id};
+use super::guard::PageViewer;
+use super::page::{self, DashboardPage};
+use super::state::{QueueDashboard, job_id};
 
 use facts::is_put_away;
 pub(super) use files::{artifact, whole_log};
@@ -37,7 +37,7 @@ pub(super) use log::piece as log_piece;
 /// The views of a job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum View {
+enum JobPageView {
     #[default]
     Overview,
     Steps,
@@ -46,7 +46,7 @@ enum View {
     Record,
 }
 
-impl View {
+impl JobPageView {
     const ALL: [Self; 5] = [Self::Overview, Self::Steps, Self::Log, Self::Diff, Self::Record];
 
     /// Its part of the path, and its title.
@@ -64,18 +64,18 @@ impl View {
 /// The query of the page.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Wanted {
-    view: View,
+pub(super) struct JobPageQuery {
+    view: JobPageView,
     /// Up to which byte of the log; `None`: to its end.
     to: Option<u64>,
 }
 
 /// `GET /jobs/{id}?view=…`
 pub(super) async fn page(
-    State(dashboard): State<Dashboard>,
-    viewer: Viewer,
+    State(dashboard): State<QueueDashboard>,
+    viewer: PageViewer,
     Path(id): Path<String>,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<JobPageQuery>,
 ) -> Result<Markup, PageError> {
     let id = job_id(&id)?;
     let job = find(&dashboard, &id).await?;
@@ -89,15 +89,15 @@ pub(super) async fn page(
             div #view { (content) }
         }
     };
-    Ok(page::page(id.as_str(), Place::Job, &viewer, &["job.css", "job.js"], &body))
+    Ok(page::page(id.as_str(), DashboardPage::Job, &viewer, &["job.css", "job.js"], &body))
 }
 
 /// `GET /jobs/{id}/head?view=…`: the part above a view, which changes with the job.
 pub(super) async fn head(
-    State(dashboard): State<Dashboard>,
-    viewer: Viewer,
+    State(dashboard): State<QueueDashboard>,
+    viewer: PageViewer,
     Path(id): Path<String>,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<JobPageQuery>,
 ) -> Result<Markup, PageError> {
     let job = find(&dashboard, &job_id(&id)?).await?;
     head::head(&dashboard, &job, &viewer, wanted.view)
@@ -105,30 +105,36 @@ pub(super) async fn head(
 
 /// `GET /jobs/{id}/view?view=…`: a view without the page around it.
 pub(super) async fn view(
-    State(dashboard): State<Dashboard>,
+    State(dashboard): State<QueueDashboard>,
     Path(id): Path<String>,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<JobPageQuery>,
 ) -> Result<Markup, PageError> {
     let job = find(&dashboard, &job_id(&id)?).await?;
     content(&dashboard, job, wanted).await
 }
 
-async fn content(dashboard: &Dashboard, job: JobView, wanted: Wanted) -> Result<Markup, PageError> {
+async fn content(
+    dashboard: &QueueDashboard,
+    job: JobView,
+    wanted: JobPageQuery,
+) -> Result<Markup, PageError> {
     let to = wanted.to;
     match wanted.view {
-        View::Overview => dashboard.blocking(move |this| overview::overview(this, &job)).await,
-        View::Steps => {
-            let work = move |this: &Dashboard| steps::steps(this, &job, to);
+        JobPageView::Overview => {
+            dashboard.blocking(move |this| overview::overview(this, &job)).await
+        }
+        JobPageView::Steps => {
+            let work = move |this: &QueueDashboard| steps::steps(this, &job, to);
             dashboard.in_turn(&dashboard.costly, work).await
         }
-        View::Log => dashboard.blocking(move |this| log::log(this, &job, to)).await,
-        View::Diff => diff::view(dashboard, job).await,
-        View::Record => dashboard.blocking(move |_| Ok(facts::record(&job))).await,
+        JobPageView::Log => dashboard.blocking(move |this| log::log(this, &job, to)).await,
+        JobPageView::Diff => diff::view(dashboard, job).await,
+        JobPageView::Record => dashboard.blocking(move |_| Ok(facts::record(&job))).await,
     }
 }
 
 /// The job as it is now.
-async fn find(dashboard: &Dashboard, id: &JobId) -> Result<JobView, PageError> {
+async fn find(dashboard: &QueueDashboard, id: &JobId) -> Result<JobView, PageError> {
     // Of one that has ended the record says all; why another one waits, only a look at all of them.
     if !dashboard.queue.expect(id)?.is_final()
         && let Ok(look) = &*dashboard.feed.fresh().await

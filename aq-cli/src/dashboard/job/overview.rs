@@ -1,9 +1,11 @@
 //! The first view: what the job was told, what applies to it, what its attempts came to.
 
 use aq_ledger::RecordKey;
-use aq_manifest::{Origin, Stage};
-use aq_runner::run::{Attempt, JobView, attempts, job_numbers};
-use aq_runner::store::{Artifact, Effective, EffectiveValue, artifacts, effective_values};
+use aq_manifest::{Stage, ValueOrigin};
+use aq_runner::run::{AttemptView, JobView, attempts, job_numbers};
+use aq_runner::store::{
+    EffectiveValue, EffectiveValues, KeptArtifact, artifacts, effective_values,
+};
 use maud::{Markup, html};
 
 use super::facts::{is_put_away, size};
@@ -11,7 +13,7 @@ use super::visible::visible;
 use crate::dashboard::brief::count;
 use crate::dashboard::error::PageError;
 use crate::dashboard::moment::at;
-use crate::dashboard::state::Dashboard;
+use crate::dashboard::state::QueueDashboard;
 use crate::output::insights::{dollars, seconds, tokens};
 
 /// Lines of a prompt, and bytes, that are shown without a click.
@@ -22,7 +24,7 @@ const ATTEMPTS: usize = 50;
 /// Files that are listed.
 const FILES: usize = 500;
 
-pub(super) fn overview(dashboard: &Dashboard, job: &JobView) -> Result<Markup, PageError> {
+pub(super) fn overview(dashboard: &QueueDashboard, job: &JobView) -> Result<Markup, PageError> {
     let (queue, id) = (&dashboard.queue, &job.record.id);
     let attempts = attempts(queue, id)?;
     let (files, more) = artifacts(queue, id, FILES)?;
@@ -46,10 +48,10 @@ pub(super) fn overview(dashboard: &Dashboard, job: &JobView) -> Result<Markup, P
     })
 }
 
-fn told(dashboard: &Dashboard, job: &JobView, source: &str) -> Markup {
+fn told(dashboard: &QueueDashboard, job: &JobView, source: &str) -> Markup {
     let name = format!("{}.md", job.record.id);
     match effective_values(dashboard.queue.profiles(), &name, source) {
-        Ok(Effective { values, persona, prompt }) => html! {
+        Ok(EffectiveValues { values, persona, prompt }) => html! {
             section aria-labelledby="prompt" {
                 h2 #prompt { "Prompt" }
                 @if let Some(persona) = &persona {
@@ -73,7 +75,7 @@ fn told(dashboard: &Dashboard, job: &JobView, source: &str) -> Markup {
 }
 
 /// The record says what the job was judged by; what is shown is read anew.
-fn has_changed(dashboard: &Dashboard, job: &JobView) -> bool {
+fn has_changed(dashboard: &QueueDashboard, job: &JobView) -> bool {
     job.record.meta.get(RecordKey::Source).is_some() && !job.record.is_current(&dashboard.queue)
 }
 
@@ -103,7 +105,7 @@ fn values_table(job: &JobView, values: &[EffectiveValue]) -> Markup {
     };
     let (said, default): (Vec<_>, Vec<_>) = values
         .iter()
-        .partition(|value| value.origin != Origin::Default || recorded(value).is_some());
+        .partition(|value| value.origin != ValueOrigin::Default || recorded(value).is_some());
     let rows = |values: &[&EffectiveValue]| {
         html! {
             @for value in values {
@@ -130,7 +132,7 @@ fn values_table(job: &JobView, values: &[EffectiveValue]) -> Markup {
     }
 }
 
-fn numbers(dashboard: &Dashboard, job: &JobView) -> Result<Markup, PageError> {
+fn numbers(dashboard: &QueueDashboard, job: &JobView) -> Result<Markup, PageError> {
     let numbers = job_numbers(&dashboard.queue, &job.record.id)?;
     let guess = if numbers.estimated { "~" } else { "" };
     let meta = &job.record.meta;
@@ -162,7 +164,7 @@ fn numbers(dashboard: &Dashboard, job: &JobView) -> Result<Markup, PageError> {
 }
 
 /// All attempts are numbered, those before a requeue as well as those that did not count.
-fn attempts_table(attempts: &[Attempt], is_put_away: bool) -> Markup {
+fn attempts_table(attempts: &[AttemptView], is_put_away: bool) -> Markup {
     let older = attempts.len().saturating_sub(ATTEMPTS);
     html! {
         section aria-labelledby="attempts" {
@@ -178,7 +180,7 @@ fn attempts_table(attempts: &[Attempt], is_put_away: bool) -> Markup {
     }
 }
 
-fn attempt_line(number: usize, attempt: &Attempt) -> Markup {
+fn attempt_line(number: usize, attempt: &AttemptView) -> Markup {
     let between = || Some(attempt.ended?.duration_since(attempt.began?).as_secs_f64().max(0.0));
     let took = attempt.duration_s.or_else(between);
     let result = attempt.result.as_deref().map(|result| visible(&result.replace('_', " ")));
@@ -208,7 +210,7 @@ fn attempt_line(number: usize, attempt: &Attempt) -> Markup {
     }
 }
 
-fn artifact_list(job: &JobView, files: &[Artifact], more: bool) -> Markup {
+fn artifact_list(job: &JobView, files: &[KeptArtifact], more: bool) -> Markup {
     html! {
         @if !files.is_empty() {
             section aria-labelledby="artifacts" {

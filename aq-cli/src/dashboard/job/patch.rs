@@ -16,7 +16,7 @@ pub(super) struct FilePatch {
     pub(super) added: usize,
     pub(super) removed: usize,
     /// Lines of one kind that follow one another.
-    pub(super) blocks: Vec<Block>,
+    pub(super) blocks: Vec<PatchBlock>,
     /// Lines that are not in `blocks`.
     pub(super) left_out: usize,
     lines: usize,
@@ -24,14 +24,14 @@ pub(super) struct FilePatch {
 
 /// Lines of one kind.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Block {
-    pub(super) kind: Kind,
+pub(super) struct PatchBlock {
+    pub(super) kind: PatchLineKind,
     pub(super) text: String,
 }
 
 /// The kind of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum PatchLineKind {
     Added,
     Removed,
     Same,
@@ -41,7 +41,7 @@ pub(super) enum Kind {
     About,
 }
 
-impl Kind {
+impl PatchLineKind {
     pub(super) fn class(self) -> &'static str {
         match self {
             Self::Added => "added",
@@ -58,14 +58,14 @@ impl FilePatch {
         self.lines
     }
 
-    fn push(&mut self, kind: Kind, line: &str, most: usize) {
+    fn push(&mut self, kind: PatchLineKind, line: &str, most: usize) {
         if self.lines >= most {
             self.left_out += 1;
             return;
         }
         self.lines += 1;
         if self.blocks.last().is_none_or(|block| block.kind != kind) {
-            self.blocks.push(Block { kind, text: String::new() });
+            self.blocks.push(PatchBlock { kind, text: String::new() });
         }
         if let Some(block) = self.blocks.last_mut() {
             let shown = &line[..line.floor_char_boundary(LINE)];
@@ -97,20 +97,26 @@ pub(super) fn files(patch: &str, of_each: usize, of_all: usize) -> Vec<FilePatch
         let most = of_each.min(left);
         if old > 0 || new > 0 {
             let kind = match line.as_bytes().first() {
-                Some(b'+') => Kind::Added,
-                Some(b'-') => Kind::Removed,
+                Some(b'+') => PatchLineKind::Added,
+                Some(b'-') => PatchLineKind::Removed,
                 // "No newline at end of file".
-                Some(b'\\') => Kind::About,
-                _ => Kind::Same,
+                Some(b'\\') => PatchLineKind::About,
+                _ => PatchLineKind::Same,
             };
-            file.added += usize::from(kind == Kind::Added);
-            file.removed += usize::from(kind == Kind::Removed);
-            old = old.saturating_sub(u64::from(matches!(kind, Kind::Removed | Kind::Same)));
-            new = new.saturating_sub(u64::from(matches!(kind, Kind::Added | Kind::Same)));
+            file.added += usize::from(kind == PatchLineKind::Added);
+            file.removed += usize::from(kind == PatchLineKind::Removed);
+            old = old.saturating_sub(u64::from(matches!(
+                kind,
+                PatchLineKind::Removed | PatchLineKind::Same
+            )));
+            new = new.saturating_sub(u64::from(matches!(
+                kind,
+                PatchLineKind::Added | PatchLineKind::Same
+            )));
             file.push(kind, line, most);
         } else if let Some(counts) = hunk(line) {
             (old, new) = counts;
-            file.push(Kind::Place, line, most);
+            file.push(PatchLineKind::Place, line, most);
         } else {
             about(file, line, most);
         }
@@ -130,13 +136,13 @@ fn about(file: &mut FilePatch, line: &str, most: usize) {
         file.what = "deleted";
     } else if let Some(from) = line.strip_prefix("rename from ") {
         file.what = "renamed";
-        file.push(Kind::About, &format!("renamed from {from}"), most);
+        file.push(PatchLineKind::About, &format!("renamed from {from}"), most);
     } else if let Some(to) = line.strip_prefix("rename to ") {
         file.name = to.to_owned();
     } else if line.starts_with("Binary files ") && line.ends_with(" differ") {
-        file.push(Kind::About, "binary, or larger than 16 MB", most);
+        file.push(PatchLineKind::About, "binary, or larger than 16 MB", most);
     } else if !line.starts_with("index ") {
-        file.push(Kind::About, line, most);
+        file.push(PatchLineKind::About, line, most);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The work of a job's agents, step by step.
 
-use aq_runner::engine::{Call, Clip, Counted, Ended, Step};
+use aq_runner::engine::{AgentStep, RunEnd, TextClip, ToolCall, UsageCounting};
 use aq_runner::run::{JobView, read_steps};
 use aq_runner::store::log_until;
 use maud::{Markup, html};
@@ -10,7 +10,7 @@ use super::log::put_away;
 use super::visible::visible;
 use crate::dashboard::brief::count;
 use crate::dashboard::error::PageError;
-use crate::dashboard::state::Dashboard;
+use crate::dashboard::state::QueueDashboard;
 use crate::output::steps::usage;
 
 /// Steps in one answer.
@@ -31,7 +31,7 @@ const LINES: usize = 12;
 
 /// The view: the last steps, or those before a byte of the log.
 pub(super) fn steps(
-    dashboard: &Dashboard,
+    dashboard: &QueueDashboard,
     job: &JobView,
     to: Option<u64>,
 ) -> Result<Markup, PageError> {
@@ -74,22 +74,22 @@ pub(super) fn steps(
     Ok(html! { div.steps data-live data-size="0" { p.faint { "It has printed nothing yet." } } })
 }
 
-fn step(step: &Step, at: u64) -> Markup {
+fn step(step: &AgentStep, at: u64) -> Markup {
     html! {
         @match step {
-            Step::Note(text) => p.step.note { (words(text)) },
-            Step::Began { model } => p.step.note { "The engine starts" @if let Some(model) = model { ", model " (words(model)) } },
-            Step::Said(text) => div.step.said { (words(text)) },
-            Step::Thought(text) => (folded(at, "thought", &html! { span.faint { "Thinking: " (first_line(text)) } }, &html! { pre { (words(text)) } })),
-            Step::Called(call) => (called(call, at)),
-            Step::Planned(items) => ul.step.plan {
+            AgentStep::Note(text) => p.step.note { (words(text)) },
+            AgentStep::Began { model } => p.step.note { "The engine starts" @if let Some(model) = model { ", model " (words(model)) } },
+            AgentStep::Said(text) => div.step.said { (words(text)) },
+            AgentStep::Thought(text) => (folded(at, "thought", &html! { span.faint { "Thinking: " (first_line(text)) } }, &html! { pre { (words(text)) } })),
+            AgentStep::Called(call) => (called(call, at)),
+            AgentStep::Planned(items) => ul.step.plan {
                 @for (done, item) in items {
                     li.done[*done] { span aria-label=(if *done { "done" } else { "to do" }) { (if *done { "☑" } else { "☐" }) } " " (words(item)) }
                 }
             },
-            Step::Problem(text) => div.step.problem-step { (words(text)) },
-            Step::Ended(end) => (ended(end)),
-            Step::Printed(text) => (printed(text, at)),
+            AgentStep::Problem(text) => div.step.problem-step { (words(text)) },
+            AgentStep::Ended(end) => (ended(end)),
+            AgentStep::Printed(text) => (printed(text, at)),
         }
     }
 }
@@ -101,7 +101,7 @@ fn folded(at: u64, kind: &str, summary: &Markup, content: &Markup) -> Markup {
     }
 }
 
-fn called(call: &Call, at: u64) -> Markup {
+fn called(call: &ToolCall, at: u64) -> Markup {
     let summary = html! {
         span.tool { (words(&call.tool)) }
         " " code { (words(&call.about)) }
@@ -129,7 +129,7 @@ fn called(call: &Call, at: u64) -> Markup {
     }
 }
 
-fn printed(text: &Clip, at: u64) -> Markup {
+fn printed(text: &TextClip, at: u64) -> Markup {
     let lines = text.text.lines().count();
     if lines <= LINES && text.left_out == 0 {
         return html! { pre.step.printed { (words(text)) } };
@@ -138,29 +138,29 @@ fn printed(text: &Clip, at: u64) -> Markup {
     folded(at, "output", &summary, &html! { pre { (words(text)) } })
 }
 
-fn ended(end: &Ended) -> Markup {
+fn ended(end: &RunEnd) -> Markup {
     html! {
         div.step.ended.failed[!end.success] {
             strong { (if end.success { "The engine says: done" } else { "The engine says: failed" }) }
             @if let Some(reason) = &end.reason { ": " (visible(reason)) }
-            @if !end.usage.is_empty() { div.faint { (usage(&end.usage)) @if end.counted == Counted::Session { " (the whole session)" } } }
+            @if !end.usage.is_empty() { div.faint { (usage(&end.usage)) @if end.counted == UsageCounting::Session { " (the whole session)" } } }
         }
     }
 }
 
-fn first_line(text: &Clip) -> String {
+fn first_line(text: &TextClip) -> String {
     let line = text.text.trim().lines().next().unwrap_or_default();
     visible(&line.chars().take(160).collect::<String>())
 }
 
-fn count_of_lines(text: &Clip) -> String {
+fn count_of_lines(text: &TextClip) -> String {
     let lines = text.text.lines().count();
     let more = if text.left_out > 0 { " or more" } else { "" };
     format!("{lines} line{}{more}", if lines == 1 { "" } else { "s" })
 }
 
 /// A text, and how much of it is left out.
-fn words(text: &Clip) -> Markup {
+fn words(text: &TextClip) -> Markup {
     html! {
         (visible(&text.text))
         @if text.left_out > 0 { span.faint.cut { " … " (count(text.left_out, "more byte")) } }

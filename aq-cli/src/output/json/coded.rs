@@ -7,19 +7,19 @@ use aq_ledger::{KeyName, RecordProblem};
 use aq_runner::engine::MissingBinary;
 use aq_runner::run::host::HostProblem;
 use aq_runner::run::{FleetProblem, ReadinessGap};
-use aq_runner::store::{AddWarning, Invalid, RecordFault};
+use aq_runner::store::{AddWarning, InvalidJobFile, RecordFault};
 use serde_json::{Map, Value, json};
 
 use super::version::JsonVersion;
 
 /// A reason or problem for an answer in JSON.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Coded {
+pub(crate) struct CodedReason {
     object: Map<String, Value>,
     text: String,
 }
 
-impl Coded {
+impl CodedReason {
     /// A problem of this code, with the fields of an object.
     pub(crate) fn new(code: &str, fields: Value, text: impl Into<String>) -> Self {
         let mut object = match fields {
@@ -52,25 +52,28 @@ pub(crate) fn shown(path: &Path) -> String {
 }
 
 /// Several of them.
-pub(super) fn shapes(version: JsonVersion, all: impl IntoIterator<Item = Coded>) -> Vec<Value> {
+pub(super) fn shapes(
+    version: JsonVersion,
+    all: impl IntoIterator<Item = CodedReason>,
+) -> Vec<Value> {
     all.into_iter().map(|one| one.shape(version)).collect()
 }
 
-impl From<&WaitReason> for Coded {
+impl From<&WaitReason> for CodedReason {
     fn from(reason: &WaitReason) -> Self {
         let text = reason.to_string();
         Self { object: reason.with_text(&text), text }
     }
 }
 
-impl From<&GivenReason> for Coded {
+impl From<&GivenReason> for CodedReason {
     fn from(given: &GivenReason) -> Self {
         let text = given.to_string();
         Self { object: given.reason.with_text(&text), text }
     }
 }
 
-impl From<&RecordFault> for Coded {
+impl From<&RecordFault> for CodedReason {
     fn from(fault: &RecordFault) -> Self {
         let (file, line) = (shown(&fault.path), fault.problem.line());
         let fields = match &fault.problem {
@@ -85,7 +88,7 @@ impl From<&RecordFault> for Coded {
     }
 }
 
-impl From<&HostProblem> for Coded {
+impl From<&HostProblem> for CodedReason {
     fn from(problem: &HostProblem) -> Self {
         let fields = match problem {
             HostProblem::BadToken { source_name, text, at, .. } => {
@@ -101,7 +104,7 @@ impl From<&HostProblem> for Coded {
     }
 }
 
-impl From<&MissingBinary> for Coded {
+impl From<&MissingBinary> for CodedReason {
     fn from(missing: &MissingBinary) -> Self {
         Self::new(missing.code(), missing_fields(missing), missing.to_string())
     }
@@ -121,21 +124,21 @@ fn missing_fields(missing: &MissingBinary) -> Value {
     }
 }
 
-impl From<&FleetProblem> for Coded {
+impl From<&FleetProblem> for CodedReason {
     fn from(problem: &FleetProblem) -> Self {
         Self::new(problem.code, Value::Null, problem.text.as_str())
     }
 }
 
-impl From<&AddWarning> for Coded {
+impl From<&AddWarning> for CodedReason {
     fn from(warning: &AddWarning) -> Self {
         let jobs = json!({ "jobs": warning.jobs });
         Self::new(warning.kind.code(), jobs, warning.text.as_str())
     }
 }
 
-impl From<&Invalid> for Coded {
-    fn from(invalid: &Invalid) -> Self {
+impl From<&InvalidJobFile> for CodedReason {
+    fn from(invalid: &InvalidJobFile) -> Self {
         let fields = invalid.place.as_ref().map_or(Value::Null, |place| {
             let at = place.position;
             json!({ "file": place.file, "line": at.line, "column": at.column })
@@ -144,7 +147,7 @@ impl From<&Invalid> for Coded {
     }
 }
 
-impl From<&ReadinessGap> for Coded {
+impl From<&ReadinessGap> for CodedReason {
     fn from(gap: &ReadinessGap) -> Self {
         let mut object = match json!(gap) {
             Value::Object(fields) => fields,

@@ -17,7 +17,7 @@ fn long_name(n: usize) -> String {
     format!("{n:02}-{}-{n:02}", "refactor-the-module-of-".repeat(3).get(..58).unwrap())
 }
 
-fn job(name: &str, stage: Stage, activity: Activity, record: &str) -> JobView {
+fn job(name: &str, stage: Stage, activity: JobActivity, record: &str) -> JobView {
     let meta = format!("added_at=2026-01-31T11:00:00Z\nended_at=2026-01-31T11:30:00Z\n{record}");
     let id = name.parse().unwrap();
     let record = JobRecord { id, stage, meta: RecordContent::parse(&meta) };
@@ -27,13 +27,13 @@ fn job(name: &str, stage: Stage, activity: Activity, record: &str) -> JobView {
 
 fn waits(n: usize, reason: WaitReason) -> JobView {
     let record = "priority=medium\nprofile=careful\nengine_wanted=claude\nretry_max=3\n";
-    job(&long_name(n), Stage::Inbox, Activity::Waiting(Some(reason)), record)
+    job(&long_name(n), Stage::Inbox, JobActivity::Waiting(Some(reason)), record)
 }
 
 /// Thirty jobs of mixed results.
-fn busy() -> Overview {
+fn busy() -> QueueOverview {
     let now: Timestamp = NOW.parse().unwrap();
-    let running = |stalled| Activity::Running {
+    let running = |stalled| JobActivity::Running {
         since: Some(now - jiff::SignedDuration::from_mins(7)),
         stalled,
         verifying: false,
@@ -45,30 +45,30 @@ fn busy() -> Overview {
         waits(3, WaitReason::Behind { job: long_name(1).parse().unwrap() }),
     ];
     jobs.extend((4..20).map(|n| waits(n, WaitReason::NoSlot { n: 1 })));
-    jobs.push(job(&long_name(20), Stage::Review, Activity::Resting, record));
+    jobs.push(job(&long_name(20), Stage::Review, JobActivity::Resting, record));
     let verified = format!("{record}verified=1\nverified_at={NOW}\n");
-    jobs.push(job(&long_name(21), Stage::Testing, Activity::Resting, &verified));
+    jobs.push(job(&long_name(21), Stage::Testing, JobActivity::Resting, &verified));
     let unverified = format!("{record}verified=0\nverified_at={NOW}\n");
-    jobs.push(job(&long_name(22), Stage::Testing, Activity::Resting, &unverified));
-    let mut gone = job("moved-away", Stage::Testing, Activity::Resting, &verified);
+    jobs.push(job(&long_name(22), Stage::Testing, JobActivity::Resting, &unverified));
+    let mut gone = job("moved-away", Stage::Testing, JobActivity::Resting, &verified);
     let (dir, branch) = ("/home/you/aq-work/p/work/moved-away".into(), "aq/wip/moved-away".into());
     gone.work_problem = Some(WorkProblem::CheckoutGone { dir, branch });
     jobs.push(gone);
     let hostile = "result=crash\nmessage=\u{1b}[31mred\u{1b}]0;title\u{7} \u{202e}日本語\\nverify \
                    exited with 101 after it had printed a long line that has no end to speak of\n";
     let ended = [
-        job(&long_name(23), Stage::Failed, Activity::Resting, hostile),
-        job("short", Stage::Failed, Activity::Resting, "result=timeout\nmessage=timed out\n"),
-        job(&long_name(25), Stage::Shipped, Activity::Resting, &verified),
-        job(&long_name(26), Stage::Shipped, Activity::Resting, &unverified),
-        job("put-away", Stage::Shipped, Activity::Resting, &verified),
+        job(&long_name(23), Stage::Failed, JobActivity::Resting, hostile),
+        job("short", Stage::Failed, JobActivity::Resting, "result=timeout\nmessage=timed out\n"),
+        job(&long_name(25), Stage::Shipped, JobActivity::Resting, &verified),
+        job(&long_name(26), Stage::Shipped, JobActivity::Resting, &unverified),
+        job("put-away", Stage::Shipped, JobActivity::Resting, &verified),
     ];
     let counts = jobs.iter().chain(&ended).fold(BTreeMap::new(), |mut counts, job| {
         *counts.entry(job.record.stage).or_insert(0) += 1;
         counts
     });
     let until = now + jiff::SignedDuration::from_hours(50);
-    Overview {
+    QueueOverview {
         queue: "/home/you/aq-work/a-project-with-a-name-1f2e3d4c".into(),
         now,
         run_loop: Some(RunLoop {
@@ -88,12 +88,12 @@ fn busy() -> Overview {
     }
 }
 
-fn numbers() -> Vec<Numbers> {
+fn numbers() -> Vec<JobNumbers> {
     let job = |name: &str, stage| {
         let meta = [("attempts", "1"), ("total_duration_s", "90"), ("total_cost_usd", "602.25")];
         let get =
             |key: RecordKey| meta.iter().find(|(name, _)| *name == key.text()).map(|pair| pair.1);
-        Numbers::read(name.parse().unwrap(), stage, get)
+        JobNumbers::read(name.parse().unwrap(), stage, get)
     };
     vec![job("a", Stage::Shipped), job("b", Stage::Failed)]
 }

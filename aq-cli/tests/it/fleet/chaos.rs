@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use aq_fleet::client::Client;
+use aq_fleet::client::CoordinatorClient;
 use aq_fleet::protocol::FleetJobId;
 use aq_manifest::Stage;
 use tempfile::TempDir;
@@ -30,7 +30,11 @@ const CALM: Duration = Duration::from_secs(120);
 /// The capability of each host that not all have.
 const HOSTS: [(&str, &str); 3] = [("a", "left"), ("b", "right"), ("c", "left, right")];
 
-fn submit_all(client: &Client, dice: &mut Dice, trace: &str) -> BTreeMap<FleetJobId, String> {
+fn submit_all(
+    client: &CoordinatorClient,
+    dice: &mut Dice,
+    trace: &str,
+) -> BTreeMap<FleetJobId, String> {
     let mut made = BTreeMap::new();
     for n in 0..many() {
         let name = format!("job-{n:03}");
@@ -170,7 +174,7 @@ fn a_fleet_killed_at_random_ships_every_job_once() {
 fn check(
     seed: u64,
     hosts: &[Host],
-    client: &Client,
+    client: &CoordinatorClient,
     made: &BTreeMap<FleetJobId, String>,
     trace: &str,
 ) -> usize {

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use aq_fleet::client::{Client, Http, SystemClock};
-use aq_fleet::protocol::{FleetJobId, JobQuery, JobSummary, JobView, Submit};
+use aq_fleet::client::{CoordinatorClient, HttpConnection, SystemClock};
+use aq_fleet::protocol::{FleetJobId, JobQuery, JobSummary, JobView, SubmitRequest};
 use aq_manifest::Stage;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -147,10 +147,10 @@ impl Coordinator {
     }
 
     /// A client, which retries for so long.
-    pub(super) fn client(&self, deadline: Duration) -> Client {
-        let http = Http::new(&format!("http://{}", self.address)).unwrap();
+    pub(super) fn client(&self, deadline: Duration) -> CoordinatorClient {
+        let http = HttpConnection::new(&format!("http://{}", self.address)).unwrap();
         let token = TOKEN.parse().unwrap();
-        Client::new(Arc::new(http), Arc::new(SystemClock), token, deadline)
+        CoordinatorClient::new(Arc::new(http), Arc::new(SystemClock), token, deadline)
     }
 }
 
@@ -165,7 +165,7 @@ impl Drop for Coordinator {
 pub(super) struct Fleet {
     dir: TempDir,
     pub(super) coordinator: Coordinator,
-    pub(super) client: Client,
+    pub(super) client: CoordinatorClient,
 }
 
 impl Fleet {
@@ -292,19 +292,24 @@ pub(super) fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
 
-pub(super) fn submit(client: &Client, name: &str, front: &str, body: &str) -> FleetJobId {
+pub(super) fn submit(
+    client: &CoordinatorClient,
+    name: &str,
+    front: &str,
+    body: &str,
+) -> FleetJobId {
     submit_text(client, name, job_text(&format!("cwd: work\n{front}"), body))
 }
 
 /// Submits a file as it is.
-pub(super) fn submit_text(client: &Client, name: &str, manifest: String) -> FleetJobId {
+pub(super) fn submit_text(client: &CoordinatorClient, name: &str, manifest: String) -> FleetJobId {
     let name = name.parse().unwrap();
-    let submit = Submit { manifest, name, shadow: false, factory_id: None };
+    let submit = SubmitRequest { manifest, name, shadow: false, factory_id: None };
     client.submit(&submit).unwrap().value.job_id
 }
 
 /// All jobs that the coordinator knows, by their names.
-pub(super) fn jobs(client: &Client) -> BTreeMap<String, JobSummary> {
+pub(super) fn jobs(client: &CoordinatorClient) -> BTreeMap<String, JobSummary> {
     let mut jobs = BTreeMap::new();
     let mut query = JobQuery::default();
     loop {

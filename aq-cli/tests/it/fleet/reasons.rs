@@ -1,7 +1,7 @@
 //! Reasons on their way from a coordinator to a host: the host acts on codes, and on the sentences
 //! of version 0.1 only where there is no code.
 
-use aq_fleet::protocol::{Epoch, FleetJobId, Report, Submit};
+use aq_fleet::protocol::{Epoch, FleetJobId, ReportRequest, SubmitRequest};
 use aq_manifest::Stage;
 use serde_json::{Value, json};
 
@@ -16,9 +16,9 @@ const REWORDED: &str = "somebody else is busy with what it locks";
 fn forgotten_holder(fleet: &Fleet) -> FleetJobId {
     let manifest = job_text("lock: db", "true");
     let factory_id = "host-a".parse().ok();
-    let submit = Submit { manifest, name: "old".parse().unwrap(), shadow: true, factory_id };
+    let submit = SubmitRequest { manifest, name: "old".parse().unwrap(), shadow: true, factory_id };
     let id = fleet.client.submit(&submit).unwrap().value.job_id;
-    let report = Report {
+    let report = ReportRequest {
         factory_id: "host-a-shadow".parse().unwrap(),
         epoch: Epoch::DRY,
         seq: 1,

@@ -3,13 +3,13 @@
 use super::{DONE, FAILED, MISSING, REFUSED, USAGE, wrong};
 use crate::sandbox::Sandbox;
 
-type Row = (&'static str, i32, &'static [&'static str]);
+type PlotRow = (&'static str, i32, &'static [&'static str]);
 
 const NO_NUMBER: &[&str] = &["a whole number is expected"];
 const NO_ADDRESS: &[&str] = &["expected an IP address and a port, such as 127.0.0.1:7331"];
 const NO_JOB: &[&str] = &["there is no job nobody", "`aq status --all` lists the jobs"];
 
-const ROWS: &[Row] = &[
+const ROWS: &[PlotRow] = &[
     ("", USAGE, &["First steps:", "demo", "Usage: aq [OPTIONS] <COMMAND>"]),
     ("frobnicate", USAGE, &["unrecognized subcommand 'frobnicate'"]),
     ("help frobnicate", USAGE, &["unrecognized subcommand"]),

@@ -6,9 +6,10 @@ use std::process::Command;
 use super::{DONE, FAILED, MISSING, REFUSED, USAGE, wrong};
 use crate::sandbox::Sandbox;
 
-type Row = (&'static [(&'static str, &'static str)], &'static str, i32, &'static [&'static str]);
+type PlotRow =
+    (&'static [(&'static str, &'static str)], &'static str, i32, &'static [&'static str]);
 
-const ROWS: &[Row] = &[
+const ROWS: &[PlotRow] = &[
     (&[("AQ_FLEET", "maybe")], "run --once", USAGE, &["AQ_FLEET is 0 or 1, not \"maybe\""]),
     (&[("AQ_FLEET", "1")], "run --once", USAGE, &["AQ_FLEET_URL is not set"]),
     (
@@ -95,7 +96,7 @@ fn places_without_a_queue() {
     let [project, other] = [&project, &other].map(|dir| dir.to_str().unwrap());
     let below = format!("but one below it: --queue {project}/.aq");
     let no_queue = format!("{other} is no queue");
-    let rows: &[Row] = &[
+    let rows: &[PlotRow] = &[
         (&[], "status", MISSING, &["no .aq/ here or above", "`aq init` makes one here"]),
         (&[], "run", MISSING, &["no .aq/ here or above"]),
         (&[("HOME", "")], "status", USAGE, &["HOME is not an absolute path", "--queue DIR"]),

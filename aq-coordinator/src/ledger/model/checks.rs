@@ -4,27 +4,34 @@ use std::collections::HashMap;
 
 use stateright::{Checker, Model};
 
-use super::fleet::World;
-use super::state::{Fleet, Slot};
+use super::fleet::ModelSize;
+use super::state::{ModelFleet, ModelRow};
 
 /// Seconds each.
-const WORLDS: [World; 4] = [
-    World { jobs: 1, room: 1, operator: true, restarts: true, rivals: true, restores: false },
-    World { jobs: 1, room: 2, operator: false, restarts: false, rivals: true, restores: false },
-    World { jobs: 2, room: 1, operator: false, restarts: true, rivals: false, restores: false },
-    World { jobs: 1, room: 1, operator: false, restarts: false, rivals: true, restores: true },
+const WORLDS: [ModelSize; 4] = [
+    ModelSize { jobs: 1, room: 1, operator: true, restarts: true, rivals: true, restores: false },
+    ModelSize { jobs: 1, room: 2, operator: false, restarts: false, rivals: true, restores: false },
+    ModelSize { jobs: 2, room: 1, operator: false, restarts: true, rivals: false, restores: false },
+    ModelSize { jobs: 1, room: 1, operator: false, restarts: false, rivals: true, restores: true },
 ];
 
 /// Minutes each.
-const LARGE: [World; 4] = [
-    World { jobs: 1, room: 2, operator: true, restarts: true, rivals: true, restores: false },
-    World { jobs: 2, room: 1, operator: false, restarts: false, rivals: true, restores: false },
-    World { jobs: 2, room: 2, operator: false, restarts: false, rivals: false, restores: false },
-    World { jobs: 1, room: 2, operator: false, restarts: false, rivals: true, restores: true },
+const LARGE: [ModelSize; 4] = [
+    ModelSize { jobs: 1, room: 2, operator: true, restarts: true, rivals: true, restores: false },
+    ModelSize { jobs: 2, room: 1, operator: false, restarts: false, rivals: true, restores: false },
+    ModelSize {
+        jobs: 2,
+        room: 2,
+        operator: false,
+        restarts: false,
+        rivals: false,
+        restores: false,
+    },
+    ModelSize { jobs: 1, room: 2, operator: false, restarts: false, rivals: true, restores: true },
 ];
 
 /// `AQ_MODEL=all` adds the large worlds.
-fn worlds() -> Vec<World> {
+fn worlds() -> Vec<ModelSize> {
     let mut worlds = WORLDS.to_vec();
     if std::env::var("AQ_MODEL").is_ok_and(|size| size == "all") {
         worlds.extend(LARGE);
@@ -48,7 +55,7 @@ fn from_every_state_every_job_can_still_end() {
     // ended.
     for world in worlds().iter().filter(|world| !world.operator && !world.restores) {
         let (states, before) = explore(world);
-        let is_end = |fleet: &Fleet| fleet.jobs.iter().all(Slot::is_over);
+        let is_end = |fleet: &ModelFleet| fleet.jobs.iter().all(ModelRow::is_over);
         let mut can_end: Vec<bool> = states.iter().map(is_end).collect();
         let mut todo: Vec<usize> = (0..states.len()).filter(|&at| can_end[at]).collect();
         assert!(!todo.is_empty(), "no state is an end");
@@ -66,9 +73,9 @@ fn from_every_state_every_job_can_still_end() {
 }
 
 /// All states, and from where each can be reached in one step.
-fn explore(world: &World) -> (Vec<Fleet>, Vec<Vec<usize>>) {
+fn explore(world: &ModelSize) -> (Vec<ModelFleet>, Vec<Vec<usize>>) {
     let mut states = world.init_states();
-    let mut known: HashMap<Fleet, usize> = states.iter().cloned().zip(0..).collect();
+    let mut known: HashMap<ModelFleet, usize> = states.iter().cloned().zip(0..).collect();
     let mut before = vec![Vec::new(); states.len()];
     let mut at = 0;
     while at < states.len() {

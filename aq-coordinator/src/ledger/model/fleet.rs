@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use aq_fleet::protocol::{Ended, Epoch, ReleaseOutcome};
+use aq_fleet::protocol::{EndedFleetJob, Epoch, ReleaseOutcome};
 use aq_manifest::Stage;
 use stateright::{Model, Property};
 
-use super::state::{Belief, Fleet, HOSTS, Message, Says, Slot, Work};
+use super::state::{HOSTS, HostBelief, MessageBody, ModelFleet, ModelMessage, ModelRow, ModelWork};
 use crate::ledger::samples::{caller, claimant, factory, let_go, said};
 use crate::ledger::{
-    DbTime, End, Granting, Hold, Job, Refusal, Renewal, Service, Timing, cancel, ended, grant,
-    lapse, release, renew, report, requeue,
+    DbTime, FleetJob, GrantResult, LeaseEnd, LeaseStatus, LeaseTiming, LedgerRefusal,
+    RenewalResult, ServiceState, cancel, ended, grant, lapse, release, renew, report, requeue,
 };
 
 /// A model of this size.
 #[derive(Clone, Debug)]
-pub(super) struct World {
+pub(super) struct ModelSize {
     pub(super) jobs: usize,
     /// Messages on their way at the same time.
     pub(super) room: usize,
@@ -30,15 +30,15 @@ pub(super) struct World {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Step {
+pub(super) enum ModelStep {
     /// A host sends something.
-    Send(Message),
+    Send(ModelMessage),
     /// It arrives; the copy that stays is for when it arrives twice.
     Arrive {
-        message: Message,
+        message: ModelMessage,
         stays: bool,
     },
-    Lose(Message),
+    Lose(ModelMessage),
     /// The sweep ends a lease.
     Lapse(u8),
     /// A coordinator was away and is back.
@@ -58,115 +58,120 @@ pub(super) enum Step {
     Settle,
 }
 
-impl Model for World {
-    type State = Fleet;
-    type Action = Step;
+impl Model for ModelSize {
+    type State = ModelFleet;
+    type Action = ModelStep;
 
-    fn init_states(&self) -> Vec<Fleet> {
-        vec![Fleet::new(self.jobs)]
+    fn init_states(&self) -> Vec<ModelFleet> {
+        vec![ModelFleet::new(self.jobs)]
     }
 
-    fn actions(&self, fleet: &Fleet, steps: &mut Vec<Step>) {
+    fn actions(&self, fleet: &ModelFleet, steps: &mut Vec<ModelStep>) {
         for message in &fleet.network {
-            steps.push(Step::Lose(*message));
+            steps.push(ModelStep::Lose(*message));
             for stays in [false, true] {
-                steps.push(Step::Arrive { message: *message, stays });
+                steps.push(ModelStep::Arrive { message: *message, stays });
             }
         }
         for host in 0..HOSTS.len() as u8 {
             for job in (0..self.jobs as u8).filter(|&job| self.rivals || job == host) {
                 let belief = fleet.beliefs[usize::from(host)][usize::from(job)];
                 let epoch = belief.map_or(0, |belief| belief.epoch);
-                let says: &[Says] = match belief.map(|belief| belief.work) {
-                    None => &[Says::Claim],
-                    Some(Work::Building) => {
-                        &[Says::Renew, Says::Tested, Says::Requeue, Says::Failed]
+                let says: &[MessageBody] = match belief.map(|belief| belief.work) {
+                    None => &[MessageBody::Claim],
+                    Some(ModelWork::Building) => &[
+                        MessageBody::Renew,
+                        MessageBody::Tested,
+                        MessageBody::Requeue,
+                        MessageBody::Failed,
+                    ],
+                    Some(ModelWork::Tested) => {
+                        &[MessageBody::Renew, MessageBody::Ship, MessageBody::Failed]
                     }
-                    Some(Work::Tested) => &[Says::Renew, Says::Ship, Says::Failed],
-                    Some(Work::Asked) => &[Says::Renew, Says::Ship],
+                    Some(ModelWork::Asked) => &[MessageBody::Renew, MessageBody::Ship],
                 };
                 for &says in says {
-                    steps.push(Step::Send(Message { host, job, epoch, says }));
+                    steps.push(ModelStep::Send(ModelMessage { host, job, epoch, says }));
                 }
             }
             if self.restarts {
-                steps.push(Step::Restart(host));
-                steps.push(Step::Wipe(host));
+                steps.push(ModelStep::Restart(host));
+                steps.push(ModelStep::Wipe(host));
             }
         }
         if self.restarts {
-            steps.push(if fleet.grace { Step::GraceEnds } else { Step::Outage });
+            steps.push(if fleet.grace { ModelStep::GraceEnds } else { ModelStep::Outage });
         }
         if self.restores {
-            steps.push(if fleet.backup.is_some() { Step::Restore } else { Step::BackUp });
+            steps.push(if fleet.backup.is_some() { ModelStep::Restore } else { ModelStep::BackUp });
         }
         if fleet.settles {
             let silent = (0..HOSTS.len() as u8).find(|&host| !fleet.spoke[usize::from(host)]);
-            steps.push(silent.map_or(Step::Settle, Step::Register));
+            steps.push(silent.map_or(ModelStep::Settle, ModelStep::Register));
         }
         for job in 0..self.jobs as u8 {
             if !fleet.grace && !fleet.settles {
-                steps.push(Step::Lapse(job));
+                steps.push(ModelStep::Lapse(job));
             }
             if self.operator {
-                steps.push(Step::Cancel(job));
-                steps.push(Step::PutBack(job));
+                steps.push(ModelStep::Cancel(job));
+                steps.push(ModelStep::PutBack(job));
             }
         }
     }
 
-    fn next_state(&self, fleet: &Fleet, step: Step) -> Option<Fleet> {
+    fn next_state(&self, fleet: &ModelFleet, step: ModelStep) -> Option<ModelFleet> {
         let mut next = fleet.clone();
         match step {
-            Step::Send(message) => self.send(&mut next, message),
-            Step::Arrive { message, stays } => {
+            ModelStep::Send(message) => self.send(&mut next, message),
+            ModelStep::Arrive { message, stays } => {
                 if !stays {
                     next.network.retain(|it| *it != message);
                 }
                 self.arrive(&mut next, message);
             }
-            Step::Lose(message) => next.network.retain(|it| *it != message),
-            Step::Lapse(job) => {
+            ModelStep::Lose(message) => next.network.retain(|it| *it != message),
+            ModelStep::Lapse(job) => {
                 let row = row(&next, job);
                 let lapsed = lapse(&row, DbTime(2))?;
                 write(&mut next, job, &row, &lapsed);
             }
-            Step::Outage => next.grace = true,
-            Step::GraceEnds => next.grace = false,
-            Step::Restart(host) => {
+            ModelStep::Outage => next.grace = true,
+            ModelStep::GraceEnds => next.grace = false,
+            ModelStep::Restart(host) => {
                 for belief in next.beliefs[usize::from(host)].iter_mut().flatten() {
-                    if belief.work == Work::Asked {
-                        belief.work = Work::Tested;
+                    if belief.work == ModelWork::Asked {
+                        belief.work = ModelWork::Tested;
                     }
                 }
             }
-            Step::Wipe(host) => next.beliefs[usize::from(host)].fill(None),
-            Step::Cancel(job) => wish(&mut next, job, cancel)?,
-            Step::PutBack(job) => wish(&mut next, job, |job| requeue(job, true))?,
-            Step::BackUp => next.backup = Some(next.jobs.clone()),
-            Step::Restore => {
+            ModelStep::Wipe(host) => next.beliefs[usize::from(host)].fill(None),
+            ModelStep::Cancel(job) => wish(&mut next, job, cancel)?,
+            ModelStep::PutBack(job) => wish(&mut next, job, |job| requeue(job, true))?,
+            ModelStep::BackUp => next.backup = Some(next.jobs.clone()),
+            ModelStep::Restore => {
                 next.jobs = next.backup.take()?;
                 for (job, slot) in next.jobs.iter_mut().enumerate() {
                     let row = slot.row(job as u8);
                     if !row.stage.is_final() {
-                        *slot = Slot { renewed: false, ..Slot::of(&row.doubt()) };
+                        *slot = ModelRow { renewed: false, ..ModelRow::of(&row.doubt()) };
                     }
                 }
                 next.network.clear();
                 (next.settles, next.spoke) = (true, [false; 2]);
             }
-            Step::Register(host) => {
+            ModelStep::Register(host) => {
                 next.spoke[usize::from(host)] = true;
                 for job in 0..self.jobs as u8 {
                     register(&mut next, host, job);
                 }
             }
-            Step::Settle => {
+            ModelStep::Settle => {
                 next.settles = false;
                 for slot in 0..self.jobs as u8 {
                     let row = row(&next, slot);
-                    let settled = RESTORED.settle(&row, Timing::new(Duration::ZERO));
-                    next.jobs[usize::from(slot)] = Slot::of(&settled);
+                    let settled = RESTORED.settle(&row, LeaseTiming::new(Duration::ZERO));
+                    next.jobs[usize::from(slot)] = ModelRow::of(&settled);
                 }
             }
         }
@@ -180,25 +185,30 @@ impl Model for World {
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always("no promise is broken", |_, fleet: &Fleet| fleet.broken.is_none()),
-            Property::sometimes("a job ships", |_, fleet: &Fleet| {
+            Property::always("no promise is broken", |_, fleet: &ModelFleet| {
+                fleet.broken.is_none()
+            }),
+            Property::sometimes("a job ships", |_, fleet: &ModelFleet| {
                 fleet.shipped.iter().any(Option::is_some)
             }),
-            Property::sometimes("both hosts believe in what one can have", |_, fleet: &Fleet| {
-                fleet.beliefs.iter().all(|all| all.iter().any(Option::is_some))
-            }),
+            Property::sometimes(
+                "both hosts believe in what one can have",
+                |_, fleet: &ModelFleet| {
+                    fleet.beliefs.iter().all(|all| all.iter().any(Option::is_some))
+                },
+            ),
             Property::sometimes(
                 "a job that was shipped is in doubt",
-                |world: &Self, fleet: &Fleet| {
-                    let lost = |(job, by): (&Slot, &Option<_>)| by.is_some() && !job.is_over();
+                |world: &Self, fleet: &ModelFleet| {
+                    let lost = |(job, by): (&ModelRow, &Option<_>)| by.is_some() && !job.is_over();
                     !world.restores || fleet.jobs.iter().zip(&fleet.shipped).any(lost)
                 },
             ),
-            Property::sometimes("a late renewal comes first", |_, fleet: &Fleet| {
+            Property::sometimes("a late renewal comes first", |_, fleet: &ModelFleet| {
                 fleet.network.iter().any(|message| {
                     let job = &fleet.jobs[usize::from(message.job)];
-                    let lapsed = matches!(job.tenure, Some((_, _, Hold::Lapsed)));
-                    message.says == Says::Renew && message.epoch == job.epoch && lapsed
+                    let lapsed = matches!(job.tenure, Some((_, _, LeaseStatus::Lapsed)));
+                    message.says == MessageBody::Renew && message.epoch == job.epoch && lapsed
                 })
             }),
         ]
@@ -206,15 +216,16 @@ impl Model for World {
 }
 
 /// The restore was at the second moment, and what was renewed since is held until then.
-const RESTORED: Service = Service { restored: Some(DbTime(1)), ..Service::new(DbTime(0)) };
+const RESTORED: ServiceState =
+    ServiceState { restored: Some(DbTime(1)), ..ServiceState::new(DbTime(0)) };
 
 /// A host says how it ended a job, if it did.
-fn register(fleet: &mut Fleet, host: u8, job: u8) {
+fn register(fleet: &mut ModelFleet, host: u8, job: u8) {
     let Some((_, epoch)) = fleet.shipped[usize::from(job)].filter(|(by, _)| *by == host) else {
         return;
     };
     let before = row(fleet, job);
-    let said = Ended {
+    let said = EndedFleetJob {
         n: 1,
         job_id: before.id,
         key: before.key.clone(),
@@ -226,11 +237,15 @@ fn register(fleet: &mut Fleet, host: u8, job: u8) {
     }
 }
 
-fn row(fleet: &Fleet, job: u8) -> Job {
+fn row(fleet: &ModelFleet, job: u8) -> FleetJob {
     fleet.jobs[usize::from(job)].row(job)
 }
 
-fn wish(fleet: &mut Fleet, job: u8, rule: fn(&Job) -> Result<Job, Refusal>) -> Option<()> {
+fn wish(
+    fleet: &mut ModelFleet,
+    job: u8,
+    rule: fn(&FleetJob) -> Result<FleetJob, LedgerRefusal>,
+) -> Option<()> {
     let row = row(fleet, job);
     let changed = rule(&row).ok()?;
     write(fleet, job, &row, &changed);
@@ -238,36 +253,38 @@ fn wish(fleet: &mut Fleet, job: u8, rule: fn(&Job) -> Result<Job, Refusal>) -> O
 }
 
 /// Checks the conditions that every write has to keep, whoever asked for it.
-fn write(fleet: &mut Fleet, job: u8, before: &Job, after: &Job) {
+fn write(fleet: &mut ModelFleet, job: u8, before: &FleetJob, after: &FleetJob) {
     if after.epoch < before.epoch {
         fleet.broken = Some("an epoch goes back");
     }
     if before.stage == Stage::Shipped && after.stage != Stage::Shipped {
         fleet.broken = Some("what is shipped comes back");
     }
-    fleet.jobs[usize::from(job)] = Slot::of(after);
+    fleet.jobs[usize::from(job)] = ModelRow::of(after);
 }
 
-impl World {
-    fn send(&self, fleet: &mut Fleet, message: Message) {
+impl ModelSize {
+    fn send(&self, fleet: &mut ModelFleet, message: ModelMessage) {
         let belief = fleet.belief(message.host, message.job);
         match (message.says, belief.as_mut()) {
-            (Says::Tested, Some(belief)) => belief.work = Work::Tested,
-            (Says::Ship, Some(belief)) => belief.work = Work::Asked,
+            (MessageBody::Tested, Some(belief)) => belief.work = ModelWork::Tested,
+            (MessageBody::Ship, Some(belief)) => belief.work = ModelWork::Asked,
             // It has moved the job away; repeating the release is all that it still does.
-            (Says::Requeue | Says::Failed, _) => *belief = None,
+            (MessageBody::Requeue | MessageBody::Failed, _) => *belief = None,
             _ => {}
         }
         fleet.send(message, self.room);
     }
 
-    fn arrive(&self, fleet: &mut Fleet, message: Message) {
+    fn arrive(&self, fleet: &mut ModelFleet, message: ModelMessage) {
         match message.says {
-            Says::Granted | Says::Fenced | Says::MayShip => told(fleet, message),
+            MessageBody::Granted | MessageBody::Fenced | MessageBody::MayShip => {
+                told(fleet, message)
+            }
             _ => {
                 let says = decide(fleet, message);
                 if let Some((says, epoch)) = says {
-                    fleet.send(Message { says, epoch, ..message }, self.room);
+                    fleet.send(ModelMessage { says, epoch, ..message }, self.room);
                 }
             }
         }
@@ -275,8 +292,8 @@ impl World {
 }
 
 /// A coordinator gets a request, and answers.
-fn decide(fleet: &mut Fleet, message: Message) -> Option<(Says, u64)> {
-    let Message { host, job, epoch, says } = message;
+fn decide(fleet: &mut ModelFleet, message: ModelMessage) -> Option<(MessageBody, u64)> {
+    let ModelMessage { host, job, epoch, says } = message;
     let name = HOSTS[usize::from(host)];
     let before = row(fleet, job);
     let mut others = fleet.jobs.iter().enumerate().filter(|(at, _)| *at != usize::from(job));
@@ -284,58 +301,62 @@ fn decide(fleet: &mut Fleet, message: Message) -> Option<(Says, u64)> {
     let lease = Duration::ZERO;
     let now = DbTime(i64::from(fleet.settles));
     let after = match says {
-        Says::Claim => {
+        MessageBody::Claim => {
             // The same claim again, or a new one.
             if before.holder().is_some_and(|holder| holder.as_str() == name) {
-                return Some((Says::Granted, before.epoch.0));
+                return Some((MessageBody::Granted, before.epoch.0));
             }
             let floor = Epoch(fleet.highest[usize::from(job)] + 1);
             let granted = grant(&before, &claimant(name), DbTime(0), lease, floor, free);
-            let Ok(Granting::Granted(after)) = granted else { return None };
+            let Ok(GrantResult::Granted(after)) = granted else { return None };
             if after.epoch <= before.epoch || after.epoch < floor {
                 fleet.broken = Some("an epoch is used twice");
             }
             fleet.highest[usize::from(job)] = after.epoch.0;
             write(fleet, job, &before, &after);
-            return Some((Says::Granted, after.epoch.0));
+            return Some((MessageBody::Granted, after.epoch.0));
         }
-        Says::Renew => match renew(&before, &caller(name, epoch), now, lease, free) {
-            Ok(Renewal::Held(after)) => {
-                Ok(Service { settles: fleet.settles, ..RESTORED }.renewed(after))
+        MessageBody::Renew => match renew(&before, &caller(name, epoch), now, lease, free) {
+            Ok(RenewalResult::Held(after)) => {
+                Ok(ServiceState { settles: fleet.settles, ..RESTORED }.renewed(after))
             }
-            Ok(Renewal::Lost(after)) => {
+            Ok(RenewalResult::Lost(after)) => {
                 write(fleet, job, &before, &after);
                 Err(())
             }
             Err(_) => Err(()),
         },
-        Says::Tested => report(&before, &said(name, epoch, 1, Stage::Testing)).map_err(|_| ()),
-        Says::Ship if fleet.settles => return None,
-        Says::Ship => report(&before, &said(name, epoch, 2, Stage::Shipped)).map_err(|_| ()),
+        MessageBody::Tested => {
+            report(&before, &said(name, epoch, 1, Stage::Testing)).map_err(|_| ())
+        }
+        MessageBody::Ship if fleet.settles => return None,
+        MessageBody::Ship => report(&before, &said(name, epoch, 2, Stage::Shipped)).map_err(|_| ()),
         _ => release(&before, None, &let_go(name, epoch, says.outcome())).map_err(|_| ()),
     };
-    let Ok(after) = after else { return Some((Says::Fenced, epoch)) };
+    let Ok(after) = after else { return Some((MessageBody::Fenced, epoch)) };
     let owner = before.holder().is_some_and(|holder| holder.as_str() == name);
     if after != before && !(owner && before.epoch.0 == epoch) {
         fleet.broken = Some("a write from a stale epoch was accepted");
     }
     write(fleet, job, &before, &after);
-    (says == Says::Ship).then_some((Says::MayShip, epoch))
+    (says == MessageBody::Ship).then_some((MessageBody::MayShip, epoch))
 }
 
 /// A host gets an answer.
-fn told(fleet: &mut Fleet, message: Message) {
-    let Message { host, job, epoch, says } = message;
+fn told(fleet: &mut ModelFleet, message: ModelMessage) {
+    let ModelMessage { host, job, epoch, says } = message;
     let belief = *fleet.belief(host, job);
     let is_current = belief.is_some_and(|belief| belief.epoch == epoch);
     match says {
-        Says::Granted if belief.is_none_or(|belief| belief.epoch < epoch) => {
-            *fleet.belief(host, job) = Some(Belief { epoch, work: Work::Building });
+        MessageBody::Granted if belief.is_none_or(|belief| belief.epoch < epoch) => {
+            *fleet.belief(host, job) = Some(HostBelief { epoch, work: ModelWork::Building });
         }
-        Says::Fenced if is_current => *fleet.belief(host, job) = None,
-        Says::MayShip if is_current && belief.is_some_and(|it| it.work == Work::Asked) => {
+        MessageBody::Fenced if is_current => *fleet.belief(host, job) = None,
+        MessageBody::MayShip
+            if is_current && belief.is_some_and(|it| it.work == ModelWork::Asked) =>
+        {
             let slot = &fleet.jobs[usize::from(job)];
-            let by = |hold| hold == Hold::Ended(End::Released(ReleaseOutcome::Shipped));
+            let by = |hold| hold == LeaseStatus::Ended(LeaseEnd::Released(ReleaseOutcome::Shipped));
             let decided = slot.stage == Stage::Shipped
                 && slot.epoch == epoch
                 && slot.tenure.is_some_and(|(by_host, _, hold)| by_host == host && by(hold));

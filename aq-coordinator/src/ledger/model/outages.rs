@@ -6,18 +6,18 @@ use aq_fleet::protocol::Epoch;
 use stateright::{Checker, Model, Property};
 use uuid::Uuid;
 
-use crate::ledger::{CoordinatorRun, DbTime, Service, Timing};
+use crate::ledger::{CoordinatorRun, DbTime, LeaseTiming, ServiceState};
 
 const SECOND: i64 = 1000;
-const TIMING: Timing =
-    Timing { lease: Duration::from_secs(3), outage: Duration::from_millis(1500) };
+const TIMING: LeaseTiming =
+    LeaseTiming { lease: Duration::from_secs(3), outage: Duration::from_millis(1500) };
 
 /// Two places for coordinators. All moments are told from now on, so that time has no end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Place {
+struct CoordinatorSite {
     /// The process there, when one runs, and whether it pauses.
     at_work: [Option<(Uuid, bool)>; 2],
-    service: Service,
+    service: ServiceState,
     runs: Vec<CoordinatorRun>,
     /// The time that each has worked without a break, in seconds up to [`LONG`].
     unbroken: [u8; 2],
@@ -33,7 +33,7 @@ struct Place {
 const LONG: u8 = 5;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Step {
+enum OutageStep {
     Start(usize),
     Kill(usize),
     Freeze(usize),
@@ -42,16 +42,16 @@ enum Step {
     Second(usize),
 }
 
-struct Outages;
+struct OutageModel;
 
-impl Model for Outages {
-    type State = Place;
-    type Action = Step;
+impl Model for OutageModel {
+    type State = CoordinatorSite;
+    type Action = OutageStep;
 
-    fn init_states(&self) -> Vec<Place> {
-        vec![Place {
+    fn init_states(&self) -> Vec<CoordinatorSite> {
+        vec![CoordinatorSite {
             at_work: [None; 2],
-            service: Service { epoch_floor: Epoch(0), ..Service::new(DbTime(0)) },
+            service: ServiceState { epoch_floor: Epoch(0), ..ServiceState::new(DbTime(0)) },
             runs: Vec::new(),
             unbroken: [0; 2],
             frozen: [0; 2],
@@ -61,39 +61,39 @@ impl Model for Outages {
         }]
     }
 
-    fn actions(&self, place: &Place, steps: &mut Vec<Step>) {
+    fn actions(&self, place: &CoordinatorSite, steps: &mut Vec<OutageStep>) {
         for n in 0..2 {
             match place.at_work[n] {
-                None => steps.push(Step::Start(n)),
-                Some((_, false)) => steps.extend([Step::Kill(n), Step::Freeze(n)]),
-                Some((_, true)) => steps.extend([Step::Kill(n), Step::Thaw(n)]),
+                None => steps.push(OutageStep::Start(n)),
+                Some((_, false)) => steps.extend([OutageStep::Kill(n), OutageStep::Freeze(n)]),
+                Some((_, true)) => steps.extend([OutageStep::Kill(n), OutageStep::Thaw(n)]),
             }
-            steps.push(Step::Second(n));
+            steps.push(OutageStep::Second(n));
         }
     }
 
-    fn next_state(&self, place: &Place, step: Step) -> Option<Place> {
+    fn next_state(&self, place: &CoordinatorSite, step: OutageStep) -> Option<CoordinatorSite> {
         let mut next = place.clone();
         match step {
-            Step::Start(n) => {
+            OutageStep::Start(n) => {
                 next.at_work[n] = Some((Uuid::from_u128(next.next.into()), false));
                 next.next += 1;
                 next.tick(n);
             }
-            Step::Kill(n) => {
+            OutageStep::Kill(n) => {
                 next.at_work[n] = None;
                 (next.unbroken[n], next.frozen[n]) = (0, 0);
             }
-            Step::Freeze(n) => {
+            OutageStep::Freeze(n) => {
                 next.at_work[n].as_mut()?.1 = true;
                 next.unbroken[n] = 0;
             }
-            Step::Thaw(n) => {
+            OutageStep::Thaw(n) => {
                 next.at_work[n].as_mut()?.1 = false;
                 next.frozen[n] = 0;
                 next.tick(n);
             }
-            Step::Second(first) => next.second(first),
+            OutageStep::Second(first) => next.second(first),
         }
         if !next.serves(0) && !next.serves(1) {
             next.served = 0;
@@ -104,18 +104,23 @@ impl Model for Outages {
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always("no promise is broken", |_, place: &Place| place.broken.is_none()),
-            Property::sometimes("leases end", |_, place: &Place| {
+            Property::always("no promise is broken", |_, place: &CoordinatorSite| {
+                place.broken.is_none()
+            }),
+            Property::sometimes("leases end", |_, place: &CoordinatorSite| {
                 place.served > 0 && place.service.may_lapse(DbTime(0))
             }),
-            Property::sometimes("none ends although one is at work", |_, place: &Place| {
-                place.served > 0 && !place.service.may_lapse(DbTime(0))
-            }),
+            Property::sometimes(
+                "none ends although one is at work",
+                |_, place: &CoordinatorSite| {
+                    place.served > 0 && !place.service.may_lapse(DbTime(0))
+                },
+            ),
         ]
     }
 }
 
-impl Place {
+impl CoordinatorSite {
     fn works(&self, n: usize) -> bool {
         self.at_work[n].is_some_and(|(_, frozen)| !frozen)
     }
@@ -195,7 +200,7 @@ impl Place {
 #[test]
 fn no_outage_takes_a_lease() {
     // Enough for two outages, each behind a whole lease.
-    let checker = Outages.checker().threads(2).target_max_depth(13).spawn_bfs().join();
+    let checker = OutageModel.checker().threads(2).target_max_depth(13).spawn_bfs().join();
     println!("{} states", checker.unique_state_count());
     checker.assert_properties();
     assert!(checker.unique_state_count() > 1000, "hardly a model");

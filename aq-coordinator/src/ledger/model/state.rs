@@ -4,17 +4,17 @@ use aq_fleet::protocol::{Epoch, ReleaseOutcome};
 use aq_manifest::{Outcome, Stage};
 
 use crate::ledger::samples::{claimant, factory, waiting};
-use crate::ledger::{DbTime, Hold, Job, Tenure};
+use crate::ledger::{ActiveLease, DbTime, FleetJob, LeaseStatus};
 
 /// Two hosts.
 pub(super) const HOSTS: [&str; 2] = ["one", "two"];
 
 /// A job's row, without what only counts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Slot {
+pub(super) struct ModelRow {
     pub(super) stage: Stage,
     pub(super) epoch: u64,
-    pub(super) tenure: Option<(u8, u64, Hold)>,
+    pub(super) tenure: Option<(u8, u64, LeaseStatus)>,
     pub(super) locked: bool,
     pub(super) cancel: bool,
     pub(super) doubted: bool,
@@ -24,14 +24,14 @@ pub(super) struct Slot {
 
 /// A host's belief about a job that it was granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Belief {
+pub(super) struct HostBelief {
     pub(super) epoch: u64,
-    pub(super) work: Work,
+    pub(super) work: ModelWork,
 }
 
 /// The job's progress there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Work {
+pub(super) enum ModelWork {
     Building,
     Tested,
     /// It has asked whether it may ship.
@@ -40,15 +40,15 @@ pub(super) enum Work {
 
 /// Something on its way. It may arrive late, twice, in any order, or never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Message {
+pub(super) struct ModelMessage {
     pub(super) host: u8,
     pub(super) job: u8,
     pub(super) epoch: u64,
-    pub(super) says: Says,
+    pub(super) says: MessageBody,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Says {
+pub(super) enum MessageBody {
     Claim,
     Renew,
     Tested,
@@ -63,18 +63,18 @@ pub(super) enum Says {
 
 /// The whole fleet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Fleet {
-    pub(super) jobs: Vec<Slot>,
+pub(super) struct ModelFleet {
+    pub(super) jobs: Vec<ModelRow>,
     /// By host and job.
-    pub(super) beliefs: Vec<Vec<Option<Belief>>>,
+    pub(super) beliefs: Vec<Vec<Option<HostBelief>>>,
     /// Sorted.
-    pub(super) network: Vec<Message>,
+    pub(super) network: Vec<ModelMessage>,
     /// A coordinator was away: nothing lapses yet.
     pub(super) grace: bool,
     /// The host that has shipped each job on its own disk.
     pub(super) shipped: Vec<Option<(u8, u64)>>,
     /// The jobs as they were when a backup was made.
-    pub(super) backup: Option<Vec<Slot>>,
+    pub(super) backup: Option<Vec<ModelRow>>,
     /// It was restored, and these hosts have registered since.
     pub(super) settles: bool,
     pub(super) spoke: [bool; 2],
@@ -84,7 +84,7 @@ pub(super) struct Fleet {
     pub(super) broken: Option<&'static str>,
 }
 
-impl Slot {
+impl ModelRow {
     pub(super) fn new() -> Self {
         Self {
             stage: Stage::Inbox,
@@ -102,7 +102,7 @@ impl Slot {
     }
 
     /// The row for the rules. All moments are the same: leases end when the model says so.
-    pub(super) fn row(&self, job: u8) -> Job {
+    pub(super) fn row(&self, job: u8) -> FleetJob {
         let mut row = waiting(u128::from(job) + 1, Some("lock"));
         row.stage = self.stage;
         row.result = match self.stage {
@@ -111,7 +111,7 @@ impl Slot {
             _ => None,
         };
         row.epoch = Epoch(self.epoch);
-        row.tenure = self.tenure.map(|(host, last_seq, hold)| Tenure {
+        row.tenure = self.tenure.map(|(host, last_seq, hold)| ActiveLease {
             factory: factory(HOSTS[usize::from(host)]),
             instance: None,
             request: claimant("any").request,
@@ -126,8 +126,8 @@ impl Slot {
         row
     }
 
-    pub(super) fn of(row: &Job) -> Self {
-        let host = |tenure: &Tenure| u8::from(tenure.factory.as_str() == HOSTS[1]);
+    pub(super) fn of(row: &FleetJob) -> Self {
+        let host = |tenure: &ActiveLease| u8::from(tenure.factory.as_str() == HOSTS[1]);
         Self {
             stage: row.stage,
             epoch: row.epoch.0,
@@ -140,16 +140,16 @@ impl Slot {
     }
 }
 
-impl Says {
+impl MessageBody {
     pub(super) fn outcome(self) -> ReleaseOutcome {
         if self == Self::Requeue { ReleaseOutcome::Requeue } else { ReleaseOutcome::Failed }
     }
 }
 
-impl Fleet {
+impl ModelFleet {
     pub(super) fn new(jobs: usize) -> Self {
         Self {
-            jobs: vec![Slot::new(); jobs],
+            jobs: vec![ModelRow::new(); jobs],
             beliefs: vec![vec![None; jobs]; HOSTS.len()],
             network: Vec::new(),
             grace: false,
@@ -162,12 +162,12 @@ impl Fleet {
         }
     }
 
-    pub(super) fn belief(&mut self, host: u8, job: u8) -> &mut Option<Belief> {
+    pub(super) fn belief(&mut self, host: u8, job: u8) -> &mut Option<HostBelief> {
         &mut self.beliefs[usize::from(host)][usize::from(job)]
     }
 
     /// Puts a message on its way, unless as many as the model follows are: then it is lost.
-    pub(super) fn send(&mut self, message: Message, room: usize) {
+    pub(super) fn send(&mut self, message: ModelMessage, room: usize) {
         if self.network.len() < room && !self.network.contains(&message) {
             self.network.push(message);
         }

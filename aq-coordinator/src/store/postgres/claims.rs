@@ -6,15 +6,16 @@ use aq_fleet::protocol::{FactoryId, FleetJobId, RequestId};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::fault::Fault;
-use super::query::{Opening, Query};
+use super::fault::TransactionFault;
+use super::query::{OpeningQueries, SqlQuery};
 use super::rows::job_of;
-use super::tx::Tx;
+use super::tx::PostgresTransaction;
 use crate::ledger::{
-    Claimant, Granting, Job, Resubmission, Service, Submission, World, grant, resubmit,
+    ClaimingHost, FleetJob, GrantResult, JobNamespace, JobSubmission, ResubmitResult, ServiceState,
+    grant, resubmit,
 };
 use crate::store::columns::{COLUMNS, Columns, count, number, word, world_text};
-use crate::store::{ClaimAnswer, ClaimPlan, Granted, StoreError, Submitted};
+use crate::store::{ClaimAnswer, ClaimPlan, GrantedJob, StoreError, SubmitResult};
 
 /// Where the manifest is, behind the columns of a job, and what else is known of a pick.
 const MANIFEST: usize = Columns::COLUMNS.len();
@@ -23,18 +24,18 @@ const DRAINING: usize = MANIFEST + 2;
 const ANSWERED: usize = MANIFEST + 3;
 
 /// The rows, with their manifests, and locks that plans want, as far as they are to be had.
-struct Wanted {
-    jobs: HashMap<FleetJobId, (Job, String)>,
+struct ClaimNeeds {
+    jobs: HashMap<FleetJobId, (FleetJob, String)>,
     /// Nobody else takes one of these before the end of the transaction.
     free_locks: BTreeSet<String>,
 }
 
-impl Tx {
+impl PostgresTransaction {
     pub(crate) async fn submit(
         &self,
-        submission: &Submission,
+        submission: &JobSubmission,
         graph: Option<u64>,
-    ) -> Result<Submitted, Fault> {
+    ) -> Result<SubmitResult, TransactionFault> {
         let key = submission.key();
         let world = world_text(&submission.world);
         // There is no row to lock yet when two submit a new key.
@@ -46,16 +47,16 @@ impl Tx {
         let there = self.select("world = $1 AND key = $2 FOR UPDATE", &[&world, &key]).await?;
         let found = there.into_iter().next().map(|job| (resubmit(&job, submission), job));
         let superseded = match found {
-            Some((Resubmission::Same, job)) => {
+            Some((ResubmitResult::Same, job)) => {
                 self.recall_text(&job, submission).await?;
-                return Ok(Submitted::Same(job));
+                return Ok(SubmitResult::Same(job));
             }
-            Some((Resubmission::Clash, job)) => return Ok(Submitted::Clash(job)),
-            Some((Resubmission::Superseded(next), job)) => Some((job, next)),
+            Some((ResubmitResult::Clash, job)) => return Ok(SubmitResult::Clash(job)),
+            Some((ResubmitResult::Superseded(next), job)) => Some((job, next)),
             None => None,
         };
         if !submission.terms.deps.is_empty() && !self.extend_graph(graph).await? {
-            return Ok(Submitted::GraphMoved);
+            return Ok(SubmitResult::GraphMoved);
         }
         let manifest = submission.manifest.as_bytes();
         if let Some((job, next)) = superseded {
@@ -63,32 +64,36 @@ impl Tx {
             let id = job.id.uuid();
             self.run("UPDATE manifests SET manifest = $2 WHERE job = $1", &[&id, &manifest])
                 .await?;
-            if job.world != World::Fleet {
+            if job.world != JobNamespace::Fleet {
                 // What was told of the mirror before does not count for the new one.
                 self.run("DELETE FROM reports WHERE job = $1 AND shadow", &[&id]).await?;
             }
-            if job.world == World::Fleet {
+            if job.world == JobNamespace::Fleet {
                 self.set_item(job.id, submission.item.as_deref()).await?;
             }
-            return Ok(Submitted::Superseded(*next));
+            return Ok(SubmitResult::Superseded(*next));
         }
         let seq = self.one("SELECT nextval('jobs_seq')", &[]).await?;
         let mut job = submission.clone().into_job(count(seq.try_get(0)?), self.now);
-        job.doubted = job.world == World::Fleet && self.service.settles;
+        job.doubted = job.world == JobNamespace::Fleet && self.service.settles;
         self.insert(&job).await?;
         self.run(
             "INSERT INTO manifests (job, manifest) VALUES ($1, $2)",
             &[&job.id.uuid(), &manifest],
         )
         .await?;
-        if job.world == World::Fleet && submission.item.is_some() {
+        if job.world == JobNamespace::Fleet && submission.item.is_some() {
             self.set_item(job.id, submission.item.as_deref()).await?;
         }
-        Ok(Submitted::Created(job))
+        Ok(SubmitResult::Created(job))
     }
 
     /// Keeps the text of an ended job again that was forgotten, so that it can be requeued.
-    async fn recall_text(&self, job: &Job, submission: &Submission) -> Result<(), Fault> {
+    async fn recall_text(
+        &self,
+        job: &FleetJob,
+        submission: &JobSubmission,
+    ) -> Result<(), TransactionFault> {
         if !job.stage.is_final() || job.terms.body != submission.terms.body {
             return Ok(());
         }
@@ -102,7 +107,7 @@ impl Tx {
     }
 
     /// Makes the next version of the graph, if it is at `expected`.
-    async fn extend_graph(&self, expected: Option<u64>) -> Result<bool, Fault> {
+    async fn extend_graph(&self, expected: Option<u64>) -> Result<bool, TransactionFault> {
         let sql = "UPDATE graph SET version = version + 1 WHERE version = coalesce($1, version)";
         Ok(self.run(sql, &[&expected.map(number)]).await? > 0)
     }
@@ -111,7 +116,7 @@ impl Tx {
     /// its copies arrive; and for each pick of each claim, or once for one without, who makes it
     /// and the row that it is to get. It locks what it can, and waits for nobody's rows: what
     /// others are busy with is left out.
-    pub(crate) fn claimed(plans: &[ClaimPlan]) -> Opening {
+    pub(crate) fn claimed(plans: &[ClaimPlan]) -> OpeningQueries {
         let turns = plans.iter().map(|plan| format!("{}/{}", plan.factory, plan.request)).collect();
         let mut factories = Vec::new();
         let mut requests = Vec::new();
@@ -135,17 +140,20 @@ impl Tx {
              SKIP LOCKED) AS picked ON true ORDER BY place",
             *COLUMNS
         );
-        let query = Query::new(sql).with(factories).with(requests).with(jobs);
-        Opening { turns, queries: vec![query] }
+        let query = SqlQuery::new(sql).with(factories).with(requests).with(jobs);
+        OpeningQueries { turns, queries: vec![query] }
     }
 
-    pub(crate) async fn grant(&self, plans: &[ClaimPlan]) -> Result<Vec<ClaimAnswer>, Fault> {
+    pub(crate) async fn grant(
+        &self,
+        plans: &[ClaimPlan],
+    ) -> Result<Vec<ClaimAnswer>, TransactionFault> {
         let service = self.alive().await?;
         let unasked = || StoreError::Broken("the claims were not asked for".to_owned());
         let rows = self.opened.first().ok_or_else(unasked)?;
         let mut wanted = self.want(rows).await?;
         // A copy of a claim may be in the same batch.
-        let mut answered: HashMap<(&FactoryId, &RequestId), Vec<Granted>> = HashMap::new();
+        let mut answered: HashMap<(&FactoryId, &RequestId), Vec<GrantedJob>> = HashMap::new();
         let mut changes = Vec::new();
         let mut answers = Vec::with_capacity(plans.len());
         let mut place = 0;
@@ -169,7 +177,7 @@ impl Tx {
                 continue;
             }
             let instance: Option<&str> = claim.try_get(INSTANCE)?;
-            let to = Claimant {
+            let to = ClaimingHost {
                 factory: plan.factory.clone(),
                 instance: instance.map(|text| word("instance", text)).transpose()?,
                 request: plan.request.clone(),
@@ -185,7 +193,7 @@ impl Tx {
     }
 
     /// What is to be had of the rows that were picked and of the locks that they name.
-    async fn want(&self, rows: &[Row]) -> Result<Wanted, Fault> {
+    async fn want(&self, rows: &[Row]) -> Result<ClaimNeeds, TransactionFault> {
         let mut jobs = HashMap::with_capacity(rows.len());
         for row in rows {
             if row.try_get::<_, Option<i64>>(0)?.is_none() {
@@ -211,18 +219,18 @@ impl Tx {
                 free_locks.remove(row.try_get::<_, &str>(0)?);
             }
         }
-        Ok(Wanted { jobs, free_locks })
+        Ok(ClaimNeeds { jobs, free_locks })
     }
 
     /// What a plan comes to. What is to be written of it is added to `changes`.
     fn grant_plan(
         &self,
         plan: &ClaimPlan,
-        to: &Claimant,
-        service: &Service,
-        wanted: &mut Wanted,
-        changes: &mut Vec<(Job, Job)>,
-    ) -> Vec<Granted> {
+        to: &ClaimingHost,
+        service: &ServiceState,
+        wanted: &mut ClaimNeeds,
+        changes: &mut Vec<(FleetJob, FleetJob)>,
+    ) -> Vec<GrantedJob> {
         let mut granted = Vec::new();
         for pick in &plan.picks {
             let Some((job, _)) = wanted.jobs.get(&pick.job) else { continue };
@@ -235,11 +243,11 @@ impl Tx {
             let Ok(granting) = granting else { continue };
             let Some((job, manifest)) = wanted.jobs.remove(&pick.job) else { continue };
             let next = match granting {
-                Granting::Granted(next) => {
+                GrantResult::Granted(next) => {
                     granted.push(self.granted_now(next.clone(), manifest));
                     next
                 }
-                Granting::GivenUp(next) => next,
+                GrantResult::GivenUp(next) => next,
             };
             if let Some(lock) = &next.held_lock {
                 wanted.free_locks.remove(lock);
@@ -253,7 +261,7 @@ impl Tx {
         &self,
         factory: &FactoryId,
         request: &RequestId,
-    ) -> Result<Option<Vec<Granted>>, Fault> {
+    ) -> Result<Option<Vec<GrantedJob>>, TransactionFault> {
         let sql = "SELECT 1 FROM grants WHERE request = $1 AND factory = $2 LIMIT 1";
         if self.maybe(sql, &[&request.as_str(), &factory.as_str()]).await?.is_none() {
             return Ok(None);
@@ -263,7 +271,11 @@ impl Tx {
     }
 
     /// What a claim has got and still holds.
-    async fn current(&self, factory: &FactoryId, request: &RequestId) -> Result<Vec<Job>, Fault> {
+    async fn current(
+        &self,
+        factory: &FactoryId,
+        request: &RequestId,
+    ) -> Result<Vec<FleetJob>, TransactionFault> {
         self.select(
             "id IN (SELECT job FROM grants WHERE request = $1 AND factory = $2) AND request = $1 \
              AND factory = $2 AND hold IN ('held', 'lapsed') ORDER BY seq",
@@ -272,7 +284,10 @@ impl Tx {
         .await
     }
 
-    async fn with_manifests(&self, jobs: Vec<Job>) -> Result<Vec<Granted>, Fault> {
+    async fn with_manifests(
+        &self,
+        jobs: Vec<FleetJob>,
+    ) -> Result<Vec<GrantedJob>, TransactionFault> {
         let mut granted = Vec::with_capacity(jobs.len());
         for job in jobs {
             let sql = "SELECT manifest FROM manifests WHERE job = $1";
@@ -282,14 +297,14 @@ impl Tx {
         Ok(granted)
     }
 
-    fn granted_now(&self, job: Job, manifest: String) -> Granted {
+    fn granted_now(&self, job: FleetJob, manifest: String) -> GrantedJob {
         let expires_in = job.granted_for(self.now, self.timing.lease);
-        Granted { job, manifest, expires_in }
+        GrantedJob { job, manifest, expires_in }
     }
 }
 
 /// The text of a manifest.
-pub(crate) fn manifest_of(bytes: Vec<u8>) -> Result<String, Fault> {
+pub(crate) fn manifest_of(bytes: Vec<u8>) -> Result<String, TransactionFault> {
     let text = String::from_utf8(bytes);
     Ok(text.map_err(|_| StoreError::Broken("a manifest is not UTF-8".to_owned()))?)
 }

@@ -3,19 +3,23 @@
 use std::time::Duration;
 
 use aq_fleet::protocol::FleetJobId;
-use aq_tracker::Kind;
+use aq_tracker::TrackerKind;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::fault::Fault;
-use super::tx::Tx;
+use super::fault::TransactionFault;
+use super::tx::PostgresTransaction;
 use crate::store::columns::{count, number};
 use crate::store::echoes::{NewsRow, tracker_text};
-use crate::store::{NewsPage, Told, Turn};
+use crate::store::{DeliveryAck, PendingUpdates, SenderLease};
 
-impl Tx {
+impl PostgresTransaction {
     /// Notes the item that a job's file names. What another item was told does not count for it.
-    pub(crate) async fn set_item(&self, id: FleetJobId, item: Option<&str>) -> Result<(), Fault> {
+    pub(crate) async fn set_item(
+        &self,
+        id: FleetJobId,
+        item: Option<&str>,
+    ) -> Result<(), TransactionFault> {
         let id = id.uuid();
         match item {
             Some(item) => {
@@ -31,10 +35,10 @@ impl Tx {
 
     pub(crate) async fn news(
         &self,
-        tracker: Kind,
+        tracker: TrackerKind,
         after: u64,
         limit: u32,
-    ) -> Result<NewsPage, Fault> {
+    ) -> Result<PendingUpdates, TransactionFault> {
         let sql = "SELECT read FROM turns WHERE tracker = $1";
         let read = self.maybe(sql, &[&tracker_text(tracker)]).await?;
         let read: Option<i64> = read.map(|row| row.try_get(0)).transpose()?;
@@ -50,10 +54,14 @@ impl Tx {
             )
             .await?;
         let rows = rows.iter().map(news_row).collect::<Result<Vec<_>, _>>()?;
-        Ok(NewsPage::of(rows, limit, count(after.max(end - 1)))?)
+        Ok(PendingUpdates::of(rows, limit, count(after.max(end - 1)))?)
     }
 
-    pub(crate) async fn turn(&self, turn: Turn, time: Duration) -> Result<Option<u64>, Fault> {
+    pub(crate) async fn turn(
+        &self,
+        turn: SenderLease,
+        time: Duration,
+    ) -> Result<Option<u64>, TransactionFault> {
         let sql = "INSERT INTO turns (tracker, holder, until, read) VALUES ($1, $2, $3, 0) ON \
                    CONFLICT (tracker) DO UPDATE SET holder = excluded.holder, until = \
                    excluded.until WHERE turns.holder = excluded.holder OR turns.until <= $4 \
@@ -64,7 +72,11 @@ impl Tx {
         Ok(read.map(|row| row.try_get(0)).transpose()?.map(count))
     }
 
-    pub(crate) async fn told(&self, turn: Turn, told: &Told) -> Result<bool, Fault> {
+    pub(crate) async fn told(
+        &self,
+        turn: SenderLease,
+        told: &DeliveryAck,
+    ) -> Result<bool, TransactionFault> {
         let sql = "UPDATE turns SET read = $3 WHERE tracker = $1 AND holder = $2 AND read < $3";
         let tracker = tracker_text(turn.tracker);
         if self.run(sql, &[&tracker, &turn.holder, &number(told.id)]).await? == 0 {
@@ -81,7 +93,7 @@ impl Tx {
     }
 }
 
-fn news_row(row: &Row) -> Result<NewsRow, Fault> {
+fn news_row(row: &Row) -> Result<NewsRow, TransactionFault> {
     Ok(NewsRow {
         id: count(row.try_get(0)?),
         job: FleetJobId::from(row.try_get::<_, Uuid>(1)?),

@@ -2,7 +2,7 @@
 
 use tokio_postgres::error::SqlState;
 
-use crate::ledger::{Fenced, Refusal};
+use crate::ledger::{FencedCall, LedgerRefusal};
 use crate::store::StoreError;
 
 /// The error of tokio-postgres about a server without TLS, where `sslmode` asks for it.
@@ -13,7 +13,7 @@ const MEND_OF_NO_TLS: &str =
 
 /// Reason why a transaction was not committed.
 #[derive(Debug)]
-pub(crate) enum Fault {
+pub(crate) enum TransactionFault {
     /// The answer is an error; the database is well.
     Store(StoreError),
     /// The database broke off before the commit: nothing was done.
@@ -22,7 +22,7 @@ pub(crate) enum Fault {
     Commit(tokio_postgres::Error),
 }
 
-impl Fault {
+impl TransactionFault {
     /// Tests for a fault after which nothing was done, and the same may go well: another
     /// transaction was in the way, or the connection has ended.
     pub(crate) fn is_worth_a_retry(&self) -> bool {
@@ -89,26 +89,26 @@ pub(crate) fn told(error: &tokio_postgres::Error) -> String {
     }
 }
 
-impl From<tokio_postgres::Error> for Fault {
+impl From<tokio_postgres::Error> for TransactionFault {
     fn from(error: tokio_postgres::Error) -> Self {
         Self::Sql(error)
     }
 }
 
-impl From<StoreError> for Fault {
+impl From<StoreError> for TransactionFault {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
 
-impl From<Refusal> for Fault {
-    fn from(refusal: Refusal) -> Self {
+impl From<LedgerRefusal> for TransactionFault {
+    fn from(refusal: LedgerRefusal) -> Self {
         Self::Store(refusal.into())
     }
 }
 
-impl From<Fenced> for Fault {
-    fn from(fenced: Fenced) -> Self {
+impl From<FencedCall> for TransactionFault {
+    fn from(fenced: FencedCall) -> Self {
         Self::Store(fenced.into())
     }
 }

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::fault::Fault;
-use super::tx::Tx;
-use crate::store::forgetting::{EVENTS_AT_ONCE, Forgotten, PAST_AT_ONCE, events_from, kept_from};
+use super::fault::TransactionFault;
+use super::tx::PostgresTransaction;
+use crate::store::forgetting::{
+    EVENTS_AT_ONCE, ForgetReport, PAST_AT_ONCE, events_from, kept_from,
+};
 
-impl Tx {
+impl PostgresTransaction {
     /// Forgets pasts and hosts. What others are busy with is left for the next time.
-    pub(crate) async fn forget(&self, keep: Duration) -> Result<Forgotten, Fault> {
+    pub(crate) async fn forget(&self, keep: Duration) -> Result<ForgetReport, TransactionFault> {
         let from = kept_from(self.now, keep);
         let old = "SELECT id FROM jobs WHERE past_since < $1 ORDER BY past_since LIMIT $2 FOR \
                    UPDATE SKIP LOCKED";
@@ -31,11 +33,14 @@ impl Tx {
                      AND NOT draining AND NOT EXISTS (SELECT 1 FROM jobs WHERE factory = \
                      factories.id AND hold IN ('held', 'lapsed')) LIMIT $2 FOR UPDATE SKIP LOCKED)";
         let hosts = self.run(hosts, &[&from, &PAST_AT_ONCE]).await?;
-        Ok(Forgotten { jobs: ids.len(), hosts: some(hosts), events: 0 })
+        Ok(ForgetReport { jobs: ids.len(), hosts: some(hosts), events: 0 })
     }
 
     /// Forgets messages of the feed.
-    pub(crate) async fn forget_events(&self, keep: Option<Duration>) -> Result<usize, Fault> {
+    pub(crate) async fn forget_events(
+        &self,
+        keep: Option<Duration>,
+    ) -> Result<usize, TransactionFault> {
         let sql = "SELECT max(id), max(at) FROM (SELECT id, at FROM feed ORDER BY id LIMIT $2) AS \
                    oldest WHERE at < $1";
         let row = self.one(sql, &[&events_from(self.now, keep), &EVENTS_AT_ONCE]).await?;

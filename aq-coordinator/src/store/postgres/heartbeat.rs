@@ -6,35 +6,39 @@ use std::time::Duration;
 use aq_fleet::protocol::{Epoch, FactoryId, FleetJobId, LeaseRef};
 use uuid::Uuid;
 
-use super::fault::Fault;
-use super::query::Query;
-use super::tx::Tx;
-use crate::ledger::{Caller, Fenced, Hold, Job, Renewal, renew};
+use super::fault::TransactionFault;
+use super::query::SqlQuery;
+use super::tx::PostgresTransaction;
+use crate::ledger::{FencedCall, FleetJob, LeaseHolder, LeaseStatus, RenewalResult, renew};
 use crate::store::columns::{count, number};
-use crate::store::{Beat, BeatAnswer, LeaseStand};
+use crate::store::{BeatAnswer, HeartbeatRow, LeaseStand};
 
 /// The renewal of a job's lease: by whom, and whether the job is to be stopped.
-struct Renewed {
+struct LeaseRenewal {
     factory: String,
     epoch: Epoch,
     cancel: bool,
 }
 
-impl Renewed {
+impl LeaseRenewal {
     fn is_of(&self, factory: &FactoryId, epoch: Epoch) -> bool {
         self.factory == factory.as_str() && self.epoch == epoch
     }
 }
 
-impl Tx {
-    pub(crate) async fn heartbeat(&self, beats: &[Beat]) -> Result<Vec<BeatAnswer>, Fault> {
+impl PostgresTransaction {
+    pub(crate) async fn heartbeat(
+        &self,
+        beats: &[HeartbeatRow],
+    ) -> Result<Vec<BeatAnswer>, TransactionFault> {
         let known = self.see(beats).await?;
         let mut renewed = self.renew_plainly(beats).await?;
-        let is_plain = |beat: &Beat, lease: &LeaseRef, renewed: &HashMap<_, Renewed>| {
-            let found = renewed.get(&lease.job_id);
-            found.is_some_and(|found| found.is_of(&beat.factory, lease.epoch))
-        };
-        let rest: Vec<(&Beat, LeaseRef)> = beats
+        let is_plain =
+            |beat: &HeartbeatRow, lease: &LeaseRef, renewed: &HashMap<_, LeaseRenewal>| {
+                let found = renewed.get(&lease.job_id);
+                found.is_some_and(|found| found.is_of(&beat.factory, lease.epoch))
+            };
+        let rest: Vec<(&HeartbeatRow, LeaseRef)> = beats
             .iter()
             .flat_map(|beat| beat.leases.iter().map(move |lease| (beat, *lease)))
             .filter(|(beat, lease)| !is_plain(beat, lease, &renewed))
@@ -42,9 +46,9 @@ impl Tx {
         let all_plain = self.renew_rest(&rest, &mut renewed).await?;
         if all_plain {
             // A crash may take these back: then it was an outage, and nothing lapses at once.
-            self.last(Query::new("SET LOCAL synchronous_commit = off"));
+            self.last(SqlQuery::new("SET LOCAL synchronous_commit = off"));
         }
-        let answer = |beat: &Beat| {
+        let answer = |beat: &HeartbeatRow| {
             let known = known.get(beat.factory.as_str());
             let mut answer = BeatAnswer {
                 registered: known.is_some_and(|&(_, stale)| !stale),
@@ -66,7 +70,10 @@ impl Tx {
 
     /// Notes that factories live; those that are known, and whether each is to drain, and to
     /// register.
-    async fn see(&self, beats: &[Beat]) -> Result<HashMap<String, (bool, bool)>, Fault> {
+    async fn see(
+        &self,
+        beats: &[HeartbeatRow],
+    ) -> Result<HashMap<String, (bool, bool)>, TransactionFault> {
         let ids: Vec<&str> = beats.iter().map(|beat| beat.factory.as_str()).collect();
         let instances: Vec<&str> = beats.iter().map(|beat| beat.instance.as_str()).collect();
         let free: Vec<i64> = beats.iter().map(|beat| i64::from(beat.free)).collect();
@@ -82,7 +89,10 @@ impl Tx {
     }
 
     /// Nearly all leases are held by who says so. This is `renew` for them, in one step.
-    async fn renew_plainly(&self, beats: &[Beat]) -> Result<HashMap<FleetJobId, Renewed>, Fault> {
+    async fn renew_plainly(
+        &self,
+        beats: &[HeartbeatRow],
+    ) -> Result<HashMap<FleetJobId, LeaseRenewal>, TransactionFault> {
         let mut jobs: Vec<Uuid> = Vec::new();
         let mut factories: Vec<&str> = Vec::new();
         let mut epochs: Vec<i64> = Vec::new();
@@ -106,7 +116,7 @@ impl Tx {
             )
             .await?;
         let renewed = rows.iter().map(|row| {
-            let renewed = Renewed {
+            let renewed = LeaseRenewal {
                 factory: row.try_get(1)?,
                 epoch: Epoch(count(row.try_get(2)?)),
                 cancel: row.try_get(3)?,
@@ -120,20 +130,20 @@ impl Tx {
     /// of leases was written.
     async fn renew_rest(
         &self,
-        rest: &[(&Beat, LeaseRef)],
-        renewed: &mut HashMap<FleetJobId, Renewed>,
-    ) -> Result<bool, Fault> {
+        rest: &[(&HeartbeatRow, LeaseRef)],
+        renewed: &mut HashMap<FleetJobId, LeaseRenewal>,
+    ) -> Result<bool, TransactionFault> {
         if rest.is_empty() {
             return Ok(true);
         }
         let ids: Vec<Uuid> = rest.iter().map(|(_, lease)| lease.job_id.uuid()).collect();
         let rows = self.select("id = ANY($1) ORDER BY id FOR UPDATE", &[&ids]).await?;
-        let mut rows: HashMap<FleetJobId, Job> =
+        let mut rows: HashMap<FleetJobId, FleetJob> =
             rows.into_iter().map(|job| (job.id, job)).collect();
         let mut all_plain = true;
         for (beat, lease) in rest {
             let Some(job) = rows.get(&lease.job_id) else { continue };
-            let caller = Caller { factory: beat.factory.clone(), epoch: lease.epoch };
+            let caller = LeaseHolder { factory: beat.factory.clone(), epoch: lease.epoch };
             let (next, held) = self.renew_job(job, &caller).await?;
             if let Some(next) = next {
                 all_plain &= next.same_but_lease(job);
@@ -141,7 +151,7 @@ impl Tx {
                     let factory = caller.factory.to_string();
                     let cancel = next.cancel;
                     let epoch = lease.epoch;
-                    renewed.insert(lease.job_id, Renewed { factory, epoch, cancel });
+                    renewed.insert(lease.job_id, LeaseRenewal { factory, epoch, cancel });
                 }
                 rows.insert(lease.job_id, next);
             }
@@ -152,8 +162,8 @@ impl Tx {
     pub(crate) async fn renew(
         &self,
         id: FleetJobId,
-        caller: &Caller,
-    ) -> Result<Result<Duration, Fenced>, Fault> {
+        caller: &LeaseHolder,
+    ) -> Result<Result<Duration, FencedCall>, TransactionFault> {
         let (_, held) = self.renew_job(&self.load(id).await?, caller).await?;
         Ok(held.map(|()| self.timing.lease))
     }
@@ -162,20 +172,21 @@ impl Tx {
     /// it goes with has to be committed.
     async fn renew_job(
         &self,
-        job: &Job,
-        caller: &Caller,
-    ) -> Result<(Option<Job>, Result<(), Fenced>), Fault> {
-        let needs_lock = job.tenure.as_ref().is_some_and(|tenure| tenure.hold == Hold::Lapsed);
+        job: &FleetJob,
+        caller: &LeaseHolder,
+    ) -> Result<(Option<FleetJob>, Result<(), FencedCall>), TransactionFault> {
+        let needs_lock =
+            job.tenure.as_ref().is_some_and(|tenure| tenure.hold == LeaseStatus::Lapsed);
         let free = if needs_lock { self.lock_free(job).await? } else { true };
         match renew(job, caller, self.now, self.timing.lease, free) {
-            Ok(Renewal::Held(next)) => {
+            Ok(RenewalResult::Held(next)) => {
                 let next = self.service.renewed(next);
                 self.save(job, &next).await?;
                 Ok((Some(next), Ok(())))
             }
-            Ok(Renewal::Lost(next)) => {
+            Ok(RenewalResult::Lost(next)) => {
                 self.save(job, &next).await?;
-                let fenced = Fenced { current: next.epoch, holder: None };
+                let fenced = FencedCall { current: next.epoch, holder: None };
                 Ok((Some(next), Err(fenced)))
             }
             Err(fenced) => Ok((None, Err(fenced))),

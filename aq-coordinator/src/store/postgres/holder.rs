@@ -1,21 +1,28 @@
 //! Calls of a lease's host, and requests of a person.
 
-use aq_fleet::protocol::{Ended, Events, FactoryId, FleetJobId, Register, Release, Report};
+use aq_fleet::protocol::{
+    EndedFleetJob, EventsRequest, FactoryId, FleetJobId, RegisterRequest, ReleaseRequest,
+    ReportRequest,
+};
 use aq_manifest::Stage;
 
-use super::fault::Fault;
+use super::fault::TransactionFault;
 use super::rows::{GRANT, grant_of};
-use super::tx::Tx;
+use super::tx::PostgresTransaction;
 use crate::ledger::{
-    Caller, Job, Refusal, ended, ended_before, may_post, release, remembered, report,
-    report_shadow, requeue,
+    FleetJob, LeaseHolder, LedgerRefusal, ended, ended_before, may_post, release, remembered,
+    report, report_shadow, requeue,
 };
 use crate::store::columns::{count, json_text, number};
 use crate::store::totals::spent;
-use crate::store::{Dated, Registration, StoreError, clean, fields_of};
+use crate::store::{DatedAnswer, RegistrationAnswer, StoreError, clean, fields_of};
 
-impl Tx {
-    pub(crate) async fn report(&self, id: FleetJobId, said: &Report) -> Result<Job, Fault> {
+impl PostgresTransaction {
+    pub(crate) async fn report(
+        &self,
+        id: FleetJobId,
+        said: &ReportRequest,
+    ) -> Result<FleetJob, TransactionFault> {
         let job = self.load(id).await?;
         if said.shadow {
             return self.report_shadow(job, said).await;
@@ -31,7 +38,11 @@ impl Tx {
         Ok(next)
     }
 
-    async fn report_shadow(&self, job: Job, said: &Report) -> Result<Job, Fault> {
+    async fn report_shadow(
+        &self,
+        job: FleetJob,
+        said: &ReportRequest,
+    ) -> Result<FleetJob, TransactionFault> {
         let sql = "SELECT max(seq) FROM reports WHERE job = $1 AND factory = $2 AND shadow";
         let latest = self.one(sql, &[&job.id.uuid(), &said.factory_id.as_str()]).await?;
         let latest: Option<i64> = latest.try_get(0)?;
@@ -52,7 +63,11 @@ impl Tx {
         Ok(next)
     }
 
-    async fn keep_report(&self, id: FleetJobId, said: &Report) -> Result<(), Fault> {
+    async fn keep_report(
+        &self,
+        id: FleetJobId,
+        said: &ReportRequest,
+    ) -> Result<(), TransactionFault> {
         self.run(
             "INSERT INTO reports (job, epoch, factory, shadow, seq, stage, at, checkpoint, \
              metrics, verdict) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO \
@@ -74,7 +89,11 @@ impl Tx {
         Ok(())
     }
 
-    pub(crate) async fn release(&self, id: FleetJobId, said: &Release) -> Result<Job, Fault> {
+    pub(crate) async fn release(
+        &self,
+        id: FleetJobId,
+        said: &ReleaseRequest,
+    ) -> Result<FleetJob, TransactionFault> {
         let job = self.load(id).await?;
         let epoch = number(said.epoch.0);
         let sql = format!("SELECT {GRANT} FROM grants WHERE job = $1 AND epoch = $2");
@@ -92,9 +111,13 @@ impl Tx {
         Ok(next)
     }
 
-    pub(crate) async fn post(&self, id: FleetJobId, said: &Events) -> Result<usize, Fault> {
+    pub(crate) async fn post(
+        &self,
+        id: FleetJobId,
+        said: &EventsRequest,
+    ) -> Result<usize, TransactionFault> {
         let job = self.load(id).await?;
-        may_post(&job, &Caller { factory: said.factory_id.clone(), epoch: said.epoch })?;
+        may_post(&job, &LeaseHolder { factory: said.factory_id.clone(), epoch: said.epoch })?;
         let mut new = 0;
         for event in &said.events {
             new += self
@@ -122,8 +145,8 @@ impl Tx {
     pub(crate) async fn register(
         &self,
         id: &FactoryId,
-        said: &Register,
-    ) -> Result<Registration, Fault> {
+        said: &RegisterRequest,
+    ) -> Result<RegistrationAnswer, TransactionFault> {
         let capabilities: Vec<String> = said.capabilities.iter().map(ToString::to_string).collect();
         for ended in &said.ended {
             self.note_end(id, ended).await?;
@@ -150,11 +173,11 @@ impl Tx {
                 ],
             )
             .await?;
-        Ok(Registration { database: self.database().await?, ended: count(row.try_get(0)?) })
+        Ok(RegistrationAnswer { database: self.database().await?, ended: count(row.try_get(0)?) })
     }
 
     /// Notes what a host says of a job that it has ended: it may have been forgotten.
-    async fn note_end(&self, by: &FactoryId, said: &Ended) -> Result<(), Fault> {
+    async fn note_end(&self, by: &FactoryId, said: &EndedFleetJob) -> Result<(), TransactionFault> {
         // Nobody submits the key meanwhile; see `submit`.
         let sql = "SELECT pg_advisory_xact_lock(hashtextextended('/' || $1, 1))";
         self.run(sql, &[&said.key]).await?;
@@ -181,7 +204,7 @@ impl Tx {
         Ok(())
     }
 
-    pub(crate) async fn drain(&self, id: &FactoryId, drain: bool) -> Result<(), Fault> {
+    pub(crate) async fn drain(&self, id: &FactoryId, drain: bool) -> Result<(), TransactionFault> {
         let sql = "UPDATE factories SET draining = $2 WHERE id = $1";
         if self.run(sql, &[&id.as_str(), &drain]).await? == 0 {
             return Err(StoreError::NoSuchFactory(id.clone()).into());
@@ -193,20 +216,23 @@ impl Tx {
     pub(crate) async fn change(
         &self,
         id: FleetJobId,
-        rule: fn(&Job) -> Result<Job, Refusal>,
-    ) -> Result<Dated<Job>, Fault> {
+        rule: fn(&FleetJob) -> Result<FleetJob, LedgerRefusal>,
+    ) -> Result<DatedAnswer<FleetJob>, TransactionFault> {
         let job = self.load(id).await?;
         let next = rule(&job)?;
         self.save(&job, &next).await?;
-        Ok(Dated { now: self.now, value: next })
+        Ok(DatedAnswer { now: self.now, value: next })
     }
 
-    pub(crate) async fn requeue(&self, id: FleetJobId) -> Result<Dated<Job>, Fault> {
+    pub(crate) async fn requeue(
+        &self,
+        id: FleetJobId,
+    ) -> Result<DatedAnswer<FleetJob>, TransactionFault> {
         let job = self.load(id).await?;
         // Behind the lock: it may have been forgotten just now.
         let kept = "SELECT 1 FROM manifests WHERE job = $1 AND manifest <> ''";
         let next = requeue(&job, self.maybe(kept, &[&id.uuid()]).await?.is_some())?;
         self.save(&job, &next).await?;
-        Ok(Dated { now: self.now, value: next })
+        Ok(DatedAnswer { now: self.now, value: next })
     }
 }

@@ -10,11 +10,11 @@ use deadpool_postgres::{
 use uuid::Uuid;
 
 use super::address::ServerAddress;
-use super::fault::{Fault, told};
-use super::query::Opening;
-use super::tx::{Mode, Tx};
-use crate::ledger::Timing;
-use crate::store::{Clock, StoreError};
+use super::fault::{TransactionFault, told};
+use super::query::OpeningQueries;
+use super::tx::{PostgresTransaction, TransactionMode};
+use crate::ledger::LeaseTiming;
+use crate::store::{ClockSource, StoreError};
 
 /// Connections at most. More would only wait for one another in the database.
 const CONNECTIONS: usize = 16;
@@ -37,30 +37,35 @@ const SETTINGS: &str = "SET statement_timeout = '30s'; \
 const USES: usize = 256;
 
 /// The work of a transaction.
-pub(crate) type Work<'t, T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send + 't>>;
+pub(crate) type ModelWork<'t, T> =
+    Pin<Box<dyn Future<Output = Result<T, TransactionFault>> + Send + 't>>;
 
 /// The connections of one store.
 #[derive(Clone)]
-pub(crate) struct Connections {
+pub(crate) struct PooledConnections {
     pool: Pool,
-    timing: Timing,
-    clock: Clock,
+    timing: LeaseTiming,
+    clock: ClockSource,
     /// Transactions at work in other databases of the server, when that was looked at last.
     elsewhere: Arc<RwLock<Arc<[i64]>>>,
     /// The coordinator that this is.
     me: Uuid,
 }
 
-impl std::fmt::Debug for Connections {
+impl std::fmt::Debug for PooledConnections {
     /// Without the configuration, which has a password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connections").field("timing", &self.timing).finish_non_exhaustive()
     }
 }
 
-impl Connections {
+impl PooledConnections {
     /// Those to a database, by its URL. Opens none yet.
-    pub(crate) fn to(url: &str, timing: Timing, clock: Clock) -> Result<Self, StoreError> {
+    pub(crate) fn to(
+        url: &str,
+        timing: LeaseTiming,
+        clock: ClockSource,
+    ) -> Result<Self, StoreError> {
         let broken = |error: &dyn std::fmt::Display| StoreError::Broken(error.to_string());
         let ServerAddress { mut config, tls } =
             ServerAddress::read(url).map_err(|error| broken(&error))?;
@@ -108,25 +113,26 @@ impl Connections {
     /// may have been committed: the caller hears that it is not known.
     pub(crate) async fn run<T>(
         &self,
-        mode: Mode,
-        work: impl for<'t> Fn(&'t Tx) -> Work<'t, T> + Send + Sync,
+        mode: TransactionMode,
+        work: impl for<'t> Fn(&'t PostgresTransaction) -> ModelWork<'t, T> + Send + Sync,
     ) -> Result<T, StoreError> {
-        self.run_after(mode, Opening::default(), work).await
+        self.run_after(mode, OpeningQueries::default(), work).await
     }
 
-    /// The same, with what is asked at the beginning; the rows are in [`Tx::opened`].
+    /// The same, with what is asked at the beginning; the rows are in
+    /// [`PostgresTransaction::opened`].
     pub(crate) async fn run_after<T>(
         &self,
-        mode: Mode,
-        opening: impl Into<Opening>,
-        work: impl for<'t> Fn(&'t Tx) -> Work<'t, T> + Send + Sync,
+        mode: TransactionMode,
+        opening: impl Into<OpeningQueries>,
+        work: impl for<'t> Fn(&'t PostgresTransaction) -> ModelWork<'t, T> + Send + Sync,
     ) -> Result<T, StoreError> {
         let opening = opening.into();
         let mut tries = 1;
         loop {
             match self.once(mode, &opening, &work).await {
                 Err(fault) if fault.is_worth_a_retry() && tries < TRIES => tries += 1,
-                result => return result.map_err(Fault::into_error),
+                result => return result.map_err(TransactionFault::into_error),
             }
         }
     }
@@ -138,20 +144,29 @@ impl Connections {
     /// Looks for transactions of other databases. Where that is not allowed, they count as this
     /// one's, and hold readers of what happens back for as long as they go on.
     pub(crate) async fn look_elsewhere(&self) {
-        let found = self.run(Mode::Read, |tx| Box::pin(tx.elsewhere())).await;
+        let found = self.run(TransactionMode::Read, |tx| Box::pin(tx.elsewhere())).await;
         let found = found.unwrap_or_default().into();
         *self.elsewhere.write().unwrap_or_else(PoisonError::into_inner) = found;
     }
 
     async fn once<T>(
         &self,
-        mode: Mode,
-        opening: &Opening,
-        work: &(impl for<'t> Fn(&'t Tx) -> Work<'t, T> + Send + Sync),
-    ) -> Result<T, Fault> {
+        mode: TransactionMode,
+        opening: &OpeningQueries,
+        work: &(impl for<'t> Fn(&'t PostgresTransaction) -> ModelWork<'t, T> + Send + Sync),
+    ) -> Result<T, TransactionFault> {
         let client = self.pool.get().await.map_err(|error| unavailable(&error))?;
         let (given, elsewhere) = (self.clock.given(), self.elsewhere());
-        let tx = Tx::begin(client, mode, self.timing, self.me, given, &elsewhere, opening).await?;
+        let tx = PostgresTransaction::begin(
+            client,
+            mode,
+            self.timing,
+            self.me,
+            given,
+            &elsewhere,
+            opening,
+        )
+        .await?;
         match work(&tx).await {
             Ok(done) => {
                 tx.commit().await?;
@@ -165,11 +180,11 @@ impl Connections {
     }
 }
 
-fn unavailable(error: &PoolError) -> Fault {
+fn unavailable(error: &PoolError) -> TransactionFault {
     let why = match error {
         PoolError::Backend(error) => told(error),
         PoolError::Timeout(_) => format!("no connection within {} s", PATIENCE.as_secs()),
         _ => error.to_string(),
     };
-    Fault::Store(StoreError::Unavailable(why))
+    TransactionFault::Store(StoreError::Unavailable(why))
 }

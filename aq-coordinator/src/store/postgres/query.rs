@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use tokio_postgres::types::ToSql;
 
 /// A statement that is part of the program, with its values.
-pub(crate) struct Query {
+pub(crate) struct SqlQuery {
     pub(crate) sql: String,
     pub(crate) values: Vec<Box<dyn ToSql + Send + Sync>>,
 }
 
-impl Query {
+impl SqlQuery {
     pub(crate) fn new(sql: impl Into<String>) -> Self {
         Self { sql: sql.into(), values: Vec::new() }
     }
@@ -56,14 +56,14 @@ fn with_values_from(before: usize, sql: &str) -> String {
 
 /// The questions with which a transaction begins.
 #[derive(Default)]
-pub(crate) struct Opening {
+pub(crate) struct OpeningQueries {
     /// Names that are locked until its end, before any of the queries looks.
     pub(crate) turns: BTreeSet<String>,
-    pub(crate) queries: Vec<Query>,
+    pub(crate) queries: Vec<SqlQuery>,
 }
 
-impl From<Vec<Query>> for Opening {
-    fn from(queries: Vec<Query>) -> Self {
+impl From<Vec<SqlQuery>> for OpeningQueries {
+    fn from(queries: Vec<SqlQuery>) -> Self {
         Self { turns: BTreeSet::new(), queries }
     }
 }
@@ -75,15 +75,15 @@ mod tests {
     #[test]
     fn writes_become_one_statement_whose_values_count_on() {
         let some = |sql: &str, values: usize| {
-            (0..values).fold(Query::new(sql), |query, _| query.with(0_i64))
+            (0..values).fold(SqlQuery::new(sql), |query, _| query.with(0_i64))
         };
-        let one = Query::together(vec![some("A $2, $1", 2)]);
+        let one = SqlQuery::together(vec![some("A $2, $1", 2)]);
         assert_eq!(one.map(|query| query.sql).as_deref(), Some("A $2, $1"));
         let writes = vec![some("A $1, $2", 2), some("B", 0), some("C $10::text[], $1", 10)];
-        let all = Query::together(writes);
+        let all = SqlQuery::together(writes);
         let together = "WITH write_0 AS (A $1, $2), write_1 AS (B) C $12::text[], $3";
         let all = all.map(|query| (query.values.len(), query.sql));
         assert_eq!(all, Some((12, together.to_owned())));
-        assert!(Query::together(Vec::new()).is_none());
+        assert!(SqlQuery::together(Vec::new()).is_none());
     }
 }

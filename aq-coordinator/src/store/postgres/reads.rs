@@ -3,48 +3,51 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use aq_fleet::protocol::{Depth, Epoch, FactoryId, FeedEvent, FleetJobId, LeaseRef};
+use aq_fleet::protocol::{Epoch, FactoryId, FeedEvent, FleetJobId, LeaseRef, QueueDepth};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::claims::manifest_of;
-use super::fault::Fault;
-use super::query::Query;
+use super::fault::TransactionFault;
+use super::query::SqlQuery;
 use super::rows::{GRANT, grant_of, job_of};
-use super::tx::Tx;
+use super::tx::PostgresTransaction;
 use crate::ledger::DbTime;
 use crate::store::columns::{COLUMNS, checkpoint_of, count, json, number, small, word, world_text};
 use crate::store::forgetting::kept_from;
 use crate::store::{
-    Changes, Cursor, Dated, FactoryRow, Feed, HostSlots, JobDetail, JobFilter, JobPage, Numbers,
-    ReportRecord, StoreError, Totals, tally,
+    ChangeCursor, ChangedRows, DatedAnswer, FactoryRow, FeedMessages, FleetNumbers, HostSlots,
+    JobDetail, JobFilter, JobPage, JobTotals, ReportRecord, StoreError, tally,
 };
 
 /// The part of a job's past that is shown.
 const MOST: i64 = 1000;
 
-impl Tx {
+impl PostgresTransaction {
     /// Rows of transactions that had not ended when the cursor was given have a stamp that is not
     /// smaller, so nothing is missed that was committed late.
-    pub(crate) fn changed(cursor: Cursor) -> Vec<Query> {
+    pub(crate) fn changed(cursor: ChangeCursor) -> Vec<SqlQuery> {
         // With both ends, it plans for few rows and keeps the plan.
         let sql = format!("SELECT {} FROM jobs WHERE stamp BETWEEN $1 AND {}", *COLUMNS, i64::MAX);
-        vec![Query::new(sql).with(cursor.stamp), Query::new("SELECT version FROM graph")]
+        vec![SqlQuery::new(sql).with(cursor.stamp), SqlQuery::new("SELECT version FROM graph")]
     }
 
     /// What [`changed`](Self::changed) has found.
-    pub(crate) fn changes(&self, cursor: Cursor) -> Result<Changes, Fault> {
+    pub(crate) fn changes(&self, cursor: ChangeCursor) -> Result<ChangedRows, TransactionFault> {
         let [jobs, graph] = self.opened.as_slice() else {
             return Err(StoreError::Broken("the changes were not asked for".to_owned()).into());
         };
         let jobs = jobs.iter().map(job_of).collect::<Result<_, _>>()?;
         let graph = graph.first().map_or(Ok(0), |row| row.try_get(0))?;
         let reset = cursor.generation != self.generation;
-        let cursor = Cursor { generation: self.generation, stamp: self.stamp };
-        Ok(Changes { reset, jobs, cursor, graph: count(graph) })
+        let cursor = ChangeCursor { generation: self.generation, stamp: self.stamp };
+        Ok(ChangedRows { reset, jobs, cursor, graph: count(graph) })
     }
 
-    pub(crate) async fn job(&self, id: FleetJobId) -> Result<Option<Dated<JobDetail>>, Fault> {
+    pub(crate) async fn job(
+        &self,
+        id: FleetJobId,
+    ) -> Result<Option<DatedAnswer<JobDetail>>, TransactionFault> {
         let id = id.uuid();
         let Some(job) = self.select("id = $1", &[&id]).await?.pop() else { return Ok(None) };
         let manifest = self.one("SELECT manifest FROM manifests WHERE job = $1", &[&id]).await?;
@@ -57,10 +60,13 @@ impl Tx {
                    FROM reports WHERE job = $1 ORDER BY at DESC, epoch DESC, seq DESC LIMIT $2";
         let reports = self.all(sql, &[&id, &MOST]).await?;
         let reports = reports.iter().rev().map(report_of).collect::<Result<_, _>>()?;
-        Ok(Some(Dated { now: self.now, value: JobDetail { job, manifest, grants, reports } }))
+        Ok(Some(DatedAnswer { now: self.now, value: JobDetail { job, manifest, grants, reports } }))
     }
 
-    pub(crate) async fn jobs(&self, filter: &JobFilter) -> Result<Dated<JobPage>, Fault> {
+    pub(crate) async fn jobs(
+        &self,
+        filter: &JobFilter,
+    ) -> Result<DatedAnswer<JobPage>, TransactionFault> {
         let world = filter.world.as_ref().map(world_text);
         let stage = filter.stage.map(aq_manifest::Stage::folder);
         let factory = filter.factory.as_ref().map(FactoryId::as_str);
@@ -83,14 +89,14 @@ impl Tx {
                 ],
             )
             .await?;
-        Ok(Dated { now: self.now, value: JobPage::of(jobs, filter.limit) })
+        Ok(DatedAnswer { now: self.now, value: JobPage::of(jobs, filter.limit) })
     }
 
     pub(crate) async fn factories(
         &self,
         after: Option<&FactoryId>,
         limit: u32,
-    ) -> Result<Dated<Vec<FactoryRow>>, Fault> {
+    ) -> Result<DatedAnswer<Vec<FactoryRow>>, TransactionFault> {
         let after = after.map_or("", FactoryId::as_str);
         let rows = self
             .all(
@@ -117,10 +123,10 @@ impl Tx {
         for factory in &mut factories {
             factory.holds = holds.remove(factory.id.as_str()).unwrap_or_default();
         }
-        Ok(Dated { now: self.now, value: factories })
+        Ok(DatedAnswer { now: self.now, value: factories })
     }
 
-    pub(crate) async fn numbers(&self) -> Result<Numbers, Fault> {
+    pub(crate) async fn numbers(&self) -> Result<FleetNumbers, TransactionFault> {
         let alive = self.now.0.saturating_sub_unsigned(self.timing.lease.as_millis() as u64);
         let row = self
             .one(
@@ -137,25 +143,27 @@ impl Tx {
         let depth = self.all(sql, &[]).await?;
         let depth = depth.iter().map(|row| {
             let (stage, priority) = (row.try_get(0)?, row.try_get(1)?);
-            Ok::<_, Fault>(Depth {
+            Ok::<_, TransactionFault>(QueueDepth {
                 stage: word("stage", stage)?,
                 priority: word("priority", priority)?,
                 jobs: count(row.try_get(2)?),
             })
         });
         let told = self.all("SELECT verdict, told FROM verdicts", &[]).await?;
-        let told = told.iter().map(|row| Ok::<_, Fault>((row.try_get(0)?, row.try_get(1)?)));
+        let told =
+            told.iter().map(|row| Ok::<_, TransactionFault>((row.try_get(0)?, row.try_get(1)?)));
         let sql = "SELECT id, capacity, free FROM factories WHERE seen >= $1 ORDER BY id";
         let slots = self.all(sql, &[&alive]).await?;
         let slots = slots.iter().map(|row| {
             let id = word("factories.id", row.try_get(0)?)?;
-            Ok::<_, Fault>(HostSlots::of(id, row.try_get(1)?, row.try_get(2)?))
+            Ok::<_, TransactionFault>(HostSlots::of(id, row.try_get(1)?, row.try_get(2)?))
         });
         let sql =
             "SELECT name, least(sum(value), 1::bigint << 62)::bigint FROM totals GROUP BY name";
         let totals = self.all(sql, &[]).await?;
-        let totals = totals.iter().map(|row| Ok::<_, Fault>((row.try_get(0)?, row.try_get(1)?)));
-        Ok(Numbers {
+        let totals =
+            totals.iter().map(|row| Ok::<_, TransactionFault>((row.try_get(0)?, row.try_get(1)?)));
+        Ok(FleetNumbers {
             factories_alive: small(row.try_get(0)?),
             factories_known: small(row.try_get(1)?),
             depth: depth.collect::<Result<_, _>>()?,
@@ -165,15 +173,19 @@ impl Tx {
             in_doubt: count(row.try_get(4)?),
             agreement: tally(&told.collect::<Result<Vec<_>, _>>()?)?,
             slots: slots.collect::<Result<_, _>>()?,
-            totals: Totals::of(totals.collect::<Result<_, _>>()?)?,
+            totals: JobTotals::of(totals.collect::<Result<_, _>>()?)?,
         })
     }
 
-    pub(crate) async fn feed(&self, after: Option<u64>, limit: u32) -> Result<Feed, Fault> {
+    pub(crate) async fn feed(
+        &self,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<FeedMessages, TransactionFault> {
         // Below this, no message will come any more.
         let end = self.feed_start();
         let Some(after) = after else {
-            return Ok(Feed { next: count(end - 1), ..Feed::default() });
+            return Ok(FeedMessages { next: count(end - 1), ..FeedMessages::default() });
         };
         let rows = self
             .all(
@@ -188,11 +200,11 @@ impl Tx {
         let next = events.last().map_or(after, |event| event.id);
         let gone = self.one("SELECT feed_gone FROM service", &[]).await?;
         let gone = Some(count(gone.try_get(0)?)).filter(|&gone| gone > after);
-        Ok(Feed { events, next: next.max(gone.unwrap_or_default()), gone })
+        Ok(FeedMessages { events, next: next.max(gone.unwrap_or_default()), gone })
     }
 
     /// The last message that is older than so, kept or gone; 0 when none is.
-    pub(crate) async fn feed_before(&self, since: Duration) -> Result<u64, Fault> {
+    pub(crate) async fn feed_before(&self, since: Duration) -> Result<u64, TransactionFault> {
         let sql = "SELECT id FROM feed WHERE at < $1 AND id < $2 ORDER BY id DESC LIMIT 1";
         let from = kept_from(self.now, since);
         let mut last = self.maybe(sql, &[&from, &self.feed_start()]).await?;
@@ -204,7 +216,7 @@ impl Tx {
     }
 }
 
-fn report_of(row: &Row) -> Result<ReportRecord, Fault> {
+fn report_of(row: &Row) -> Result<ReportRecord, TransactionFault> {
     let metrics: Option<&str> = row.try_get(7)?;
     let verdict: Option<&str> = row.try_get(8)?;
     Ok(ReportRecord {
@@ -220,7 +232,7 @@ fn report_of(row: &Row) -> Result<ReportRecord, Fault> {
     })
 }
 
-fn factory_of(row: &Row) -> Result<FactoryRow, Fault> {
+fn factory_of(row: &Row) -> Result<FactoryRow, TransactionFault> {
     let capabilities: Vec<String> = json("capabilities", row.try_get(4)?)?;
     let capabilities = capabilities.iter().map(|token| word("capabilities", token));
     Ok(FactoryRow {
@@ -237,7 +249,7 @@ fn factory_of(row: &Row) -> Result<FactoryRow, Fault> {
     })
 }
 
-fn event_of(row: &Row, now: DbTime) -> Result<FeedEvent, Fault> {
+fn event_of(row: &Row, now: DbTime) -> Result<FeedEvent, TransactionFault> {
     let factory: Option<&str> = row.try_get(3)?;
     let stage: Option<&str> = row.try_get(5)?;
     let name: Option<&str> = row.try_get(8)?;

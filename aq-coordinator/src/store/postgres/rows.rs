@@ -4,21 +4,21 @@ use aq_fleet::protocol::{Epoch, FleetJobId};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use super::fault::Fault;
-use super::query::Query;
-use super::tx::Tx;
-use crate::ledger::{DbTime, GrantRecord, Job, Notice, history, notice};
+use super::fault::TransactionFault;
+use super::query::SqlQuery;
+use super::tx::PostgresTransaction;
+use crate::ledger::{DbTime, FleetJob, GrantRecord, JobNotice, history, notice};
 use crate::store::StoreError;
 use crate::store::columns::{COLUMNS, Columns, count, end_of, end_text, number, word};
-use crate::store::table::{Column, ColumnGroup, assignments};
+use crate::store::table::{ColumnGroup, TableColumn, assignments};
 use crate::store::totals::failure;
 
 /// The columns of [`grant_of`].
 pub(crate) const GRANT: &str = "job, epoch, factory, instance, request, started, ended, outcome";
 
-impl Tx {
+impl PostgresTransaction {
     /// The row of a job, locked until the end of the transaction.
-    pub(crate) async fn load(&self, id: FleetJobId) -> Result<Job, Fault> {
+    pub(crate) async fn load(&self, id: FleetJobId) -> Result<FleetJob, TransactionFault> {
         let jobs = self.select("id = $1 FOR UPDATE", &[&id.uuid()]).await?;
         Ok(jobs.into_iter().next().ok_or(StoreError::NoSuchJob(id))?)
     }
@@ -28,14 +28,14 @@ impl Tx {
         &self,
         condition: &str,
         values: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Job>, Fault> {
+    ) -> Result<Vec<FleetJob>, TransactionFault> {
         let sql = format!("SELECT {} FROM jobs WHERE {condition}", *COLUMNS);
         self.all(&sql, values).await?.iter().map(job_of).collect()
     }
 
     /// Whether no other job holds the lock that this one names. Nobody else takes it before the end
     /// of the transaction.
-    pub(crate) async fn lock_free(&self, job: &Job) -> Result<bool, Fault> {
+    pub(crate) async fn lock_free(&self, job: &FleetJob) -> Result<bool, TransactionFault> {
         let Some(lock) = &job.terms.lock else { return Ok(true) };
         self.run("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", &[lock]).await?;
         // A statement of its own, to see what the one before has waited for.
@@ -45,7 +45,11 @@ impl Tx {
 
     /// Writes a changed row with what the change means for grants and feed. Writes nothing when
     /// nothing has changed.
-    pub(crate) async fn save(&self, before: &Job, after: &Job) -> Result<(), Fault> {
+    pub(crate) async fn save(
+        &self,
+        before: &FleetJob,
+        after: &FleetJob,
+    ) -> Result<(), TransactionFault> {
         if before == after {
             return Ok(());
         }
@@ -66,7 +70,10 @@ impl Tx {
 
     /// What writes many rows whose terms stay as they are, with what the changes mean for grants
     /// and feed.
-    pub(crate) fn writes(&self, changes: &[(Job, Job)]) -> Result<Option<Query>, Fault> {
+    pub(crate) fn writes(
+        &self,
+        changes: &[(FleetJob, FleetJob)],
+    ) -> Result<Option<SqlQuery>, TransactionFault> {
         if changes.is_empty() {
             return Ok(None);
         }
@@ -80,14 +87,14 @@ impl Tx {
         if !records.is_empty() {
             writes.push(upsert(&records));
         }
-        let notices: Vec<Notice> =
+        let notices: Vec<JobNotice> =
             changes.iter().filter_map(|(before, after)| notice(Some(before), after)).collect();
         writes.extend(self.tell(&notices)?);
-        Ok(Query::together(writes))
+        Ok(SqlQuery::together(writes))
     }
 
     /// Writes a new row.
-    pub(crate) async fn insert(&self, job: &Job) -> Result<(), Fault> {
+    pub(crate) async fn insert(&self, job: &FleetJob) -> Result<(), TransactionFault> {
         self.add(failure(None, job));
         let rows = [Columns::from(job)];
         let behind = Columns::COLUMNS.len();
@@ -101,7 +108,7 @@ impl Tx {
         );
         let values = Columns::arrays(&rows, |_| true);
         let past = job.stage.is_final().then_some(self.now.0);
-        let insert = Query { sql, values }.with(self.stamp).with(past);
+        let insert = SqlQuery { sql, values }.with(self.stamp).with(past);
         self.run(&insert.sql, &insert.values()).await?;
         if let Some(write) = self.tell(notice(None, job).as_slice())? {
             self.run(&write.sql, &write.values()).await?;
@@ -110,7 +117,7 @@ impl Tx {
     }
 
     /// What writes messages of the feed.
-    fn tell(&self, notices: &[Notice]) -> Result<Option<Query>, Fault> {
+    fn tell(&self, notices: &[JobNotice]) -> Result<Option<SqlQuery>, TransactionFault> {
         if notices.is_empty() {
             return Ok(None);
         }
@@ -118,7 +125,7 @@ impl Tx {
         for _ in notices {
             ids.push(self.feed_id()?);
         }
-        let query = Query::new(
+        let query = SqlQuery::new(
             "INSERT INTO feed (id, at, kind, job, factory, epoch, stage, fields) SELECT id, $2, kind, \
              job, factory, epoch, stage, '{}' FROM unnest($1::bigint[], $3::text[], $4::uuid[], \
              $5::text[], $6::bigint[], $7::text[]) AS new (id, kind, job, factory, epoch, stage)",
@@ -136,7 +143,7 @@ impl Tx {
 
 /// Writes one group of columns of rows that are there; by a transaction, with its stamp and since
 /// when they have ended.
-fn update(rows: &[Columns], group: ColumnGroup, by: Option<&Tx>) -> Query {
+fn update(rows: &[Columns], group: ColumnGroup, by: Option<&PostgresTransaction>) -> SqlQuery {
     let columns = Columns::COLUMNS.iter().filter(|column| column.group == group);
     let mut set = assignments(Columns::COLUMNS, |_, column| {
         (column.group == group).then(|| format!("new.{}", column.name))
@@ -159,18 +166,18 @@ fn update(rows: &[Columns], group: ColumnGroup, by: Option<&Tx>) -> Query {
          new.seq",
         names.join(", ")
     );
-    Query { sql, values }
+    SqlQuery { sql, values }
 }
 
 /// `$1::text[], $2::bigint[]` for columns, from a number on.
-fn arrays_from<'c>(from: usize, columns: impl Iterator<Item = &'c Column>) -> String {
+fn arrays_from<'c>(from: usize, columns: impl Iterator<Item = &'c TableColumn>) -> String {
     let arrays = columns.zip(from..).map(|(column, n)| format!("${n}::{}[]", column.sql));
     arrays.collect::<Vec<_>>().join(", ")
 }
 
 /// What writes grants that begin or end.
-fn upsert(records: &[GrantRecord]) -> Query {
-    Query::new(
+fn upsert(records: &[GrantRecord]) -> SqlQuery {
+    SqlQuery::new(
         "INSERT INTO grants (job, epoch, factory, instance, request, started, ended, outcome) SELECT \
          * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], \
          $7::bigint[], $8::text[]) ON CONFLICT (job, epoch) DO UPDATE SET ended = excluded.ended, \
@@ -192,12 +199,12 @@ fn each<R, V>(rows: &[R], of: impl Fn(&R) -> V) -> Vec<V> {
 }
 
 /// The row that begins with [`COLUMNS`].
-pub(crate) fn job_of(row: &Row) -> Result<Job, Fault> {
-    Ok(Job::try_from(Columns::of_postgres(row)?)?)
+pub(crate) fn job_of(row: &Row) -> Result<FleetJob, TransactionFault> {
+    Ok(FleetJob::try_from(Columns::of_postgres(row)?)?)
 }
 
 /// A row in the order of [`GRANT`].
-pub(crate) fn grant_of(row: &Row) -> Result<GrantRecord, Fault> {
+pub(crate) fn grant_of(row: &Row) -> Result<GrantRecord, TransactionFault> {
     let instance: Option<&str> = row.try_get(3)?;
     let outcome: Option<&str> = row.try_get(7)?;
     Ok(GrantRecord {

@@ -1,7 +1,7 @@
 //! The migrations of the schema.
 
-use super::fault::Fault;
-use super::tx::Tx;
+use super::fault::TransactionFault;
+use super::tx::PostgresTransaction;
 use crate::store::StoreError;
 
 /// Migration N brings schema N - 1 to N.
@@ -18,9 +18,9 @@ const MIGRATIONS: [&str; 7] = [
 /// Of the advisory lock that makes coordinators that start at once take turns: `aq` in ASCII.
 const TURN: i64 = 0x6171;
 
-impl Tx {
+impl PostgresTransaction {
     /// Applies what is missing.
-    pub(crate) async fn migrate(&self) -> Result<bool, Fault> {
+    pub(crate) async fn migrate(&self) -> Result<bool, TransactionFault> {
         self.batch("SET LOCAL statement_timeout = 0").await?;
         self.run("SELECT pg_advisory_xact_lock($1)", &[&TURN]).await?;
         self.batch("CREATE TABLE IF NOT EXISTS aq_schema (version BIGINT NOT NULL)").await?;
@@ -38,7 +38,7 @@ impl Tx {
     }
 
     /// Checks that the schema is this program's.
-    pub(crate) async fn check(&self) -> Result<(), Fault> {
+    pub(crate) async fn check(&self) -> Result<(), TransactionFault> {
         let known = MIGRATIONS.len() as u32;
         let there = self.one("SELECT to_regclass('aq_schema') IS NOT NULL", &[]).await?;
         let found = if there.try_get(0)? { self.version().await? } else { 0 };
@@ -49,7 +49,7 @@ impl Tx {
         }
     }
 
-    async fn version(&self) -> Result<u32, Fault> {
+    async fn version(&self) -> Result<u32, TransactionFault> {
         let row = self.one("SELECT coalesce(max(version), 0) FROM aq_schema", &[]).await?;
         Ok(crate::store::columns::small(row.try_get(0)?))
     }

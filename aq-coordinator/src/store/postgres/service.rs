@@ -5,10 +5,10 @@ use std::time::Duration;
 use aq_fleet::protocol::Epoch;
 use uuid::Uuid;
 
-use super::fault::Fault;
-use super::tx::{Tx, service_of};
-use crate::ledger::{CoordinatorRun, DbTime, Service, lapse};
-use crate::store::Ticked;
+use super::fault::TransactionFault;
+use super::tx::{PostgresTransaction, service_of};
+use crate::ledger::{CoordinatorRun, DbTime, ServiceState, lapse};
+use crate::store::TickReport;
 use crate::store::columns::{count, number};
 
 /// Leases that one tick ends at most; the next one is a second away.
@@ -19,17 +19,17 @@ const MOST: i64 = 5000;
 const PLACE: &str = "SELECT (SELECT oid FROM pg_database WHERE datname = current_database()) || '/' || \
      'service'::regclass::oid || '/' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)";
 
-/// See [`Tx::elsewhere`]. A prepared transaction has no process.
+/// See [`PostgresTransaction::elsewhere`]. A prepared transaction has no process.
 const ELSEWHERE: &str = "SELECT l.transactionid::text::bigint FROM pg_locks l JOIN \
      pg_stat_activity a USING (pid) JOIN pg_database d ON d.oid = a.datid WHERE l.locktype = \
      'transactionid' AND l.mode = 'ExclusiveLock' AND l.granted AND d.datname <> \
      current_database() UNION ALL SELECT transaction::text::bigint FROM pg_prepared_xacts WHERE \
      database <> current_database()";
 
-impl Tx {
+impl PostgresTransaction {
     /// Makes the row if the database is new, and notes that this coordinator is at work.
     /// Answers `true` when a backup was restored since.
-    pub(crate) async fn start(&self) -> Result<bool, Fault> {
+    pub(crate) async fn start(&self) -> Result<bool, TransactionFault> {
         let place = self.one(PLACE, &[]).await?;
         let place: &str = place.try_get(0)?;
         let (service, is_restored) = match self.lock_service().await? {
@@ -56,7 +56,7 @@ impl Tx {
     }
 
     /// The database's own id, made when it has none.
-    pub(crate) async fn database(&self) -> Result<Uuid, Fault> {
+    pub(crate) async fn database(&self) -> Result<Uuid, TransactionFault> {
         let known = self.one("SELECT id FROM service", &[]).await?.try_get(0)?;
         if let Some(known) = known {
             return Ok(known);
@@ -65,7 +65,7 @@ impl Tx {
         Ok(self.one(made, &[&Uuid::new_v4()]).await?.try_get(0)?)
     }
 
-    async fn doubt_all(&self) -> Result<(), Fault> {
+    async fn doubt_all(&self) -> Result<(), TransactionFault> {
         self.run("UPDATE factories SET stale = true", &[]).await?;
         // As `Job::doubt`, in one step however many there are.
         self.run(
@@ -77,14 +77,14 @@ impl Tx {
         Ok(())
     }
 
-    pub(crate) async fn run_doubted(&self) -> Result<(), Fault> {
+    pub(crate) async fn run_doubted(&self) -> Result<(), TransactionFault> {
         let service = self.lock_service().await?.filter(|service| service.restored.is_some());
         let Some(service) = service else { return Ok(()) };
         // What has settled does so again, with this said.
-        self.set_service(&Service { settles: true, run_doubted: true, ..service }).await
+        self.set_service(&ServiceState { settles: true, run_doubted: true, ..service }).await
     }
 
-    async fn settle(&self, service: &Service) -> Result<usize, Fault> {
+    async fn settle(&self, service: &ServiceState) -> Result<usize, TransactionFault> {
         let (mut left, mut changes) = (0, Vec::new());
         for job in self.select("doubted FOR UPDATE", &[]).await? {
             let next = service.settle(&job, self.timing);
@@ -101,8 +101,8 @@ impl Tx {
         Ok(left)
     }
 
-    async fn create(&self) -> Result<Service, Fault> {
-        let service = Service::new(self.now);
+    async fn create(&self) -> Result<ServiceState, TransactionFault> {
+        let service = ServiceState::new(self.now);
         self.run(
             "INSERT INTO service (one, created, last_alive, grace_until, epoch_floor, generation, \
              stamp_base) VALUES (1, $1, $2, $3, $4, $5, 0)",
@@ -119,7 +119,7 @@ impl Tx {
     }
 
     /// Writes a tick of this coordinator. The row about all of them is locked.
-    async fn keep_time(&self, service: &Service) -> Result<Service, Fault> {
+    async fn keep_time(&self, service: &ServiceState) -> Result<ServiceState, TransactionFault> {
         let since = self.now.0.saturating_sub_unsigned(
             CoordinatorRun::forgotten_after(self.timing).as_millis() as u64,
         );
@@ -144,7 +144,7 @@ impl Tx {
     }
 
     /// The row as it has to be before anything is granted: with an outage noticed.
-    pub(crate) async fn alive(&self) -> Result<Service, Fault> {
+    pub(crate) async fn alive(&self) -> Result<ServiceState, TransactionFault> {
         if self.service.gap(self.now, self.timing).is_none() {
             return Ok(self.service);
         }
@@ -153,7 +153,10 @@ impl Tx {
         Ok(self.noticed(service).await?.0)
     }
 
-    async fn noticed(&self, service: Service) -> Result<(Service, Option<Duration>), Fault> {
+    async fn noticed(
+        &self,
+        service: ServiceState,
+    ) -> Result<(ServiceState, Option<Duration>), TransactionFault> {
         let Some(gap) = service.gap(self.now, self.timing) else { return Ok((service, None)) };
         let service = service.resume(self.now, self.timing, self.highest().await?);
         self.set_service(&service).await?;
@@ -166,14 +169,14 @@ impl Tx {
         Ok((service, Some(gap)))
     }
 
-    pub(crate) async fn tick(&self) -> Result<Ticked, Fault> {
+    pub(crate) async fn tick(&self) -> Result<TickReport, TransactionFault> {
         // Locked, for a grace that another one gives meanwhile must not be overwritten.
         let service = self.lock_service().await?.unwrap_or(self.service);
         let (service, outage) = self.noticed(service).await?;
         let has_settled = service.has_settled(self.now, self.timing);
         let settled = if has_settled { Some(self.settle(&service).await?) } else { None };
         let settles = service.settles && !has_settled;
-        let service = self.keep_time(&Service { settles, ..service }).await?;
+        let service = self.keep_time(&ServiceState { settles, ..service }).await?;
         let mut lapsed = 0;
         if service.may_lapse(self.now) {
             let over = "hold = 'held' AND until < $1 ORDER BY seq LIMIT $2 FOR UPDATE SKIP LOCKED";
@@ -183,28 +186,28 @@ impl Tx {
             lapsed = changes.len();
             self.writes(&changes)?.into_iter().for_each(|write| self.last(write));
         }
-        Ok(Ticked { lapsed, outage, settled })
+        Ok(TickReport { lapsed, outage, settled })
     }
 
     /// The transactions with an id that are at work in other databases of this server, by the last
     /// 32 bits. Whoever holds the lock of an id is the transaction itself.
-    pub(crate) async fn elsewhere(&self) -> Result<Vec<i64>, Fault> {
+    pub(crate) async fn elsewhere(&self) -> Result<Vec<i64>, TransactionFault> {
         let rows = self.all(ELSEWHERE, &[]).await?;
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
-    async fn highest(&self) -> Result<Epoch, Fault> {
+    async fn highest(&self) -> Result<Epoch, TransactionFault> {
         let row = self.one("SELECT coalesce(max(epoch), 0) FROM jobs", &[]).await?;
         Ok(Epoch(count(row.try_get(0)?)))
     }
 
-    async fn lock_service(&self) -> Result<Option<Service>, Fault> {
+    async fn lock_service(&self) -> Result<Option<ServiceState>, TransactionFault> {
         let sql = "SELECT created, last_alive, grace_until, epoch_floor, restored, settles, \
                    run_doubted FROM service FOR UPDATE";
         self.maybe(sql, &[]).await?.map(|row| service_of(&row, 0)).transpose()
     }
 
-    async fn set_service(&self, service: &Service) -> Result<(), Fault> {
+    async fn set_service(&self, service: &ServiceState) -> Result<(), TransactionFault> {
         self.run(
             "UPDATE service SET last_alive = $1, grace_until = $2, epoch_floor = $3, restored = \
              $4, settles = $5, run_doubted = $6",
@@ -223,7 +226,7 @@ impl Tx {
 
     /// A dump that is read by another server has stamps that this one's transactions may not have
     /// reached.
-    async fn raise_stamps(&self) -> Result<(), Fault> {
+    async fn raise_stamps(&self) -> Result<(), TransactionFault> {
         self.run(
             "UPDATE service SET stamp_base = greatest(stamp_base, 1 + greatest((SELECT max(stamp) \
              FROM jobs), (SELECT max(id) >> 14 FROM feed), feed_gone >> 14) - \

@@ -21,7 +21,7 @@ const ALPN: &[u8] = b"postgresql";
 pub(super) struct TlsMaker(TlsConnector);
 
 /// The TLS of one connection, before its handshake.
-pub(super) struct Handshake {
+pub(super) struct TlsHandshake {
     connector: TlsConnector,
     host: String,
 }
@@ -56,15 +56,15 @@ impl TlsMaker {
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for TlsMaker {
     type Stream = TlsSession<S>;
-    type TlsConnect = Handshake;
+    type TlsConnect = TlsHandshake;
     type Error = HandshakeError;
 
-    fn make_tls_connect(&mut self, host: &str) -> Result<Handshake, HandshakeError> {
-        Ok(Handshake { connector: self.0.clone(), host: host.to_owned() })
+    fn make_tls_connect(&mut self, host: &str) -> Result<TlsHandshake, HandshakeError> {
+        Ok(TlsHandshake { connector: self.0.clone(), host: host.to_owned() })
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> TlsConnect<S> for Handshake {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> TlsConnect<S> for TlsHandshake {
     type Stream = TlsSession<S>;
     type Error = HandshakeError;
     type Future = Pin<Box<dyn Future<Output = Result<TlsSession<S>, HandshakeError>> + Send>>;

@@ -15,9 +15,9 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
-use super::fault::Fault;
-use super::query::{Opening, Query};
-use crate::ledger::{DbTime, Service, Timing};
+use super::fault::TransactionFault;
+use super::query::{OpeningQueries, SqlQuery};
+use crate::ledger::{DbTime, LeaseTiming, ServiceState};
 use crate::store::StoreError;
 use crate::store::columns::count;
 use crate::store::totals::Added;
@@ -30,7 +30,7 @@ const PARTS: i64 = 16;
 
 /// The purpose of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
+pub(crate) enum TransactionMode {
     /// It reads the schema itself, and no more is known.
     Schema,
     /// It sees one moment and writes nothing.
@@ -42,22 +42,22 @@ pub(crate) enum Mode {
 }
 
 /// A transaction, and the moment in which all of it happens.
-pub(crate) struct Tx {
+pub(crate) struct PostgresTransaction {
     /// `None` once it has ended.
     client: Option<Client>,
     pub(crate) now: DbTime,
-    pub(crate) timing: Timing,
+    pub(crate) timing: LeaseTiming,
     /// The coordinator that this is.
     pub(crate) me: Uuid,
     /// The row about the coordinators as it is now, without a lock.
-    pub(crate) service: Service,
+    pub(crate) service: ServiceState,
     pub(crate) generation: Uuid,
     /// That of this transaction; of a reading one, below which all others have ended.
     pub(crate) stamp: i64,
     /// The rows of what it has opened with.
     pub(crate) opened: Vec<Vec<Row>>,
     /// Statements that are written together with the commit.
-    last: Mutex<Vec<Query>>,
+    last: Mutex<Vec<SqlQuery>>,
     /// Additions of the commit to the sums over all jobs.
     added: Mutex<BTreeMap<String, i64>>,
     told: AtomicI64,
@@ -76,28 +76,32 @@ const ENDED: &str = "coalesce((SELECT min(id::text::bigint) FROM \
 const TURNS: &str = ", (SELECT count(pg_advisory_xact_lock(hashtextextended(turn, 2))) FROM \
      unnest($2::text[]) AS turn)";
 
-impl Tx {
+impl PostgresTransaction {
     /// Begins one, and asks `opening` at once. What locks there comes after the moment of `now`.
     pub(crate) async fn begin(
         client: Client,
-        mode: Mode,
-        timing: Timing,
+        mode: TransactionMode,
+        timing: LeaseTiming,
         me: Uuid,
         given: Option<DbTime>,
         elsewhere: &[i64],
-        opening: &Opening,
-    ) -> Result<Self, Fault> {
+        opening: &OpeningQueries,
+    ) -> Result<Self, TransactionFault> {
         // In order, so that two transactions cannot wait for one another.
         let turns: Vec<&str> = opening.turns.iter().map(String::as_str).collect();
         let in_turn = if turns.is_empty() { "" } else { TURNS };
         let about = match mode {
-            Mode::Schema => format!("SELECT {NOW}{in_turn}"),
-            Mode::Read | Mode::Glance => about(ENDED, ""),
-            Mode::Write => about("pg_current_xact_id()", in_turn),
+            TransactionMode::Schema => format!("SELECT {NOW}{in_turn}"),
+            TransactionMode::Read | TransactionMode::Glance => about(ENDED, ""),
+            TransactionMode::Write => about("pg_current_xact_id()", in_turn),
         };
         let begin = match mode {
-            Mode::Read | Mode::Glance => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-            Mode::Schema | Mode::Write => "BEGIN ISOLATION LEVEL READ COMMITTED",
+            TransactionMode::Read | TransactionMode::Glance => {
+                "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+            }
+            TransactionMode::Schema | TransactionMode::Write => {
+                "BEGIN ISOLATION LEVEL READ COMMITTED"
+            }
         };
         let given = given.map(|now| now.0);
         let mut tx = Self {
@@ -105,7 +109,7 @@ impl Tx {
             now: DbTime(0),
             timing,
             me,
-            service: Service::new(DbTime(0)),
+            service: ServiceState::new(DbTime(0)),
             generation: Uuid::nil(),
             stamp: 0,
             opened: Vec::new(),
@@ -118,13 +122,17 @@ impl Tx {
         let statement = client.prepare_cached(&about).await?;
         let statements = prepared(client, &opening.queries).await?;
         let mut values: Vec<&(dyn ToSql + Sync)> = vec![&given];
-        if matches!(mode, Mode::Read | Mode::Glance) {
+        if matches!(mode, TransactionMode::Read | TransactionMode::Glance) {
             values.push(&elsewhere);
         } else if !turns.is_empty() {
             values.push(&turns);
         }
         let ending = async {
-            if mode == Mode::Glance { client.batch_execute("COMMIT").await } else { Ok(()) }
+            if mode == TransactionMode::Glance {
+                client.batch_execute("COMMIT").await
+            } else {
+                Ok(())
+            }
         };
         let (_, row, opened, ()) = tokio::try_join!(
             biased;
@@ -134,13 +142,13 @@ impl Tx {
             ending,
         )?;
         let row = row.ok_or_else(|| StoreError::Broken("the table service is empty".to_owned()))?;
-        if mode == Mode::Glance {
+        if mode == TransactionMode::Glance {
             // Back to the others.
             tx.client = None;
         }
         tx.opened = opened;
         tx.now = DbTime(row.try_get(0)?);
-        if mode != Mode::Schema {
+        if mode != TransactionMode::Schema {
             tx.stamp = row.try_get(1)?;
             tx.generation = row.try_get(2)?;
             tx.service = service_of(&row, 3)?;
@@ -148,13 +156,13 @@ impl Tx {
         Ok(tx)
     }
 
-    fn client(&self) -> Result<&Client, Fault> {
+    fn client(&self) -> Result<&Client, TransactionFault> {
         let client = self.client.as_ref();
         client.ok_or_else(|| StoreError::Broken("the transaction has ended".to_owned()).into())
     }
 
     /// Leaves a write for the end. No statement of this transaction sees it.
-    pub(crate) fn last(&self, query: Query) {
+    pub(crate) fn last(&self, query: SqlQuery) {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).push(query);
     }
 
@@ -168,10 +176,10 @@ impl Tx {
 
     /// Writes the sums, in the order of their names, so that two transactions cannot wait for one
     /// another.
-    fn sums(&mut self) -> Option<Query> {
+    fn sums(&mut self) -> Option<SqlQuery> {
         let added = self.added.get_mut().unwrap_or_else(PoisonError::into_inner);
         let (names, values): (Vec<String>, Vec<i64>) = std::mem::take(added).into_iter().unzip();
-        let query = Query::new(
+        let query = SqlQuery::new(
             "INSERT INTO totals (name, part, value) SELECT name, $1, value FROM unnest($2::text[], \
              $3::bigint[]) AS new (name, value) ON CONFLICT (name, part) DO UPDATE SET value = \
              least(totals.value + excluded.value, 1::bigint << 58)",
@@ -181,7 +189,7 @@ impl Tx {
     }
 
     /// Writes what was left for the end, and commits.
-    pub(crate) async fn commit(mut self) -> Result<(), Fault> {
+    pub(crate) async fn commit(mut self) -> Result<(), TransactionFault> {
         let mut last = std::mem::take(self.last.get_mut().unwrap_or_else(PoisonError::into_inner));
         last.extend(self.sums());
         let Some(client) = &self.client else { return Ok(()) };
@@ -190,8 +198,8 @@ impl Tx {
         // fails, nobody knows how far it came.
         let (_, ()) = tokio::try_join!(
             biased;
-            async { ask(client, &last, &statements).await.map_err(Fault::at_the_end) },
-            async { client.batch_execute("COMMIT").await.map_err(Fault::Commit) },
+            async { ask(client, &last, &statements).await.map_err(TransactionFault::at_the_end) },
+            async { client.batch_execute("COMMIT").await.map_err(TransactionFault::Commit) },
         )?;
         self.client = None;
         Ok(())
@@ -207,7 +215,7 @@ impl Tx {
     }
 
     /// Runs several statements that are part of the program.
-    pub(crate) async fn batch(&self, sql: &str) -> Result<(), Fault> {
+    pub(crate) async fn batch(&self, sql: &str) -> Result<(), TransactionFault> {
         Ok(self.client()?.batch_execute(sql).await?)
     }
 
@@ -216,7 +224,7 @@ impl Tx {
         &self,
         sql: &str,
         values: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, Fault> {
+    ) -> Result<Vec<Row>, TransactionFault> {
         let statement = self.client()?.prepare_cached(sql).await?;
         Ok(self.client()?.query(&statement, values).await?)
     }
@@ -226,7 +234,7 @@ impl Tx {
         &self,
         sql: &str,
         values: &[&(dyn ToSql + Sync)],
-    ) -> Result<Option<Row>, Fault> {
+    ) -> Result<Option<Row>, TransactionFault> {
         let statement = self.client()?.prepare_cached(sql).await?;
         Ok(self.client()?.query_opt(&statement, values).await?)
     }
@@ -236,7 +244,7 @@ impl Tx {
         &self,
         sql: &str,
         values: &[&(dyn ToSql + Sync)],
-    ) -> Result<Row, Fault> {
+    ) -> Result<Row, TransactionFault> {
         let statement = self.client()?.prepare_cached(sql).await?;
         Ok(self.client()?.query_one(&statement, values).await?)
     }
@@ -246,14 +254,14 @@ impl Tx {
         &self,
         sql: &str,
         values: &[&(dyn ToSql + Sync)],
-    ) -> Result<u64, Fault> {
+    ) -> Result<u64, TransactionFault> {
         let statement = self.client()?.prepare_cached(sql).await?;
         Ok(self.client()?.execute(&statement, values).await?)
     }
 
     /// The id of the next message of the feed. Messages are in the order of transactions, and a
     /// reader takes only those of transactions before which none is still at work.
-    pub(crate) fn feed_id(&self) -> Result<i64, Fault> {
+    pub(crate) fn feed_id(&self) -> Result<i64, TransactionFault> {
         let place = self.told.fetch_add(1, Ordering::Relaxed);
         if place >> FEED_BITS != 0 {
             let most = 1 << FEED_BITS;
@@ -269,7 +277,7 @@ impl Tx {
     }
 }
 
-impl Drop for Tx {
+impl Drop for PostgresTransaction {
     /// One that was given up half-way takes its connection with it: what it was asked is still on
     /// its way.
     fn drop(&mut self) {
@@ -288,7 +296,7 @@ fn about(stamp: &str, in_turn: &str) -> String {
 
 async fn prepared(
     client: &Client,
-    queries: &[Query],
+    queries: &[SqlQuery],
 ) -> Result<Vec<Statement>, tokio_postgres::Error> {
     let mut statements = Vec::with_capacity(queries.len());
     for query in queries {
@@ -300,7 +308,7 @@ async fn prepared(
 /// Sends all in this order, and then waits.
 async fn ask(
     client: &Client,
-    queries: &[Query],
+    queries: &[SqlQuery],
     statements: &[Statement],
 ) -> Result<Vec<Vec<Row>>, tokio_postgres::Error> {
     try_join_all(
@@ -313,8 +321,8 @@ async fn ask(
 }
 
 /// The row about the coordinators, from this column on.
-pub(crate) fn service_of(row: &Row, from: usize) -> Result<Service, Fault> {
-    Ok(Service {
+pub(crate) fn service_of(row: &Row, from: usize) -> Result<ServiceState, TransactionFault> {
+    Ok(ServiceState {
         created: DbTime(row.try_get(from)?),
         last_alive: DbTime(row.try_get(from + 1)?),
         grace_until: DbTime(row.try_get(from + 2)?),

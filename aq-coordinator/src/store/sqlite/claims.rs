@@ -3,37 +3,38 @@
 use aq_fleet::protocol::{FactoryId, InstanceId, RequestId};
 use rusqlite::{OptionalExtension, params};
 
-use super::session::Session;
+use super::session::SqliteTransaction;
 use crate::ledger::{
-    Claimant, Granting, Job, Resubmission, Service, Submission, World, grant, resubmit,
+    ClaimingHost, FleetJob, GrantResult, JobNamespace, JobSubmission, ResubmitResult, ServiceState,
+    grant, resubmit,
 };
 use crate::store::columns::{count, word, world_text};
-use crate::store::{ClaimAnswer, ClaimPlan, Granted, Pick, StoreError, Submitted};
+use crate::store::{ClaimAnswer, ClaimPlan, GrantedJob, PlannedPick, StoreError, SubmitResult};
 
-impl Session<'_> {
+impl SqliteTransaction<'_> {
     pub(crate) fn submit(
         &self,
-        submission: &Submission,
+        submission: &JobSubmission,
         graph: Option<u64>,
-    ) -> Result<Submitted, StoreError> {
+    ) -> Result<SubmitResult, StoreError> {
         let key = submission.key();
         let there =
             self.select("world = ?1 AND key = ?2", &[&world_text(&submission.world), &key])?;
         let there = there.into_iter().next();
         match there.as_ref().map(|job| resubmit(job, submission)) {
-            Some(Resubmission::Same) => {
+            Some(ResubmitResult::Same) => {
                 let job = kept(there)?;
                 self.recall_text(&job, submission)?;
-                return Ok(Submitted::Same(job));
+                return Ok(SubmitResult::Same(job));
             }
-            Some(Resubmission::Clash) => return Ok(Submitted::Clash(kept(there)?)),
-            Some(Resubmission::Superseded(_)) | None => {}
+            Some(ResubmitResult::Clash) => return Ok(SubmitResult::Clash(kept(there)?)),
+            Some(ResubmitResult::Superseded(_)) | None => {}
         }
         if !submission.terms.deps.is_empty() && !self.extend_graph(graph)? {
-            return Ok(Submitted::GraphMoved);
+            return Ok(SubmitResult::GraphMoved);
         }
         if let Some(job) = there
-            && let Resubmission::Superseded(next) = resubmit(&job, submission)
+            && let ResubmitResult::Superseded(next) = resubmit(&job, submission)
         {
             self.save(&job, &next)?;
             let id = job.id.to_string();
@@ -41,29 +42,29 @@ impl Session<'_> {
                 "UPDATE manifests SET manifest = ?2 WHERE job = ?1",
                 params![id, submission.manifest],
             )?;
-            if job.world != World::Fleet {
+            if job.world != JobNamespace::Fleet {
                 // What was told of the mirror before does not count for the new one.
                 self.connection.execute("DELETE FROM reports WHERE job = ?1 AND shadow", [id])?;
             }
-            if job.world == World::Fleet {
+            if job.world == JobNamespace::Fleet {
                 self.set_item(job.id, submission.item.as_deref())?;
             }
-            return Ok(Submitted::Superseded(*next));
+            return Ok(SubmitResult::Superseded(*next));
         }
         let mut job = submission.clone().into_job(self.next_seq()?, self.now);
-        job.doubted = job.world == World::Fleet && self.settles()?;
+        job.doubted = job.world == JobNamespace::Fleet && self.settles()?;
         self.insert(&job)?;
         self.connection
             .prepare_cached("INSERT INTO manifests (job, manifest) VALUES (?1, ?2)")?
             .execute(params![job.id.to_string(), submission.manifest])?;
-        if job.world == World::Fleet && submission.item.is_some() {
+        if job.world == JobNamespace::Fleet && submission.item.is_some() {
             self.set_item(job.id, submission.item.as_deref())?;
         }
-        Ok(Submitted::Created(job))
+        Ok(SubmitResult::Created(job))
     }
 
     /// Keeps the text of an ended job again that was forgotten, so that it can be requeued.
-    fn recall_text(&self, job: &Job, submission: &Submission) -> Result<(), StoreError> {
+    fn recall_text(&self, job: &FleetJob, submission: &JobSubmission) -> Result<(), StoreError> {
         if !job.stage.is_final() || job.terms.body != submission.terms.body {
             return Ok(());
         }
@@ -105,7 +106,11 @@ impl Session<'_> {
         plans.iter().map(|plan| self.grant_plan(plan, &service)).collect()
     }
 
-    fn grant_plan(&self, plan: &ClaimPlan, service: &Service) -> Result<ClaimAnswer, StoreError> {
+    fn grant_plan(
+        &self,
+        plan: &ClaimPlan,
+        service: &ServiceState,
+    ) -> Result<ClaimAnswer, StoreError> {
         if let Some(grants) = self.granted(&plan.factory, &plan.request)? {
             return Ok(ClaimAnswer { grants, repeated: true, draining: false });
         }
@@ -114,7 +119,7 @@ impl Session<'_> {
             return Ok(ClaimAnswer { grants: Vec::new(), repeated: false, draining });
         }
         let to =
-            Claimant { factory: plan.factory.clone(), instance, request: plan.request.clone() };
+            ClaimingHost { factory: plan.factory.clone(), instance, request: plan.request.clone() };
         let grants = plan.picks.iter().map(|pick| self.grant_pick(*pick, &to, service));
         let grants = grants.filter_map(Result::transpose).collect::<Result<_, _>>()?;
         Ok(ClaimAnswer { grants, repeated: false, draining })
@@ -122,20 +127,20 @@ impl Session<'_> {
 
     fn grant_pick(
         &self,
-        pick: Pick,
-        to: &Claimant,
-        service: &Service,
-    ) -> Result<Option<Granted>, StoreError> {
+        pick: PlannedPick,
+        to: &ClaimingHost,
+        service: &ServiceState,
+    ) -> Result<Option<GrantedJob>, StoreError> {
         let Some(job) = self.find(pick.job)?.filter(|job| job.version == pick.version) else {
             return Ok(None);
         };
         let free = self.lock_free(&job)?;
         match grant(&job, to, self.now, self.timing.lease, service.epoch_floor, free) {
-            Ok(Granting::Granted(next)) => {
+            Ok(GrantResult::Granted(next)) => {
                 self.save(&job, &next)?;
                 self.with_manifest(next).map(Some)
             }
-            Ok(Granting::GivenUp(next)) => self.save(&job, &next).map(|()| None),
+            Ok(GrantResult::GivenUp(next)) => self.save(&job, &next).map(|()| None),
             Err(_) => Ok(None),
         }
     }
@@ -144,7 +149,7 @@ impl Session<'_> {
         &self,
         factory: &FactoryId,
         request: &RequestId,
-    ) -> Result<Option<Vec<Granted>>, StoreError> {
+    ) -> Result<Option<Vec<GrantedJob>>, StoreError> {
         let mut known = self
             .connection
             .prepare_cached("SELECT 1 FROM grants WHERE request = ?1 AND factory = ?2")?;
@@ -159,12 +164,12 @@ impl Session<'_> {
         jobs.into_iter().map(|job| self.with_manifest(job)).collect::<Result<_, _>>().map(Some)
     }
 
-    fn with_manifest(&self, job: Job) -> Result<Granted, StoreError> {
+    fn with_manifest(&self, job: FleetJob) -> Result<GrantedJob, StoreError> {
         let mut query =
             self.connection.prepare_cached("SELECT manifest FROM manifests WHERE job = ?1")?;
         let manifest = query.query_row([job.id.to_string()], |row| row.get(0))?;
         let expires_in = job.granted_for(self.now, self.timing.lease);
-        Ok(Granted { job, manifest, expires_in })
+        Ok(GrantedJob { job, manifest, expires_in })
     }
 
     /// The life of a factory's loop, where it has registered, and whether it is to drain.
@@ -179,6 +184,6 @@ impl Session<'_> {
     }
 }
 
-fn kept(job: Option<Job>) -> Result<Job, StoreError> {
+fn kept(job: Option<FleetJob>) -> Result<FleetJob, StoreError> {
     job.ok_or_else(|| StoreError::Broken("a job has gone".to_owned()))
 }

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use aq_fleet::protocol::FleetJobId;
-use aq_tracker::Kind;
+use aq_tracker::TrackerKind;
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::session::Session;
+use super::session::SqliteTransaction;
 use crate::store::columns::{count, number, word};
 use crate::store::echoes::{NewsRow, tracker_text};
-use crate::store::{NewsPage, StoreError, Told, Turn};
+use crate::store::{DeliveryAck, PendingUpdates, SenderLease, StoreError};
 
-impl Session<'_> {
+impl SqliteTransaction<'_> {
     /// Notes the item that a job's file names. What another item was told does not count for it.
     pub(crate) fn set_item(&self, id: FleetJobId, item: Option<&str>) -> Result<(), StoreError> {
         let sql = match item {
@@ -27,10 +27,10 @@ impl Session<'_> {
 
     pub(crate) fn news(
         &self,
-        tracker: Kind,
+        tracker: TrackerKind,
         after: u64,
         limit: u32,
-    ) -> Result<NewsPage, StoreError> {
+    ) -> Result<PendingUpdates, StoreError> {
         let read: Option<i64> = self
             .connection
             .prepare_cached("SELECT read FROM turns WHERE tracker = ?1")?
@@ -48,10 +48,14 @@ impl Session<'_> {
         let rows = query.query_map(params![after, limit], |row| Ok(news_row(row)))?;
         let rows = rows.map(|row| row?).collect::<Result<Vec<_>, StoreError>>()?;
         let all = after.max(end.unwrap_or_default());
-        NewsPage::of(rows, limit, count(all))
+        PendingUpdates::of(rows, limit, count(all))
     }
 
-    pub(crate) fn turn(&self, turn: Turn, time: Duration) -> Result<Option<u64>, StoreError> {
+    pub(crate) fn turn(
+        &self,
+        turn: SenderLease,
+        time: Duration,
+    ) -> Result<Option<u64>, StoreError> {
         let mut take = self.connection.prepare_cached(
             "INSERT INTO turns (tracker, holder, until, read) VALUES (?1, ?2, ?3, 0) ON CONFLICT \
              (tracker) DO UPDATE SET holder = excluded.holder, until = excluded.until WHERE \
@@ -64,7 +68,7 @@ impl Session<'_> {
         Ok(read.map(count))
     }
 
-    pub(crate) fn told(&self, turn: Turn, told: &Told) -> Result<bool, StoreError> {
+    pub(crate) fn told(&self, turn: SenderLease, told: &DeliveryAck) -> Result<bool, StoreError> {
         let mut goes_on = self.connection.prepare_cached(
             "UPDATE turns SET read = ?3 WHERE tracker = ?1 AND holder = ?2 AND read < ?3",
         )?;

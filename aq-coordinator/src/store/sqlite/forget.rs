@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use super::session::Session;
+use super::session::SqliteTransaction;
 use crate::store::StoreError;
-use crate::store::forgetting::{EVENTS_AT_ONCE, Forgotten, PAST_AT_ONCE, events_from, kept_from};
+use crate::store::forgetting::{
+    EVENTS_AT_ONCE, ForgetReport, PAST_AT_ONCE, events_from, kept_from,
+};
 
-impl Session<'_> {
-    pub(crate) fn forget(&self, keep: Option<Duration>) -> Result<Forgotten, StoreError> {
+impl SqliteTransaction<'_> {
+    pub(crate) fn forget(&self, keep: Option<Duration>) -> Result<ForgetReport, StoreError> {
         let events = self.forget_events(events_from(self.now, keep))?;
         let (mut jobs, mut hosts) = (0, 0);
         if let Some(keep) = keep {
@@ -15,7 +17,7 @@ impl Session<'_> {
             jobs = self.forget_pasts(from)?;
             hosts = self.forget_hosts(from)?;
         }
-        Ok(Forgotten { jobs, hosts, events })
+        Ok(ForgetReport { jobs, hosts, events })
     }
 
     fn forget_pasts(&self, from: i64) -> Result<usize, StoreError> {

@@ -3,22 +3,25 @@
 use std::time::Duration;
 
 use aq_fleet::protocol::{
-    Ended, Epoch, Events, FactoryId, FleetJobId, LeaseRef, Register, Release, Report,
+    EndedFleetJob, Epoch, EventsRequest, FactoryId, FleetJobId, LeaseRef, RegisterRequest,
+    ReleaseRequest, ReportRequest,
 };
 use aq_manifest::Stage;
 use rusqlite::{OptionalExtension, params};
 
-use super::session::{GRANT, Session, grant_of, grant_row};
+use super::session::{GRANT, SqliteTransaction, grant_of, grant_row};
 use crate::ledger::{
-    Caller, Fenced, GrantRecord, Job, Renewal, ended, ended_before, may_post, release, remembered,
-    renew, report, report_shadow,
+    FencedCall, FleetJob, GrantRecord, LeaseHolder, RenewalResult, ended, ended_before, may_post,
+    release, remembered, renew, report, report_shadow,
 };
 use crate::store::columns::{count, json_text, number};
 use crate::store::totals::spent;
-use crate::store::{Beat, BeatAnswer, LeaseStand, Registration, StoreError, clean, fields_of};
+use crate::store::{
+    BeatAnswer, HeartbeatRow, LeaseStand, RegistrationAnswer, StoreError, clean, fields_of,
+};
 
-impl Session<'_> {
-    pub(crate) fn heartbeat(&self, beat: &Beat) -> Result<BeatAnswer, StoreError> {
+impl SqliteTransaction<'_> {
+    pub(crate) fn heartbeat(&self, beat: &HeartbeatRow) -> Result<BeatAnswer, StoreError> {
         let mut seen = self.connection.prepare_cached(
             "UPDATE factories SET seen = ?2, free = ?3, instance = ?4 WHERE id = ?1 RETURNING \
              draining, stale",
@@ -63,7 +66,7 @@ impl Session<'_> {
             return Ok((Some(self.timing.lease), cancel));
         }
         let Some(job) = self.find(lease.job_id)? else { return Ok((None, false)) };
-        let caller = Caller { factory: factory.clone(), epoch: lease.epoch };
+        let caller = LeaseHolder { factory: factory.clone(), epoch: lease.epoch };
         let renewed = self.renew_job(&job, &caller)?;
         Ok((renewed.is_ok().then_some(self.timing.lease), false))
     }
@@ -80,26 +83,34 @@ impl Session<'_> {
     pub(crate) fn renew(
         &self,
         id: FleetJobId,
-        caller: &Caller,
-    ) -> Result<Result<Duration, Fenced>, StoreError> {
+        caller: &LeaseHolder,
+    ) -> Result<Result<Duration, FencedCall>, StoreError> {
         let renewed = self.renew_job(&self.load(id)?, caller)?;
         Ok(renewed.map(|()| self.timing.lease))
     }
 
     /// The inner error is an answer: what it goes with has to be committed.
-    fn renew_job(&self, job: &Job, caller: &Caller) -> Result<Result<(), Fenced>, StoreError> {
+    fn renew_job(
+        &self,
+        job: &FleetJob,
+        caller: &LeaseHolder,
+    ) -> Result<Result<(), FencedCall>, StoreError> {
         let free = self.lock_free(job)?;
         match renew(job, caller, self.now, self.timing.lease, free) {
-            Ok(Renewal::Held(next)) => self.save(job, &self.alive()?.0.renewed(next)).map(Ok),
-            Ok(Renewal::Lost(next)) => {
+            Ok(RenewalResult::Held(next)) => self.save(job, &self.alive()?.0.renewed(next)).map(Ok),
+            Ok(RenewalResult::Lost(next)) => {
                 self.save(job, &next)?;
-                Ok(Err(Fenced { current: next.epoch, holder: None }))
+                Ok(Err(FencedCall { current: next.epoch, holder: None }))
             }
             Err(fenced) => Ok(Err(fenced)),
         }
     }
 
-    pub(crate) fn report(&self, id: FleetJobId, said: &Report) -> Result<Job, StoreError> {
+    pub(crate) fn report(
+        &self,
+        id: FleetJobId,
+        said: &ReportRequest,
+    ) -> Result<FleetJob, StoreError> {
         let job = self.load(id)?;
         if said.shadow {
             return self.report_shadow(job, said);
@@ -115,7 +126,7 @@ impl Session<'_> {
         Ok(next)
     }
 
-    fn report_shadow(&self, job: Job, said: &Report) -> Result<Job, StoreError> {
+    fn report_shadow(&self, job: FleetJob, said: &ReportRequest) -> Result<FleetJob, StoreError> {
         let latest: Option<i64> = self.connection.query_row(
             "SELECT max(seq) FROM reports WHERE job = ?1 AND factory = ?2 AND shadow",
             [job.id.to_string().as_str(), said.factory_id.as_str()],
@@ -137,7 +148,7 @@ impl Session<'_> {
         Ok(next)
     }
 
-    fn keep_report(&self, id: FleetJobId, said: &Report) -> Result<(), StoreError> {
+    fn keep_report(&self, id: FleetJobId, said: &ReportRequest) -> Result<(), StoreError> {
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO reports (job, epoch, factory, shadow, seq, stage, at, checkpoint, \
              metrics, verdict) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO \
@@ -158,7 +169,11 @@ impl Session<'_> {
         Ok(())
     }
 
-    pub(crate) fn release(&self, id: FleetJobId, said: &Release) -> Result<Job, StoreError> {
+    pub(crate) fn release(
+        &self,
+        id: FleetJobId,
+        said: &ReleaseRequest,
+    ) -> Result<FleetJob, StoreError> {
         let job = self.load(id)?;
         let past = self.grant_at(id, said.epoch)?;
         let next = release(&job, past.as_ref(), said)?;
@@ -182,9 +197,9 @@ impl Session<'_> {
         found.optional()?.map(grant_of).transpose()
     }
 
-    pub(crate) fn post(&self, id: FleetJobId, said: &Events) -> Result<usize, StoreError> {
+    pub(crate) fn post(&self, id: FleetJobId, said: &EventsRequest) -> Result<usize, StoreError> {
         let job = self.load(id)?;
-        may_post(&job, &Caller { factory: said.factory_id.clone(), epoch: said.epoch })?;
+        may_post(&job, &LeaseHolder { factory: said.factory_id.clone(), epoch: said.epoch })?;
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO feed (at, kind, job, factory, epoch, stage, seq, fields) VALUES (?1, ?2, \
              ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
@@ -208,8 +223,8 @@ impl Session<'_> {
     pub(crate) fn register(
         &self,
         id: &FactoryId,
-        said: &Register,
-    ) -> Result<Registration, StoreError> {
+        said: &RegisterRequest,
+    ) -> Result<RegistrationAnswer, StoreError> {
         let capabilities: Vec<String> = said.capabilities.iter().map(ToString::to_string).collect();
         for ended in &said.ended {
             self.note_end(id, ended)?;
@@ -233,11 +248,11 @@ impl Session<'_> {
             ],
             |row| row.get(0),
         )?;
-        Ok(Registration { database: self.database()?, ended: count(latest) })
+        Ok(RegistrationAnswer { database: self.database()?, ended: count(latest) })
     }
 
     /// Notes what a host says of a job that it has ended: it may have been forgotten.
-    fn note_end(&self, by: &FactoryId, said: &Ended) -> Result<(), StoreError> {
+    fn note_end(&self, by: &FactoryId, said: &EndedFleetJob) -> Result<(), StoreError> {
         if let Some(job) = self.find(said.job_id)? {
             return match ended(&job, by, said) {
                 Some(next) => self.save(&job, &next),

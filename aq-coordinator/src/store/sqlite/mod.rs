@@ -1,8 +1,8 @@
 //! The ledger in one SQLite file: for a fleet whose coordinator is one process. Others may open the
 //! file as well; writers take turns.
 
-mod actor;
 mod claims;
+mod database_thread;
 mod echoes;
 mod fault;
 mod file;

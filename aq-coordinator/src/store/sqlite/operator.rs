@@ -2,24 +2,24 @@
 
 use aq_fleet::protocol::FleetJobId;
 
-use super::session::Session;
-use crate::ledger::{Job, Refusal, requeue};
-use crate::store::{Dated, StoreError};
+use super::session::SqliteTransaction;
+use crate::ledger::{FleetJob, LedgerRefusal, requeue};
+use crate::store::{DatedAnswer, StoreError};
 
-impl Session<'_> {
+impl SqliteTransaction<'_> {
     /// Changes a job by a rule of the ledger.
     pub(crate) fn change(
         &self,
         id: FleetJobId,
-        rule: impl Fn(&Job) -> Result<Job, Refusal>,
-    ) -> Result<Dated<Job>, StoreError> {
+        rule: impl Fn(&FleetJob) -> Result<FleetJob, LedgerRefusal>,
+    ) -> Result<DatedAnswer<FleetJob>, StoreError> {
         let job = self.load(id)?;
         let next = rule(&job)?;
         self.save(&job, &next)?;
-        Ok(Dated { now: self.now, value: next })
+        Ok(DatedAnswer { now: self.now, value: next })
     }
 
-    pub(crate) fn requeue(&self, id: FleetJobId) -> Result<Dated<Job>, StoreError> {
+    pub(crate) fn requeue(&self, id: FleetJobId) -> Result<DatedAnswer<FleetJob>, StoreError> {
         let mut kept = self
             .connection
             .prepare_cached("SELECT 1 FROM manifests WHERE job = ?1 AND manifest <> ''")?;

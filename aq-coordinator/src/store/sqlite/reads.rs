@@ -2,23 +2,23 @@
 
 use std::time::Duration;
 
-use aq_fleet::protocol::{Depth, Epoch, FactoryId, FeedEvent, FleetJobId, LeaseRef};
+use aq_fleet::protocol::{Epoch, FactoryId, FeedEvent, FleetJobId, LeaseRef, QueueDepth};
 use rusqlite::{OptionalExtension, Row, ToSql, params};
 
-use super::session::{GRANT, Session, grant_of, grant_row};
+use super::session::{GRANT, SqliteTransaction, grant_of, grant_row};
 use crate::ledger::DbTime;
 use crate::store::columns::{checkpoint_of, count, json, number, small, word, world_text};
 use crate::store::forgetting::kept_from;
 use crate::store::{
-    Changes, Cursor, Dated, FactoryRow, Feed, HostSlots, JobDetail, JobFilter, JobPage, Numbers,
-    ReportRecord, StoreError, Totals, tally,
+    ChangeCursor, ChangedRows, DatedAnswer, FactoryRow, FeedMessages, FleetNumbers, HostSlots,
+    JobDetail, JobFilter, JobPage, JobTotals, ReportRecord, StoreError, tally,
 };
 
 /// How much of a job's past is shown.
 const MOST: i64 = 1000;
 
-impl Session<'_> {
-    pub(crate) fn changes(&self, cursor: Cursor) -> Result<Changes, StoreError> {
+impl SqliteTransaction<'_> {
+    pub(crate) fn changes(&self, cursor: ChangeCursor) -> Result<ChangedRows, StoreError> {
         let (generation, stamp, graph): (String, i64, i64) = self.connection.query_row(
             "SELECT generation, stamp, graph FROM service",
             [],
@@ -28,10 +28,15 @@ impl Session<'_> {
         let reset = cursor.generation != generation;
         let from = if reset { 0 } else { cursor.stamp };
         let jobs = self.select("stamp > ?1 ORDER BY stamp", &[&from])?;
-        Ok(Changes { reset, jobs, cursor: Cursor { generation, stamp }, graph: count(graph) })
+        Ok(ChangedRows {
+            reset,
+            jobs,
+            cursor: ChangeCursor { generation, stamp },
+            graph: count(graph),
+        })
     }
 
-    pub(crate) fn job(&self, id: FleetJobId) -> Result<Option<Dated<JobDetail>>, StoreError> {
+    pub(crate) fn job(&self, id: FleetJobId) -> Result<Option<DatedAnswer<JobDetail>>, StoreError> {
         let Some(job) = self.find(id)? else { return Ok(None) };
         let text = id.to_string();
         let manifest = self.connection.query_row(
@@ -52,10 +57,10 @@ impl Session<'_> {
         let reports = query.query_map(params![text, MOST], |row| Ok(report_of(row)))?;
         let mut reports = reports.map(|row| row?).collect::<Result<Vec<_>, _>>()?;
         reports.reverse();
-        Ok(Some(Dated { now: self.now, value: JobDetail { job, manifest, grants, reports } }))
+        Ok(Some(DatedAnswer { now: self.now, value: JobDetail { job, manifest, grants, reports } }))
     }
 
-    pub(crate) fn jobs(&self, filter: &JobFilter) -> Result<Dated<JobPage>, StoreError> {
+    pub(crate) fn jobs(&self, filter: &JobFilter) -> Result<DatedAnswer<JobPage>, StoreError> {
         let world = filter.world.as_ref().map(world_text);
         let stage = filter.stage.map(|stage| stage.to_string());
         let factory = filter.factory.as_ref().map(FactoryId::as_str);
@@ -69,14 +74,14 @@ impl Session<'_> {
              ?6) AND (?7 IS NULL OR key = ?7 OR name = ?7) ORDER BY seq LIMIT ?5",
             &values,
         )?;
-        Ok(Dated { now: self.now, value: JobPage::of(jobs, filter.limit) })
+        Ok(DatedAnswer { now: self.now, value: JobPage::of(jobs, filter.limit) })
     }
 
     pub(crate) fn factories(
         &self,
         after: Option<&FactoryId>,
         limit: u32,
-    ) -> Result<Dated<Vec<FactoryRow>>, StoreError> {
+    ) -> Result<DatedAnswer<Vec<FactoryRow>>, StoreError> {
         let mut query = self.connection.prepare_cached(
             "SELECT id, host, version, instance, capabilities, capacity, free, seen, draining \
              FROM factories WHERE id > ?1 ORDER BY id LIMIT ?2",
@@ -87,7 +92,7 @@ impl Session<'_> {
         for factory in &mut factories {
             factory.holds = self.holds(&factory.id)?;
         }
-        Ok(Dated { now: self.now, value: factories })
+        Ok(DatedAnswer { now: self.now, value: factories })
     }
 
     fn holds(&self, factory: &FactoryId) -> Result<Vec<LeaseRef>, StoreError> {
@@ -104,7 +109,7 @@ impl Session<'_> {
         .collect()
     }
 
-    pub(crate) fn numbers(&self) -> Result<Numbers, StoreError> {
+    pub(crate) fn numbers(&self) -> Result<FleetNumbers, StoreError> {
         let one = |sql: &str, values: &[&dyn ToSql]| -> Result<Option<i64>, StoreError> {
             Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
         };
@@ -123,7 +128,7 @@ impl Session<'_> {
         let depth = depth.map(|row| {
             let (stage, priority, jobs) = row?;
             let (stage, priority) = (word("stage", &stage)?, word("priority", &priority)?);
-            Ok(Depth { stage, priority, jobs: count(jobs) })
+            Ok(QueueDepth { stage, priority, jobs: count(jobs) })
         });
         let depth = depth.collect::<Result<Vec<_>, StoreError>>()?;
         let mut query = self.connection.prepare_cached("SELECT verdict, told FROM verdicts")?;
@@ -141,7 +146,7 @@ impl Session<'_> {
         let mut query = self.connection.prepare_cached("SELECT name, value FROM totals")?;
         let totals = query.query_map([], |row| row.try_into())?;
         let totals = totals.collect::<Result<_, _>>()?;
-        Ok(Numbers {
+        Ok(FleetNumbers {
             factories_alive: small(factories(alive)?.unwrap_or_default()),
             factories_known: small(factories(i64::MIN)?.unwrap_or_default()),
             depth,
@@ -152,16 +157,19 @@ impl Session<'_> {
             in_doubt: count(one("SELECT count(*) FROM jobs WHERE doubted", &[])?.unwrap_or(0)),
             agreement: tally(&told)?,
             slots,
-            totals: Totals::of(totals)?,
+            totals: JobTotals::of(totals)?,
         })
     }
 
-    pub(crate) fn feed(&self, after: Option<u64>, limit: u32) -> Result<Feed, StoreError> {
+    pub(crate) fn feed(&self, after: Option<u64>, limit: u32) -> Result<FeedMessages, StoreError> {
         let Some(after) = after else {
             let end: Option<i64> =
                 self.connection.query_row("SELECT max(id) FROM feed", [], |row| row.get(0))?;
             let gone = self.feed_gone()?;
-            return Ok(Feed { next: count(end.unwrap_or_default()).max(gone), ..Feed::default() });
+            return Ok(FeedMessages {
+                next: count(end.unwrap_or_default()).max(gone),
+                ..FeedMessages::default()
+            });
         };
         let mut query = self.connection.prepare_cached(
             "SELECT f.id, f.kind, f.job, f.factory, f.epoch, f.stage, f.fields, f.at, j.name FROM \
@@ -172,7 +180,7 @@ impl Session<'_> {
         let events = events.map(|row| row?).collect::<Result<Vec<_>, _>>()?;
         let next = events.last().map_or(after, |event: &FeedEvent| event.id);
         let gone = Some(self.feed_gone()?).filter(|&gone| gone > after);
-        Ok(Feed { events, next: next.max(gone.unwrap_or_default()), gone })
+        Ok(FeedMessages { events, next: next.max(gone.unwrap_or_default()), gone })
     }
 
     /// The last message that is older than so, kept or gone; 0 when none is.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::file::{DatabaseFile, is_full};
-use super::session::Session;
+use super::session::SqliteTransaction;
 use crate::store::StoreError;
 
 /// Migration N brings schema N - 1 to N.
@@ -53,7 +53,7 @@ fn connect(file: &DatabaseFile) -> Result<Connection, StoreError> {
 }
 
 /// Applies what is missing, all in the session's transaction.
-pub(crate) fn migrate(session: &Session<'_>) -> Result<bool, StoreError> {
+pub(crate) fn migrate(session: &SqliteTransaction<'_>) -> Result<bool, StoreError> {
     let found = version(session)?;
     let known = MIGRATIONS.len();
     if found as usize > known {
@@ -67,7 +67,7 @@ pub(crate) fn migrate(session: &Session<'_>) -> Result<bool, StoreError> {
 }
 
 /// Whether the schema is this program's, and there is room to go on.
-pub(crate) fn check(session: &Session<'_>) -> Result<(), StoreError> {
+pub(crate) fn check(session: &SqliteTransaction<'_>) -> Result<(), StoreError> {
     session.file.has_room()?;
     let found = version(session)?;
     let known = MIGRATIONS.len() as u32;
@@ -78,6 +78,6 @@ pub(crate) fn check(session: &Session<'_>) -> Result<(), StoreError> {
     }
 }
 
-fn version(session: &Session<'_>) -> Result<u32, StoreError> {
+fn version(session: &SqliteTransaction<'_>) -> Result<u32, StoreError> {
     Ok(session.connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }

@@ -6,12 +6,12 @@ use aq_fleet::protocol::Epoch;
 use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
-use super::session::Session;
-use crate::ledger::{CoordinatorRun, DbTime, Service, lapse};
+use super::session::SqliteTransaction;
+use crate::ledger::{CoordinatorRun, DbTime, ServiceState, lapse};
 use crate::store::columns::{count, number, word};
-use crate::store::{StoreError, Ticked};
+use crate::store::{StoreError, TickReport};
 
-impl Session<'_> {
+impl SqliteTransaction<'_> {
     /// Makes the row if the database is new, and notes that this coordinator is at work.
     /// Answers `true` when a backup was restored since.
     pub(crate) fn start(&self) -> Result<bool, StoreError> {
@@ -70,11 +70,11 @@ impl Session<'_> {
             return Ok(());
         };
         // What has settled does so again, with this said.
-        let service = Service { settles: true, run_doubted: true, ..service };
+        let service = ServiceState { settles: true, run_doubted: true, ..service };
         self.set_service(&service)
     }
 
-    fn settle(&self, service: &Service) -> Result<usize, StoreError> {
+    fn settle(&self, service: &ServiceState) -> Result<usize, StoreError> {
         let mut left = 0;
         for job in self.select("doubted", &[])? {
             let next = service.settle(&job, self.timing);
@@ -84,8 +84,8 @@ impl Session<'_> {
         Ok(left)
     }
 
-    fn create(&self) -> Result<Service, StoreError> {
-        let service = Service::new(self.now);
+    fn create(&self) -> Result<ServiceState, StoreError> {
+        let service = ServiceState::new(self.now);
         self.connection.execute(
             "INSERT INTO service (one, created, last_alive, grace_until, epoch_floor, generation, \
              stamp, graph) VALUES (1, ?1, ?2, ?3, ?4, ?5, 0, 0)",
@@ -101,7 +101,7 @@ impl Session<'_> {
     }
 
     /// Writes a tick of this coordinator.
-    fn keep_time(&self, service: &Service) -> Result<Service, StoreError> {
+    fn keep_time(&self, service: &ServiceState) -> Result<ServiceState, StoreError> {
         let since = self.now.0.saturating_sub_unsigned(
             CoordinatorRun::forgotten_after(self.timing).as_millis() as u64,
         );
@@ -127,12 +127,15 @@ impl Session<'_> {
     }
 
     /// The row as it has to be before anything is granted or lapses: with an outage noticed.
-    pub(crate) fn alive(&self) -> Result<(Service, Option<Duration>), StoreError> {
+    pub(crate) fn alive(&self) -> Result<(ServiceState, Option<Duration>), StoreError> {
         let none = || StoreError::Broken("the table service is empty".to_owned());
         self.notice(self.service()?.ok_or_else(none)?)
     }
 
-    fn notice(&self, service: Service) -> Result<(Service, Option<Duration>), StoreError> {
+    fn notice(
+        &self,
+        service: ServiceState,
+    ) -> Result<(ServiceState, Option<Duration>), StoreError> {
         let Some(gap) = service.gap(self.now, self.timing) else { return Ok((service, None)) };
         let service = service.resume(self.now, self.timing, self.highest()?);
         self.set_service(&service)?;
@@ -151,12 +154,12 @@ impl Session<'_> {
         Ok(())
     }
 
-    pub(crate) fn tick(&self) -> Result<Ticked, StoreError> {
+    pub(crate) fn tick(&self) -> Result<TickReport, StoreError> {
         let (service, outage) = self.alive()?;
         let has_settled = service.has_settled(self.now, self.timing);
         let settled = has_settled.then(|| self.settle(&service)).transpose()?;
         let settles = service.settles && !has_settled;
-        let service = self.keep_time(&Service { settles, ..service })?;
+        let service = self.keep_time(&ServiceState { settles, ..service })?;
         let mut lapsed = 0;
         if service.may_lapse(self.now) {
             for job in self.select("hold = 'held' AND until < ?1", &[&self.now.0])? {
@@ -166,7 +169,7 @@ impl Session<'_> {
                 }
             }
         }
-        Ok(Ticked { lapsed, outage, settled })
+        Ok(TickReport { lapsed, outage, settled })
     }
 
     fn highest(&self) -> Result<Epoch, StoreError> {
@@ -175,13 +178,13 @@ impl Session<'_> {
         Ok(Epoch(count(highest.unwrap_or_default())))
     }
 
-    fn service(&self) -> Result<Option<Service>, StoreError> {
+    fn service(&self) -> Result<Option<ServiceState>, StoreError> {
         let mut query = self.connection.prepare_cached(
             "SELECT created, last_alive, grace_until, epoch_floor, restored, settles, \
                  run_doubted FROM service",
         )?;
         let found = query.query_row([], |row| {
-            Ok(Service {
+            Ok(ServiceState {
                 created: DbTime(row.get(0)?),
                 last_alive: DbTime(row.get(1)?),
                 grace_until: DbTime(row.get(2)?),
@@ -194,7 +197,7 @@ impl Session<'_> {
         Ok(found.optional()?)
     }
 
-    fn set_service(&self, service: &Service) -> Result<(), StoreError> {
+    fn set_service(&self, service: &ServiceState) -> Result<(), StoreError> {
         let mut update = self.connection.prepare_cached(
             "UPDATE service SET last_alive = ?1, grace_until = ?2, epoch_floor = ?3, restored = \
              ?4, settles = ?5, run_doubted = ?6",

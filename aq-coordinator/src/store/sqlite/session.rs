@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use uuid::Uuid;
 
 use super::file::DatabaseFile;
-use crate::ledger::{DbTime, GrantRecord, Job, Timing, history, notice};
+use crate::ledger::{DbTime, FleetJob, GrantRecord, LeaseTiming, history, notice};
 use crate::store::StoreError;
 use crate::store::columns::{COLUMNS, Columns, count, end_of, end_text, number, word};
 use crate::store::table::assignments;
@@ -17,10 +17,10 @@ use crate::store::totals::{Added, failure};
 
 /// A transaction, and the moment in which all of it happens.
 #[derive(Debug)]
-pub(crate) struct Session<'a> {
+pub(crate) struct SqliteTransaction<'a> {
     pub(crate) connection: &'a Connection,
     pub(crate) now: DbTime,
-    pub(crate) timing: Timing,
+    pub(crate) timing: LeaseTiming,
     /// The coordinator that this is.
     pub(crate) me: Uuid,
     pub(crate) file: &'a DatabaseFile,
@@ -50,20 +50,20 @@ static INSERT: LazyLock<String> = LazyLock::new(|| {
 /// The columns of [`grant_of`].
 pub(crate) const GRANT: &str = "job, epoch, factory, instance, request, started, ended, outcome";
 
-impl Session<'_> {
+impl SqliteTransaction<'_> {
     /// The row of a job.
-    pub(crate) fn find(&self, id: FleetJobId) -> Result<Option<Job>, StoreError> {
+    pub(crate) fn find(&self, id: FleetJobId) -> Result<Option<FleetJob>, StoreError> {
         let sql = format!("SELECT {} FROM jobs WHERE id = ?1", *COLUMNS);
         let mut query = self.connection.prepare_cached(&sql)?;
         query
             .query_row([id.to_string()], Columns::of_sqlite)
             .optional()?
-            .map(Job::try_from)
+            .map(FleetJob::try_from)
             .transpose()
     }
 
     /// The row of a job that has to be there.
-    pub(crate) fn load(&self, id: FleetJobId) -> Result<Job, StoreError> {
+    pub(crate) fn load(&self, id: FleetJobId) -> Result<FleetJob, StoreError> {
         self.find(id)?.ok_or(StoreError::NoSuchJob(id))
     }
 
@@ -72,15 +72,15 @@ impl Session<'_> {
         &self,
         condition: &str,
         values: &[&dyn rusqlite::ToSql],
-    ) -> Result<Vec<Job>, StoreError> {
+    ) -> Result<Vec<FleetJob>, StoreError> {
         let sql = format!("SELECT {} FROM jobs WHERE {condition}", *COLUMNS);
         let mut query = self.connection.prepare_cached(&sql)?;
         let rows = query.query_map(values, Columns::of_sqlite)?;
-        rows.map(|row| Job::try_from(row?)).collect()
+        rows.map(|row| FleetJob::try_from(row?)).collect()
     }
 
     /// Whether no other job holds the lock that this one names.
-    pub(crate) fn lock_free(&self, job: &Job) -> Result<bool, StoreError> {
+    pub(crate) fn lock_free(&self, job: &FleetJob) -> Result<bool, StoreError> {
         let Some(lock) = &job.terms.lock else { return Ok(true) };
         let mut query = self
             .connection
@@ -90,7 +90,7 @@ impl Session<'_> {
 
     /// Writes a changed row with what the change means for grants and feed. Writes nothing when
     /// nothing has changed.
-    pub(crate) fn save(&self, before: &Job, after: &Job) -> Result<(), StoreError> {
+    pub(crate) fn save(&self, before: &FleetJob, after: &FleetJob) -> Result<(), StoreError> {
         if before == after {
             return Ok(());
         }
@@ -106,12 +106,12 @@ impl Session<'_> {
     }
 
     /// Writes a new row; its `seq` has to be unused.
-    pub(crate) fn insert(&self, job: &Job) -> Result<(), StoreError> {
+    pub(crate) fn insert(&self, job: &FleetJob) -> Result<(), StoreError> {
         self.write(&INSERT, job)?;
         self.note(None, job)
     }
 
-    fn write(&self, sql: &str, job: &Job) -> Result<(), StoreError> {
+    fn write(&self, sql: &str, job: &FleetJob) -> Result<(), StoreError> {
         let stamp: i64 = self
             .connection
             .prepare_cached("UPDATE service SET stamp = stamp + 1 RETURNING stamp")?
@@ -136,7 +136,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn note(&self, before: Option<&Job>, after: &Job) -> Result<(), StoreError> {
+    fn note(&self, before: Option<&FleetJob>, after: &FleetJob) -> Result<(), StoreError> {
         self.add(failure(before, after).as_slice())?;
         for grant in history(before, after, self.now) {
             let mut upsert = self.connection.prepare_cached(

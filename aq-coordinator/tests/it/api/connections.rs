@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aq_coordinator::ledger::Timing;
-use aq_coordinator::store::{Clock, SqliteStore, Store};
-use aq_coordinator::{Embedded, Limits, serve_plain};
+use aq_coordinator::ledger::LeaseTiming;
+use aq_coordinator::store::{ClockSource, CoordinatorStore, SqliteStore};
+use aq_coordinator::{ConnectionLimits, EmbeddedCoordinator, serve_plain};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde_json::json;
 use tempfile::TempDir;
@@ -19,20 +19,20 @@ use super::fleet::{TOKEN, client, config};
 /// A coordinator's API behind limits of a case.
 struct Server {
     address: SocketAddr,
-    _api: Embedded,
+    _api: EmbeddedCoordinator,
     _stop: watch::Sender<bool>,
     _dir: TempDir,
 }
 
 impl Server {
-    async fn new(limits: Limits) -> Self {
+    async fn new(limits: ConnectionLimits) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("db");
         let config = config(&file);
-        let timing = Timing::new(config.lease);
-        let store = SqliteStore::open(&file, timing, Clock::Database).unwrap();
+        let timing = LeaseTiming::new(config.lease);
+        let store = SqliteStore::open(&file, timing, ClockSource::Database).unwrap();
         store.migrate().await.unwrap();
-        let api = Embedded::new(&config, Arc::new(store));
+        let api = EmbeddedCoordinator::new(&config, Arc::new(store));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
@@ -70,7 +70,8 @@ async fn is_closed(stream: &mut TcpStream) -> bool {
 async fn idle_connections_keep_no_heartbeat_out() {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
-    let limits = Limits { connections: 1000, first: LONG, headers: LONG, drain: Duration::ZERO };
+    let limits =
+        ConnectionLimits { connections: 1000, first: LONG, headers: LONG, drain: Duration::ZERO };
     let server = Server::new(limits).await;
     let host = client();
     assert_eq!(server.beat(&host).await, 200);
@@ -97,7 +98,7 @@ async fn idle_connections_keep_no_heartbeat_out() {
 #[tokio::test]
 async fn without_a_token_a_connection_is_closed_soon() {
     let first = Duration::from_millis(300);
-    let limits = Limits { connections: 9, first, headers: LONG, drain: Duration::ZERO };
+    let limits = ConnectionLimits { connections: 9, first, headers: LONG, drain: Duration::ZERO };
     let server = Server::new(limits).await;
     let mut known = server.connect().await;
     let request = request();

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use aq_coordinator::{Config, Echoes, serve};
+use aq_coordinator::{CoordinatorConfig, TrackerSettings, serve};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -33,13 +33,13 @@ enum Way {
 
 impl Tracker {
     /// Returns the echoes that say that it is to be told.
-    async fn start(&self) -> Option<Echoes> {
+    async fn start(&self) -> Option<TrackerSettings> {
         let _ = client();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(answer).with_state(self.clone());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        let echoes = Echoes::new(|name| match name {
+        let echoes = TrackerSettings::new(|name| match name {
             "AQ_TRACKER_URL" => Some(url.clone()),
             "AQ_TRACKER_AUTO" => Some("1".to_owned()),
             _ => None,
@@ -88,7 +88,7 @@ async fn answer(State(tracker): State<Tracker>, request: Request) -> StatusCode 
 
 async fn fleet(tracker: &Tracker) -> Fleet {
     let echoes = tracker.start().await;
-    Fleet::with(|config: &mut Config| config.echoes = echoes).await
+    Fleet::with(|config: &mut CoordinatorConfig| config.echoes = echoes).await
 }
 
 /// Posts steps of a job that `factory` holds, from the first on.
@@ -249,7 +249,7 @@ async fn two_coordinators_tell_each_step_once() {
     let echoes = tracker.start().await;
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("db");
-    let one = Fleet::with(|config: &mut Config| {
+    let one = Fleet::with(|config: &mut CoordinatorConfig| {
         *config = super::fleet::config(&file);
         config.echoes = echoes.clone();
     })

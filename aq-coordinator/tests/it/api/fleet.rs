@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aq_coordinator::{Config, DEFAULT_RATE, Database, Running, Tokens, serve};
+use aq_coordinator::{
+    ApiTokens, CoordinatorConfig, DEFAULT_RATE, DatabaseLocation, RunningCoordinator, serve,
+};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -38,17 +40,17 @@ impl Answer {
 /// One coordinator and its database.
 #[derive(Debug)]
 pub(crate) struct Fleet {
-    pub(crate) running: Running,
+    pub(crate) running: RunningCoordinator,
     pub(crate) client: Client,
     file: PathBuf,
     _dir: Option<TempDir>,
 }
 
-pub(crate) fn config(file: &Path) -> Config {
-    Config {
+pub(crate) fn config(file: &Path) -> CoordinatorConfig {
+    CoordinatorConfig {
         listen: "127.0.0.1:0".parse().unwrap(),
-        database: Database::Sqlite(file.to_owned()),
-        tokens: Tokens::parse("test", &format!("test {TOKEN}")).unwrap(),
+        database: DatabaseLocation::Sqlite(file.to_owned()),
+        tokens: ApiTokens::parse("test", &format!("test {TOKEN}")).unwrap(),
         lease: Duration::from_secs(60),
         heartbeat: Duration::from_secs(15),
         tls: None,
@@ -72,7 +74,7 @@ impl Fleet {
         Self::with(|_| {}).await
     }
 
-    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(&mut CoordinatorConfig)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("fleet.sqlite");
         let mut config = config(&file);

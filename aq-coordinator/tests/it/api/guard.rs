@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use aq_coordinator::{Rate, Tokens};
+use aq_coordinator::{ApiTokens, CallerRate};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -54,7 +54,7 @@ async fn a_body_is_not_read_before_the_token() {
 #[tokio::test]
 async fn each_token_of_the_list_is_taken() {
     let other = "another-token-0123456789";
-    let tokens = Tokens::parse("test", &format!("a {TOKEN}\nb {other}\n")).unwrap();
+    let tokens = ApiTokens::parse("test", &format!("a {TOKEN}\nb {other}\n")).unwrap();
     let fleet = Fleet::with(|config| config.tokens = tokens).await;
     for token in [TOKEN, other] {
         let answer = fleet.send(fleet.request(Method::GET, "/v1/stats").bearer_auth(token)).await;
@@ -132,7 +132,8 @@ async fn clients_that_are_too_old_are_told_so() {
 
 #[tokio::test]
 async fn too_many_requests_are_told_when_to_come_back() {
-    let fleet = Fleet::with(|config| config.rate = Rate { per_second: 0.01, burst: 3.0 }).await;
+    let fleet =
+        Fleet::with(|config| config.rate = CallerRate { per_second: 0.01, burst: 3.0 }).await;
     for _ in 0..3 {
         assert_eq!(fleet.get("/v1/stats").await.status, 200);
     }

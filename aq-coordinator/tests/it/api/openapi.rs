@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use aq_fleet::protocol::{
-    Claim, DrainOrder, Events, Heartbeat, Register, Release, Renew, Report, Submit,
+    ClaimRequest, DrainOrder, EventsRequest, HeartbeatRequest, RegisterRequest, ReleaseRequest,
+    RenewRequest, ReportRequest, SubmitRequest,
 };
 use serde_json::Value;
 
@@ -143,15 +144,15 @@ fn the_bodies_on_the_page_are_good() {
         };
         seen += 1;
         match call.rsplit('/').next().unwrap() {
-            "{factoryId}" => takes(serde_json::from_str::<Register>(body).map(drop)),
-            "heartbeat" => takes(serde_json::from_str::<Heartbeat>(body).map(drop)),
+            "{factoryId}" => takes(serde_json::from_str::<RegisterRequest>(body).map(drop)),
+            "heartbeat" => takes(serde_json::from_str::<HeartbeatRequest>(body).map(drop)),
             "drain" => takes(serde_json::from_str::<DrainOrder>(body).map(drop)),
-            "claims" => takes(serde_json::from_str::<Claim>(body).map(drop)),
-            "renew" => takes(serde_json::from_str::<Renew>(body).map(drop)),
-            "reports" => takes(serde_json::from_str::<Report>(body).map(drop)),
-            "release" => takes(serde_json::from_str::<Release>(body).map(drop)),
-            "events" => takes(serde_json::from_str::<Events>(body).map(drop)),
-            "jobs" => takes(serde_json::from_str::<Submit>(body).map(drop)),
+            "claims" => takes(serde_json::from_str::<ClaimRequest>(body).map(drop)),
+            "renew" => takes(serde_json::from_str::<RenewRequest>(body).map(drop)),
+            "reports" => takes(serde_json::from_str::<ReportRequest>(body).map(drop)),
+            "release" => takes(serde_json::from_str::<ReleaseRequest>(body).map(drop)),
+            "events" => takes(serde_json::from_str::<EventsRequest>(body).map(drop)),
+            "jobs" => takes(serde_json::from_str::<SubmitRequest>(body).map(drop)),
             _ => panic!("{call} takes no body"),
         }
     }

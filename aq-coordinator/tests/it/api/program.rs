@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use aq_coordinator::{ServeError, TlsFiles, Tokens, run, serve};
+use aq_coordinator::{ApiTokens, ServeError, TlsFiles, run, serve};
 use nix::sys::signal::{Signal, raise};
 
 use super::fleet::{Fleet, TOKEN, config};
@@ -79,7 +79,7 @@ async fn tokens_are_read_again_on_sighup() {
     fs::write(&file, &old).unwrap();
     fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
     let mut config = config(&dir.path().join("db"));
-    config.tokens = Tokens::read(&file).unwrap();
+    config.tokens = ApiTokens::read(&file).unwrap();
     let (ready, when_ready) = tokio::sync::oneshot::channel();
     let ran = std::thread::spawn(|| run(config, |url| ready.send(url.to_owned()).unwrap()));
     let url = format!("{}/v1/stats", when_ready.await.unwrap());

@@ -1,6 +1,6 @@
 //! A token does what its scope covers, and no more.
 
-use aq_coordinator::{Echoes, Tokens};
+use aq_coordinator::{ApiTokens, TrackerSettings};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ async fn fleet() -> Fleet {
     let line = |(label, scope): (&str, &str)| format!("{label} {scope} {}\n", token(label));
     let lines = [("in", "submit"), ("mill", "host:mill"), ("eyes", "read"), ("all", "admin")];
     let text: String = lines.map(line).into_iter().chain([format!("old {TOKEN}\n")]).collect();
-    let tokens = Tokens::parse("test", &text).unwrap();
+    let tokens = ApiTokens::parse("test", &text).unwrap();
     Fleet::with(|config| config.tokens = tokens).await
 }
 
@@ -141,7 +141,8 @@ async fn jobs_of_trains_are_refused() {
 
 #[tokio::test]
 async fn only_issues_of_allowed_repositories_are_taken() {
-    let echoes = Echoes::new(|name| (name == "AQ_TRACKER_AUTO").then(|| "1".to_owned())).unwrap();
+    let echoes =
+        TrackerSettings::new(|name| (name == "AQ_TRACKER_AUTO").then(|| "1".to_owned())).unwrap();
     let echoes = echoes.allow(vec!["github:owner/repo".parse().unwrap()]);
     let fleet = Fleet::with(|config| config.echoes = Some(echoes)).await;
     for (item, status) in [("github:other/repo#1", 422), ("github:Owner/Repo#1", 201), ("T-1", 201)]

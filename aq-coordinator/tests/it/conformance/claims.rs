@@ -36,7 +36,7 @@ pub(crate) async fn a_lost_answer_is_given_again(lab: Lab) {
     again.request = first.request.clone();
     let answer = second.grant(vec![again]).await.unwrap().remove(0);
     assert!(answer.repeated);
-    let rows = |grants: &[aq_coordinator::store::Granted]| {
+    let rows = |grants: &[aq_coordinator::store::GrantedJob]| {
         grants.iter().map(|grant| grant.job.clone()).collect::<Vec<_>>()
     };
     assert_eq!(rows(&answer.grants), rows(&granted.grants));

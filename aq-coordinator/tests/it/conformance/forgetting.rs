@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-use aq_coordinator::ledger::Refusal;
-use aq_coordinator::store::{Forgotten, StoreError, Submitted};
-use aq_fleet::protocol::{LeaseRef, Register, ReleaseOutcome};
+use aq_coordinator::ledger::LedgerRefusal;
+use aq_coordinator::store::{ForgetReport, StoreError, SubmitResult};
+use aq_fleet::protocol::{LeaseRef, RegisterRequest, ReleaseOutcome};
 use aq_manifest::Stage;
 
 use crate::lab::{
@@ -12,15 +12,15 @@ use crate::lab::{
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const KEEP: Option<Duration> = Some(Duration::from_secs(90 * 24 * 60 * 60));
 
-fn jobs(jobs: usize) -> Forgotten {
-    Forgotten { jobs, ..Forgotten::default() }
+fn jobs(jobs: usize) -> ForgetReport {
+    ForgetReport { jobs, ..ForgetReport::default() }
 }
 
 /// Forgets until there is nothing more to forget; all of it together.
-async fn forget(lab: &Lab, keep: Option<Duration>) -> Forgotten {
-    let mut sum = Forgotten::default();
+async fn forget(lab: &Lab, keep: Option<Duration>) -> ForgetReport {
+    let mut sum = ForgetReport::default();
     loop {
-        let Forgotten { jobs, hosts, events } = lab.store.forget(keep).await.unwrap();
+        let ForgetReport { jobs, hosts, events } = lab.store.forget(keep).await.unwrap();
         if jobs + hosts + events == 0 {
             return sum;
         }
@@ -52,9 +52,9 @@ pub(crate) async fn the_past_of_ended_jobs_goes(lab: Lab) {
     assert_eq!((seen.grants.len(), seen.reports.len(), seen.manifest.as_str()), (0, 0, ""));
 
     let again = lab.store.submit(submission("lost"), None).await.unwrap();
-    assert!(matches!(again, Submitted::Same(job) if job.id == lost && job.epoch == second));
+    assert!(matches!(again, SubmitResult::Same(job) if job.id == lost && job.epoch == second));
     let other = lab.store.submit(rewritten("lost"), None).await.unwrap();
-    assert!(matches!(other, Submitted::Clash(job) if job.id == lost));
+    assert!(matches!(other, SubmitResult::Clash(job) if job.id == lost));
     for stage in [Stage::Review, Stage::Shipped] {
         let late = lab.store.report(lost, report("one", first, 9, stage)).await;
         assert_eq!(fenced(late), second);
@@ -72,16 +72,16 @@ pub(crate) async fn a_forgotten_text_comes_again(lab: Lab) {
     lab.pass(DAY * 91);
     assert_eq!(lab.store.forget(KEEP).await.unwrap().jobs, 1);
     let refused = lab.store.requeue(job).await;
-    let Err(StoreError::Refused(Refusal::WrongStage { wish, .. })) = refused else {
+    let Err(StoreError::Refused(LedgerRefusal::WrongStage { wish, .. })) = refused else {
         panic!("{refused:?}")
     };
     assert!(wish.contains("submit the same file again"), "{wish}");
     // Another text is not its own.
     let other = lab.store.submit(rewritten("a"), None).await.unwrap();
-    assert!(matches!(other, Submitted::Clash(_)));
+    assert!(matches!(other, SubmitResult::Clash(_)));
     assert!(lab.store.requeue(job).await.is_err());
     let same = lab.store.submit(submission("a"), None).await.unwrap();
-    assert!(matches!(same, Submitted::Same(_)));
+    assert!(matches!(same, SubmitResult::Same(_)));
     assert_eq!(forget(&lab, KEEP).await.jobs, 0, "kept anew");
     lab.store.requeue(job).await.unwrap();
     lab.pass(DAY * 91);
@@ -97,14 +97,14 @@ pub(crate) async fn pasts_go_in_small_batches(lab: Lab) {
     }
     lab.pass(DAY * 91);
     let second = lab.second();
-    assert_eq!(forget(&lab, None).await, Forgotten { events: 240, ..jobs(0) });
+    assert_eq!(forget(&lab, None).await, ForgetReport { events: 240, ..jobs(0) });
     assert_eq!(lab.store.forget(KEEP).await, Ok(jobs(100)));
     assert_eq!(second.forget(KEEP).await, Ok(jobs(20)));
     assert_eq!(lab.store.forget(KEEP).await, Ok(jobs(0)));
 }
 
 pub(crate) async fn hosts_that_are_gone_go(lab: Lab) {
-    let about = Register {
+    let about = RegisterRequest {
         host: "h".to_owned(),
         capabilities: Vec::new(),
         capacity: 1,

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use aq_coordinator::ledger::{End, MAX_LOST};
+use aq_coordinator::ledger::{LeaseEnd, MAX_LOST};
 use aq_coordinator::store::StoreError;
 use aq_fleet::protocol::{Epoch, FleetJobId, LeaseRef, ReleaseOutcome};
 use aq_manifest::{Outcome, Stage};
@@ -60,7 +60,10 @@ pub(crate) async fn late_and_second(lab: Lab) {
     assert_eq!(fenced(lab.store.renew(job, caller("old", new.epoch)).await), new.epoch);
     assert_eq!(lab.store.renew(job, caller("new", new.epoch)).await, Ok(LEASE));
     let past = lab.store.job(job).await.unwrap().unwrap().value.grants;
-    assert_eq!(past.iter().map(|grant| grant.end).collect::<Vec<_>>(), [Some(End::Lost), None]);
+    assert_eq!(
+        past.iter().map(|grant| grant.end).collect::<Vec<_>>(),
+        [Some(LeaseEnd::Lost), None]
+    );
 }
 
 pub(crate) async fn late_and_the_lock_is_gone(lab: Lab) {

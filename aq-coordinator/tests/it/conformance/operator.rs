@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use aq_coordinator::ledger::Refusal;
+use aq_coordinator::ledger::LedgerRefusal;
 use aq_coordinator::store::StoreError;
 use aq_fleet::protocol::{FleetJobId, LeaseRef, ReleaseOutcome};
 use aq_manifest::{Outcome, Stage};
@@ -76,7 +76,7 @@ pub(crate) async fn requeue_failed(lab: Lab) {
 
 pub(crate) async fn wishes_that_cannot_be(lab: Lab) {
     let wrong = |answer| match answer {
-        Err(StoreError::Refused(Refusal::WrongStage { stage, .. })) => stage,
+        Err(StoreError::Refused(LedgerRefusal::WrongStage { stage, .. })) => stage,
         other => panic!("{other:?}"),
     };
     let job = lab.submit("a").await.id;

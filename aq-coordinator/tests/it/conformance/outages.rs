@@ -1,6 +1,6 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aq_coordinator::store::Cursor;
+use aq_coordinator::store::ChangeCursor;
 use aq_fleet::protocol::ReleaseOutcome;
 use aq_manifest::Stage;
 
@@ -153,7 +153,7 @@ pub(crate) async fn the_clock_is_the_databases(lab: Lab) {
 
 pub(crate) async fn an_outage_resets_changes(lab: Lab) {
     lab.submit("a").await;
-    let first = lab.store.changes(Cursor::default()).await.unwrap();
+    let first = lab.store.changes(ChangeCursor::default()).await.unwrap();
     assert!(first.reset);
     let quiet = lab.store.changes(first.cursor).await.unwrap();
     assert!(!quiet.reset);

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aq_coordinator::store::{Cursor, HostSlots, JobFilter, StoreError, Totals};
-use aq_fleet::protocol::{LeaseRef, Metrics, Register, ReleaseOutcome};
+use aq_coordinator::store::{ChangeCursor, HostSlots, JobFilter, JobTotals, StoreError};
+use aq_fleet::protocol::{LeaseRef, RegisterRequest, ReleaseOutcome, RunMetrics};
 use aq_manifest::{Outcome, Priority, Stage};
 
 use crate::lab::{
@@ -42,8 +42,8 @@ pub(crate) async fn pages_by_cursor(lab: Lab) {
 pub(crate) async fn changes_by_cursor(lab: Lab) {
     let second = lab.second();
     let mut mirror = BTreeMap::new();
-    let mut cursor = Cursor::default();
-    let mut expect = async |store: &std::sync::Arc<dyn aq_coordinator::store::Store>| {
+    let mut cursor = ChangeCursor::default();
+    let mut expect = async |store: &std::sync::Arc<dyn aq_coordinator::store::CoordinatorStore>| {
         let changes = store.changes(cursor).await.unwrap();
         cursor = changes.cursor;
         if changes.reset {
@@ -81,8 +81,8 @@ pub(crate) async fn changes_by_cursor(lab: Lab) {
     expect(&second).await;
 }
 
-fn about(host: &str, instance: &str) -> Register {
-    Register {
+fn about(host: &str, instance: &str) -> RegisterRequest {
+    RegisterRequest {
         host: host.to_owned(),
         capabilities: vec!["os:linux".parse().unwrap(), "ram:16GiB".parse().unwrap()],
         capacity: 4,
@@ -181,11 +181,11 @@ pub(crate) async fn numbers_of_the_fleet(lab: Lab) {
 
 pub(crate) async fn sums_count_each_run_once(lab: Lab) {
     let second = lab.second();
-    let spent = |input_tokens, cost_usd| Metrics {
+    let spent = |input_tokens, cost_usd| RunMetrics {
         input_tokens: Some(input_tokens),
         output_tokens: Some(1),
         cost_usd: Some(cost_usd),
-        ..Metrics::default()
+        ..RunMetrics::default()
     };
     let one = lab.submit("a").await.id;
     let epoch = lab.grant("host", one).await.job.epoch;
@@ -209,7 +209,7 @@ pub(crate) async fn sums_count_each_run_once(lab: Lab) {
     for _ in 0..2 {
         lab.store.cancel(two).await.unwrap();
     }
-    let expected = Totals {
+    let expected = JobTotals {
         cost_micros: 1_000_000,
         input_tokens: 120,
         cached_tokens: 0,

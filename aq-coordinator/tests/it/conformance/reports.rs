@@ -1,18 +1,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aq_coordinator::ledger::Refusal;
-use aq_coordinator::store::{Store, StoreError};
+use aq_coordinator::ledger::LedgerRefusal;
+use aq_coordinator::store::{CoordinatorStore, StoreError};
 use aq_fleet::protocol::{
-    Checkpoint, Epoch, Event, EventValue, Events, FleetJobId, LastFailure, Metrics, ReleaseOutcome,
-    Word,
+    Epoch, EventValue, EventsRequest, FleetJobId, Identifier, JobEvent, LastFailure,
+    PushedCheckpoint, ReleaseOutcome, RunMetrics,
 };
 use aq_manifest::{Outcome, Stage};
 
 use crate::lab::{LEASE, Lab, caller, factory, fenced, release, report};
 
 async fn stage_after(
-    store: &Arc<dyn Store>,
+    store: &Arc<dyn CoordinatorStore>,
     job: FleetJobId,
     epoch: Epoch,
     seq: u64,
@@ -101,7 +101,7 @@ pub(crate) async fn release_is_idempotent(lab: Lab) {
         let job = lab.submit_locked(name, "db").await.id;
         let epoch = lab.grant("host", job).await.job.epoch;
         let mut end = release("host", epoch, outcome);
-        end.metrics = Some(Metrics { exit: Some(3), ..Metrics::default() });
+        end.metrics = Some(RunMetrics { exit: Some(3), ..RunMetrics::default() });
         end.result = Some(Outcome::Timeout);
         let first = lab.store.release(job, end.clone()).await.unwrap();
         assert_eq!((first.stage, first.attempts, first.held_lock.as_ref()), (stage, 1, None));
@@ -162,14 +162,14 @@ pub(crate) async fn stages_that_cannot_be_reported(lab: Lab) {
     stage_after(&lab.store, job, epoch, 1, Stage::Testing).await;
     for stage in [Stage::Inbox, Stage::Failed, Stage::Quarantine, Stage::Building, Stage::Review] {
         let answer = lab.store.report(job, report("host", epoch, 2, stage)).await;
-        let refused = Err(StoreError::Refused(Refusal::NotReportable {
+        let refused = Err(StoreError::Refused(LedgerRefusal::NotReportable {
             from: Stage::Testing,
             to: stage,
             mend: "",
         }));
         match (&answer, &refused) {
             (
-                Err(StoreError::Refused(Refusal::NotReportable { from, to, .. })),
+                Err(StoreError::Refused(LedgerRefusal::NotReportable { from, to, .. })),
                 Err::<(), _>(_),
             ) => assert_eq!((*from, *to), (Stage::Testing, stage)),
             _ => panic!("{stage}: {answer:?}"),
@@ -181,7 +181,7 @@ pub(crate) async fn stages_that_cannot_be_reported(lab: Lab) {
 pub(crate) async fn checkpoints_go_to_the_next_host(lab: Lab) {
     let job = lab.submit("a").await.id;
     let epoch = lab.grant("host", job).await.job.epoch;
-    let checkpoint = |commit: &str| Checkpoint {
+    let checkpoint = |commit: &str| PushedCheckpoint {
         branch: "aq/wip/a".parse().unwrap(),
         commit: commit.repeat(40).parse().unwrap(),
         remote: "origin".to_owned(),
@@ -220,14 +220,14 @@ pub(crate) async fn a_stale_epoch_changes_nothing(lab: Lab) {
     assert!(nothing.is_empty());
 }
 
-fn events(name: &str, epoch: Epoch, seqs: std::ops::Range<u64>) -> Events {
-    let event = |seq| Event {
+fn events(name: &str, epoch: Epoch, seqs: std::ops::Range<u64>) -> EventsRequest {
+    let event = |seq| JobEvent {
         seq,
         at: "2026-01-01T09:00:00Z".parse().unwrap(),
         kind: "tokens".parse().unwrap(),
         fields: [("n".parse().unwrap(), EventValue::Count(seq.try_into().unwrap()))].into(),
     };
-    Events { factory_id: factory(name), epoch, events: seqs.map(event).collect() }
+    EventsRequest { factory_id: factory(name), epoch, events: seqs.map(event).collect() }
 }
 
 pub(crate) async fn events_once_each_and_in_order(lab: Lab) {
@@ -240,14 +240,15 @@ pub(crate) async fn events_once_each_and_in_order(lab: Lab) {
     let feed = lab.store.feed(Some(start.next), 4).await.unwrap();
     assert_eq!(feed.events.len(), 4);
     let rest = lab.store.feed(Some(feed.next), 4).await.unwrap();
-    let count = |event: &aq_fleet::protocol::FeedEvent| event.fields[&Word::lossy("n")].clone();
+    let count =
+        |event: &aq_fleet::protocol::FeedEvent| event.fields[&Identifier::lossy("n")].clone();
     let all: Vec<_> = feed.events.iter().chain(&rest.events).map(count).collect();
     assert_eq!(all, (1..6).map(EventValue::Count).collect::<Vec<_>>());
     let last = rest.events.last().unwrap();
     assert_eq!((last.job_id, last.epoch), (Some(job), Some(epoch)));
     assert_eq!(last.kind.as_str(), "tokens");
     let at = EventValue::Word("2026-01-01T09:00:00Z".parse().unwrap());
-    assert_eq!(last.fields[&Word::lossy("at")], at);
+    assert_eq!(last.fields[&Identifier::lossy("at")], at);
     assert!(lab.store.feed(Some(rest.next), 4).await.unwrap().events.is_empty());
 }
 

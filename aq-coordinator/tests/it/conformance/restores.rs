@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-use aq_coordinator::ledger::Job;
-use aq_coordinator::store::{JobFilter, StoreError, Submitted};
-use aq_fleet::protocol::{Ended, Epoch, FleetJobId, Register, ReleaseOutcome};
+use aq_coordinator::ledger::FleetJob;
+use aq_coordinator::store::{JobFilter, StoreError, SubmitResult};
+use aq_fleet::protocol::{EndedFleetJob, Epoch, FleetJobId, RegisterRequest, ReleaseOutcome};
 use aq_manifest::Stage;
 use uuid::Uuid;
 
@@ -74,8 +74,14 @@ pub(crate) async fn what_nobody_knows_waits(lab: Lab) {
     assert!(!is_to_be_had(&lab, shipped).await, "what the backup knows it knows");
 }
 
-fn ended(n: u64, job: &Job, key: &str, epoch: Epoch, outcome: ReleaseOutcome) -> Ended {
-    Ended { n, job_id: job.id, key: key.to_owned(), epoch, outcome }
+fn ended(
+    n: u64,
+    job: &FleetJob,
+    key: &str,
+    epoch: Epoch,
+    outcome: ReleaseOutcome,
+) -> EndedFleetJob {
+    EndedFleetJob { n, job_id: job.id, key: key.to_owned(), epoch, outcome }
 }
 
 pub(crate) async fn hosts_say_what_they_ended(lab: Lab) {
@@ -125,7 +131,7 @@ pub(crate) async fn hosts_say_what_they_ended(lab: Lab) {
     }
     assert_eq!(settle(&lab).await, 0);
     let same = lab.store.submit(submission("forgotten"), None).await.unwrap();
-    assert!(matches!(same, Submitted::Same(_)), "{same:?}");
+    assert!(matches!(same, SubmitResult::Same(_)), "{same:?}");
     // Whoever had it under an older epoch is fenced.
     fenced(lab.store.report(other.id, report("gone", Epoch(1), 1, Stage::Shipped)).await);
 }
@@ -145,21 +151,21 @@ pub(crate) async fn a_database_stays_the_same(lab: Lab) {
 
 pub(crate) async fn a_forgotten_key_is_no_second_run(lab: Lab) {
     let job = lab.submit("a").await;
-    let gone = Job { id: FleetJobId::from(Uuid::now_v7()), ..job };
+    let gone = FleetJob { id: FleetJobId::from(Uuid::now_v7()), ..job };
     let end = ended(1, &gone, "b", Epoch(77), ReleaseOutcome::Shipped);
     lab.store.register(factory("host"), registering(vec![end])).await.unwrap();
     let row = lab.row(gone.id).await;
     assert_eq!((row.stage, row.key.as_str(), row.epoch), (Stage::Shipped, "b", Epoch(77)));
     for again in [submission("b"), rewritten("b")] {
         let same = lab.store.submit(again, None).await.unwrap();
-        assert!(matches!(&same, Submitted::Same(job) if job.id == gone.id), "{same:?}");
+        assert!(matches!(&same, SubmitResult::Same(job) if job.id == gone.id), "{same:?}");
     }
     // What is at work is left alone: its ship is decided by its epoch.
     let held = lab.submit("c").await;
     lab.grant("other", held.id).await;
     let end = ended(
         2,
-        &Job { id: FleetJobId::from(Uuid::now_v7()), ..held.clone() },
+        &FleetJob { id: FleetJobId::from(Uuid::now_v7()), ..held.clone() },
         "c",
         Epoch(78),
         ReleaseOutcome::Shipped,
@@ -168,8 +174,8 @@ pub(crate) async fn a_forgotten_key_is_no_second_run(lab: Lab) {
     assert_eq!(lab.row(held.id).await.stage, Stage::Building);
 }
 
-fn registering(ended: Vec<Ended>) -> Register {
-    Register {
+fn registering(ended: Vec<EndedFleetJob>) -> RegisterRequest {
+    RegisterRequest {
         host: "h".to_owned(),
         capabilities: Vec::new(),
         capacity: 1,

@@ -1,19 +1,19 @@
-use aq_coordinator::ledger::{Job, World};
-use aq_coordinator::store::{JobFilter, Submitted};
-use aq_fleet::protocol::{Epoch, FleetJobId, Report, Verdict};
+use aq_coordinator::ledger::{FleetJob, JobNamespace};
+use aq_coordinator::store::{JobFilter, SubmitResult};
+use aq_fleet::protocol::{Epoch, FleetJobId, ReportRequest, ShadowVerdict};
 use aq_manifest::Stage;
-use aq_tracker::Kind;
+use aq_tracker::TrackerKind;
 
 use crate::lab::{Lab, claim, created, factory, fenced, release, report, submission};
 
-async fn mirror(lab: &Lab, owner: &str, name: &str) -> Job {
+async fn mirror(lab: &Lab, owner: &str, name: &str) -> FleetJob {
     let mut job = submission(name);
-    job.world = World::Shadow(factory(owner));
+    job.world = JobNamespace::Shadow(factory(owner));
     created(lab.store.submit(job, None).await.unwrap())
 }
 
-fn shadow(name: &str, seq: u64, stage: Stage) -> Report {
-    Report { shadow: true, ..report(name, Epoch::DRY, seq, stage) }
+fn shadow(name: &str, seq: u64, stage: Stage) -> ReportRequest {
+    ReportRequest { shadow: true, ..report(name, Epoch::DRY, seq, stage) }
 }
 
 pub(crate) async fn worlds_do_not_meet(lab: Lab) {
@@ -23,9 +23,9 @@ pub(crate) async fn worlds_do_not_meet(lab: Lab) {
     }
     for (world, jobs) in [
         (None, 3),
-        (Some(World::Fleet), 1),
-        (Some(World::Shadow(factory("one"))), 1),
-        (Some(World::Shadow(factory("three"))), 0),
+        (Some(JobNamespace::Fleet), 1),
+        (Some(JobNamespace::Shadow(factory("one"))), 1),
+        (Some(JobNamespace::Shadow(factory("three"))), 0),
     ] {
         let filter = JobFilter { world: world.clone(), limit: 9, ..JobFilter::default() };
         let found = lab.store.jobs(filter).await.unwrap().value.jobs.len();
@@ -69,7 +69,7 @@ pub(crate) async fn reports_move_only_own_mirrors(lab: Lab) {
     }
     // Not even one that names a real grant.
     let granted = lab.grant("host", real.id).await.job;
-    let told = Report { shadow: true, ..report("host", granted.epoch, 5, Stage::Shipped) };
+    let told = ReportRequest { shadow: true, ..report("host", granted.epoch, 5, Stage::Shipped) };
     lab.store.report(real.id, told).await.unwrap();
     assert_eq!(lab.row(real.id).await, granted);
 }
@@ -77,11 +77,16 @@ pub(crate) async fn reports_move_only_own_mirrors(lab: Lab) {
 pub(crate) async fn verdicts_are_counted_once(lab: Lab) {
     let id = mirror(&lab, "host", "a").await.id;
     assert_eq!(lab.store.numbers().await.unwrap().agreement, None);
-    let told =
-        |seq, verdict| Report { verdict: Some(verdict), ..shadow("host", seq, Stage::Building) };
-    for (seq, verdict) in
-        [(1, Verdict::Agree), (1, Verdict::Agree), (2, Verdict::Agree), (3, Verdict::Diverge)]
-    {
+    let told = |seq, verdict| ReportRequest {
+        verdict: Some(verdict),
+        ..shadow("host", seq, Stage::Building)
+    };
+    for (seq, verdict) in [
+        (1, ShadowVerdict::Agree),
+        (1, ShadowVerdict::Agree),
+        (2, ShadowVerdict::Agree),
+        (3, ShadowVerdict::Diverge),
+    ] {
         lab.store.report(id, told(seq, verdict)).await.unwrap();
     }
     let agreement = lab.store.numbers().await.unwrap().agreement.unwrap();
@@ -93,9 +98,9 @@ pub(crate) async fn a_mirror_is_renewed(lab: Lab) {
     lab.store.report(first.id, shadow("host", 8, Stage::Failed)).await.unwrap();
     // The host has put its job back, and counts from 1 after a restart.
     let mut again = submission("a");
-    again.world = World::Shadow(factory("host"));
+    again.world = JobNamespace::Shadow(factory("host"));
     let answer = lab.store.submit(again, None).await.unwrap();
-    let Submitted::Superseded(row) = answer else { panic!("{answer:?}") };
+    let SubmitResult::Superseded(row) = answer else { panic!("{answer:?}") };
     assert_eq!((row.id, row.stage, row.result), (first.id, Stage::Inbox, None));
     lab.store.report(first.id, shadow("host", 1, Stage::Building)).await.unwrap();
     assert_eq!(lab.row(first.id).await.stage, Stage::Building);
@@ -103,15 +108,15 @@ pub(crate) async fn a_mirror_is_renewed(lab: Lab) {
 
 pub(crate) async fn no_tracker_hears_of_a_mirror(lab: Lab) {
     let mut copy = submission("a");
-    copy.world = World::Shadow(factory("host"));
+    copy.world = JobNamespace::Shadow(factory("host"));
     copy.item = Some("T-1".to_owned());
     let id = created(lab.store.submit(copy.clone(), None).await.unwrap()).id;
     // A new one, and one that takes its place.
     for seq in 1..=2 {
         lab.store.report(id, shadow("host", seq, Stage::Failed)).await.unwrap();
-        let page = lab.store.news(Kind::Items, 0, 10).await.unwrap();
+        let page = lab.store.news(TrackerKind::Items, 0, 10).await.unwrap();
         assert_eq!(page.news, [], "its host tells what becomes of the job itself");
         let answer = lab.store.submit(copy.clone(), None).await.unwrap();
-        assert!(matches!(answer, Submitted::Superseded(_)), "{answer:?}");
+        assert!(matches!(answer, SubmitResult::Superseded(_)), "{answer:?}");
     }
 }

@@ -1,5 +1,5 @@
-use aq_coordinator::ledger::World;
-use aq_coordinator::store::{Cursor, Submitted};
+use aq_coordinator::ledger::JobNamespace;
+use aq_coordinator::store::{ChangeCursor, SubmitResult};
 use aq_fleet::protocol::ReleaseOutcome;
 use aq_manifest::{DepsMode, Priority, Stage};
 
@@ -8,7 +8,7 @@ use crate::lab::{Lab, created, factory, release, rewritten, submission};
 pub(crate) async fn keys_bodies_and_ids(lab: Lab) {
     let first = lab.submit("a").await;
     let again = lab.store.submit(submission("a"), None).await.unwrap();
-    assert_eq!(again, Submitted::Same(first.clone()), "same key and body, another id offered");
+    assert_eq!(again, SubmitResult::Same(first.clone()), "same key and body, another id offered");
 
     let mut keyless = submission("b");
     keyless.key = None;
@@ -16,13 +16,13 @@ pub(crate) async fn keys_bodies_and_ids(lab: Lab) {
     assert_eq!(made.key, keyless.id.to_string());
     assert!(made.seq > first.seq);
     // The answer to the first may have been lost: the same call again.
-    assert_eq!(lab.store.submit(keyless, None).await.unwrap(), Submitted::Same(made));
+    assert_eq!(lab.store.submit(keyless, None).await.unwrap(), SubmitResult::Same(made));
 }
 
 pub(crate) async fn a_key_is_free_in_another_world(lab: Lab) {
     let real = lab.submit("a").await;
     let mut mirror = rewritten("a");
-    mirror.world = World::Shadow(factory("host"));
+    mirror.world = JobNamespace::Shadow(factory("host"));
     let mirror = created(lab.store.submit(mirror, None).await.unwrap());
     assert_ne!(mirror.id, real.id);
 }
@@ -31,7 +31,7 @@ pub(crate) async fn superseding_keeps_the_place(lab: Lab) {
     let first = lab.submit("a").await;
     lab.submit("b").await;
     let new = rewritten("a");
-    let Submitted::Superseded(job) = lab.store.submit(new.clone(), None).await.unwrap() else {
+    let SubmitResult::Superseded(job) = lab.store.submit(new.clone(), None).await.unwrap() else {
         panic!("not superseded");
     };
     assert_eq!((job.id, job.seq), (first.id, first.seq));
@@ -44,20 +44,20 @@ pub(crate) async fn a_job_that_has_left_the_queue_is_not_superseded(lab: Lab) {
     let job = lab.submit("a").await;
     let granted = lab.grant("host", job.id).await;
     let clash = lab.store.submit(rewritten("a"), None).await.unwrap();
-    assert!(matches!(&clash, Submitted::Clash(row) if row.id == job.id), "{clash:?}");
+    assert!(matches!(&clash, SubmitResult::Clash(row) if row.id == job.id), "{clash:?}");
     let same = lab.store.submit(submission("a"), None).await.unwrap();
-    assert!(matches!(&same, Submitted::Same(row) if row.stage == Stage::Building), "{same:?}");
+    assert!(matches!(&same, SubmitResult::Same(row) if row.stage == Stage::Building), "{same:?}");
 
     // Back in the queue, it can be.
     let back = release("host", granted.job.epoch, ReleaseOutcome::Requeue);
     lab.store.release(job.id, back).await.unwrap();
     let again = lab.store.submit(rewritten("a"), None).await.unwrap();
-    assert!(matches!(again, Submitted::Superseded(_)), "{again:?}");
+    assert!(matches!(again, SubmitResult::Superseded(_)), "{again:?}");
 }
 
 pub(crate) async fn two_coordinators_close_no_cycle(lab: Lab) {
     let second = lab.second();
-    let graph = lab.store.changes(Cursor::default()).await.unwrap().graph;
+    let graph = lab.store.changes(ChangeCursor::default()).await.unwrap().graph;
     let waits_for = |name: &str, dep: &str| {
         let mut job = submission(name);
         job.terms.deps = vec![dep.to_owned()];
@@ -69,9 +69,9 @@ pub(crate) async fn two_coordinators_close_no_cycle(lab: Lab) {
         second.submit(waits_for("b", "a"), Some(graph)),
     );
     let moved = [a.unwrap(), b.unwrap()];
-    let refused = moved.iter().filter(|answer| **answer == Submitted::GraphMoved).count();
+    let refused = moved.iter().filter(|answer| **answer == SubmitResult::GraphMoved).count();
     assert_eq!(refused, 1, "{moved:?}");
-    let rows = lab.store.changes(Cursor::default()).await.unwrap();
+    let rows = lab.store.changes(ChangeCursor::default()).await.unwrap();
     assert_eq!(rows.jobs.len(), 1);
     assert_ne!(rows.graph, graph);
 
@@ -94,7 +94,7 @@ pub(crate) async fn everything_submitted_comes_back(lab: Lab) {
     assert_eq!(found.job, made);
     assert_eq!(made.terms, job.terms);
     assert_eq!(
-        lab.store.changes(Cursor::default()).await.unwrap().jobs,
+        lab.store.changes(ChangeCursor::default()).await.unwrap().jobs,
         std::slice::from_ref(&made)
     );
     let granted = lab.grant("host", made.id).await;

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
-use aq_coordinator::ledger::{Job, Timing};
-use aq_coordinator::store::{Clock, SqliteStore, Store};
-use aq_coordinator::{Config, Database, Embedded, Rate, Tokens};
-use aq_fleet::client::{Request, Response};
+use aq_coordinator::ledger::{FleetJob, LeaseTiming};
+use aq_coordinator::store::{ClockSource, CoordinatorStore, SqliteStore};
+use aq_coordinator::{
+    ApiTokens, CallerRate, CoordinatorConfig, DatabaseLocation, EmbeddedCoordinator,
+};
+use aq_fleet::client::{HttpRequest, HttpResponse};
 use aq_fleet::protocol::FleetJobId;
 use axum::body::Body;
 use http_body_util::BodyExt;
@@ -24,38 +26,38 @@ pub(super) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// It ends with its runtime, in whatever it was doing.
 pub(super) struct Coordinator {
-    store: Arc<dyn Store>,
-    api: Embedded,
+    store: Arc<dyn CoordinatorStore>,
+    api: EmbeddedCoordinator,
     runtime: Runtime,
 }
 
 impl Coordinator {
     pub(super) fn start(file: &Path, clock: &Arc<AtomicI64>) -> Self {
         let runtime = Builder::new_current_thread().enable_time().build().unwrap();
-        let clock = Clock::Given(Arc::clone(clock));
-        let store: Arc<dyn Store> =
-            Arc::new(SqliteStore::open(file, Timing::new(LEASE), clock).unwrap());
-        let config = Config {
+        let clock = ClockSource::Given(Arc::clone(clock));
+        let store: Arc<dyn CoordinatorStore> =
+            Arc::new(SqliteStore::open(file, LeaseTiming::new(LEASE), clock).unwrap());
+        let config = CoordinatorConfig {
             listen: "127.0.0.1:0".parse().unwrap(),
-            database: Database::Sqlite(file.to_owned()),
-            tokens: Tokens::parse("test", TOKEN).unwrap(),
+            database: DatabaseLocation::Sqlite(file.to_owned()),
+            tokens: ApiTokens::parse("test", TOKEN).unwrap(),
             lease: LEASE,
             heartbeat: HEARTBEAT,
             tls: None,
             insecure: false,
-            rate: Rate { per_second: 1e9, burst: 1e9 },
+            rate: CallerRate { per_second: 1e9, burst: 1e9 },
             run_doubted: false,
             keep: None,
             echoes: None,
         };
         let api = runtime.block_on(async {
             store.migrate().await.unwrap();
-            Embedded::new(&config, Arc::clone(&store))
+            EmbeddedCoordinator::new(&config, Arc::clone(&store))
         });
         Self { store, api, runtime }
     }
 
-    pub(super) fn serve(&self, request: &Request) -> Response {
+    pub(super) fn serve(&self, request: &HttpRequest) -> HttpResponse {
         let mut http =
             axum::http::Request::builder().method(request.method.as_str()).uri(&request.path);
         for (name, value) in request.headers() {
@@ -68,7 +70,7 @@ impl Coordinator {
             let body = body.collect().await.unwrap().to_bytes().to_vec();
             let pause = head.headers.get("retry-after").and_then(|text| text.to_str().ok());
             let retry_after = pause.and_then(|text| text.parse().ok()).map(Duration::from_secs);
-            Response { status: head.status.as_u16(), retry_after, body }
+            HttpResponse { status: head.status.as_u16(), retry_after, body }
         })
     }
 
@@ -78,7 +80,7 @@ impl Coordinator {
     }
 
     /// The row of a job.
-    pub(super) fn job(&self, id: FleetJobId) -> Job {
+    pub(super) fn job(&self, id: FleetJobId) -> FleetJob {
         self.runtime.block_on(self.store.job(id)).unwrap().unwrap().value.job
     }
 }

@@ -4,12 +4,13 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aq_fleet::client::{CallError, Client, Clock};
-use aq_fleet::lease::{Lease, Trust};
-use aq_fleet::outbox::{Delivery, Message};
+use aq_fleet::client::{CallError, ClientClock, CoordinatorClient};
+use aq_fleet::lease::{HostLease, LeaseTrust};
+use aq_fleet::outbox::{DeliveryOutcome, OutboxMessage};
 use aq_fleet::protocol::{
-    Claim, Directive, FactoryId, FleetJobId, Grant, Heartbeat, InstanceId, LeaseRef, LeaseState,
-    Register, Release, ReleaseOutcome, Renew, Report, RequestId,
+    ClaimRequest, FactoryId, FleetJobId, HeartbeatRequest, HostDirective, InstanceId, LeaseGrant,
+    LeaseRef, LeaseState, RegisterRequest, ReleaseOutcome, ReleaseRequest, RenewRequest,
+    ReportRequest, RequestId,
 };
 use aq_manifest::{Outcome, Stage};
 
@@ -24,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 
 pub(super) struct Factory {
     id: FactoryId,
-    client: Client,
+    client: CoordinatorClient,
     net: Network,
     lives: u32,
     /// Claims that were begun.
@@ -42,13 +43,13 @@ struct Disk {
     jobs: Vec<HostJob>,
     /// Grants that were here once.
     had: BTreeSet<(FleetJobId, u64)>,
-    outbox: VecDeque<(FleetJobId, Message)>,
+    outbox: VecDeque<(FleetJobId, OutboxMessage)>,
 }
 
 /// A job here. Its lease is forgotten with the process.
 struct HostJob {
     at: LeaseRef,
-    lease: Lease,
+    lease: HostLease,
     stage: Stage,
     seq: u64,
 }
@@ -56,7 +57,7 @@ struct HostJob {
 impl Factory {
     pub(super) fn new(name: &str, net: &Network) -> Self {
         let (clock, transport) = (Arc::new(net.clone()), Arc::new(net.clone()));
-        let client = Client::new(transport, clock, TOKEN.parse().unwrap(), PATIENCE);
+        let client = CoordinatorClient::new(transport, clock, TOKEN.parse().unwrap(), PATIENCE);
         Self {
             id: name.parse().unwrap(),
             client,
@@ -96,7 +97,7 @@ impl Factory {
             self.disk = Disk::default();
         }
         for job in &mut self.disk.jobs {
-            job.lease = Lease::resumed(job.at.epoch);
+            job.lease = HostLease::resumed(job.at.epoch);
         }
     }
 
@@ -115,7 +116,7 @@ impl Factory {
     fn beat(&mut self) -> Result<(), CallError> {
         let instance: InstanceId = format!("life-{}", self.lives).parse().unwrap();
         if !self.registered {
-            let register = Register {
+            let register = RegisterRequest {
                 host: "h".to_owned(),
                 capabilities: Vec::new(),
                 capacity: 2,
@@ -130,7 +131,7 @@ impl Factory {
             return Ok(());
         }
         let leases = self.disk.jobs.iter().map(|job| job.at).collect();
-        let beat = Heartbeat { instance_id: instance, free: 0, leases };
+        let beat = HeartbeatRequest { instance_id: instance, free: 0, leases };
         let answer = self.client.heartbeat(&self.id, &beat)?;
         self.next_beat = self.net.lock().now() + i64::try_from(HEARTBEAT.as_millis()).unwrap();
         for told in &answer.value.leases {
@@ -146,7 +147,7 @@ impl Factory {
             }
         }
         for directive in &answer.value.directives {
-            let Directive::Cancel { job_id } = directive else { continue };
+            let HostDirective::Cancel { job_id } = directive else { continue };
             if let Some(n) = self.disk.jobs.iter().position(|job| job.at.job_id == *job_id) {
                 let job = self.disk.jobs.remove(n);
                 self.release(job.at, ReleaseOutcome::Failed, Some(Outcome::Stopped));
@@ -158,7 +159,7 @@ impl Factory {
     /// Sends what waits, in order.
     fn deliver(&mut self) {
         while let Some((job, message)) = self.disk.outbox.front() {
-            if let Delivery::Later(_) = message.send(&self.client, *job) {
+            if let DeliveryOutcome::Later(_) = message.send(&self.client, *job) {
                 return;
             }
             self.disk.outbox.pop_front();
@@ -172,7 +173,7 @@ impl Factory {
             format!("claim-{}-{}", self.lives, self.claims).parse().unwrap()
         });
         self.disk.claim = Some(request_id.clone());
-        let claim = Claim {
+        let claim = ClaimRequest {
             request_id,
             factory_id: self.id.clone(),
             capabilities: Vec::new(),
@@ -183,11 +184,11 @@ impl Factory {
         };
         let answer = self.client.claim(&claim)?;
         self.disk.claim = None;
-        for Grant { job_id, epoch, lease_ms, .. } in answer.value.jobs {
+        for LeaseGrant { job_id, epoch, lease_ms, .. } in answer.value.jobs {
             if !self.disk.had.insert((job_id, epoch.0)) {
                 continue;
             }
-            let lease = Lease::new(epoch, answer.sent_at, lease_ms);
+            let lease = HostLease::new(epoch, answer.sent_at, lease_ms);
             assert!(lease.ends() <= answer.sent_at + LEASE);
             let at = LeaseRef { job_id, epoch };
             // A copy under an older grant is fenced.
@@ -224,9 +225,9 @@ impl Factory {
         }
     }
 
-    fn report(&self, job: &mut HostJob, stage: Stage) -> Report {
+    fn report(&self, job: &mut HostJob, stage: Stage) -> ReportRequest {
         job.seq += 1;
-        Report {
+        ReportRequest {
             factory_id: self.id.clone(),
             epoch: job.at.epoch,
             seq: job.seq,
@@ -239,23 +240,23 @@ impl Factory {
     }
 
     /// Reports; what cannot be told now waits behind what waits already.
-    fn tell(&mut self, job: FleetJobId, report: Report) -> Result<(), CallError> {
+    fn tell(&mut self, job: FleetJobId, report: ReportRequest) -> Result<(), CallError> {
         let told = if self.disk.outbox.iter().any(|(of, _)| *of == job) {
             Err(CallError::Unreachable { what: "others wait".to_owned(), tries: 0 })
         } else {
             self.client.report(job, &report).map(drop)
         };
         if told.as_ref().is_err_and(CallError::may_pass) {
-            self.disk.outbox.push_back((job, Message::Report(report)));
+            self.disk.outbox.push_back((job, OutboxMessage::Report(report)));
         }
         told
     }
 
     /// Ships what it may: what is not trusted is renewed before.
     fn ship(&mut self, mut job: HostJob) {
-        let now = Clock::now(&self.net);
-        if job.lease.trust(now) != Trust::Trusted {
-            let renew = Renew { factory_id: self.id.clone(), epoch: job.at.epoch };
+        let now = ClientClock::now(&self.net);
+        if job.lease.trust(now) != LeaseTrust::Trusted {
+            let renew = RenewRequest { factory_id: self.id.clone(), epoch: job.at.epoch };
             match self.client.renew(job.at.job_id, &renew) {
                 Ok(answer) => job.lease.renewed(answer.sent_at, answer.value.expires_in_ms),
                 Err(CallError::Fenced { .. }) => return,
@@ -274,13 +275,13 @@ impl Factory {
     }
 
     fn release(&mut self, at: LeaseRef, outcome: ReleaseOutcome, result: Option<Outcome>) {
-        let release = Release {
+        let release = ReleaseRequest {
             factory_id: self.id.clone(),
             epoch: at.epoch,
             outcome,
             result,
             metrics: None,
         };
-        self.disk.outbox.push_back((at.job_id, Message::Release(release)));
+        self.disk.outbox.push_back((at.job_id, OutboxMessage::Release(release)));
     }
 }

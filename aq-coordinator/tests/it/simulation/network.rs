@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use aq_fleet::client::{Clock, Request, Response, Transport, TransportError, TransportProblem};
+use aq_fleet::client::{
+    ClientClock, CoordinatorTransport, HttpRequest, HttpResponse, TransportError, TransportProblem,
+};
 use aq_fleet::protocol::FleetJobId;
 use aq_manifest::Stage;
 
@@ -34,7 +36,7 @@ pub(super) struct State {
     /// When a coordinator that is away comes back.
     back: i64,
     /// Requests that come late, and when.
-    late: Vec<(i64, Request)>,
+    late: Vec<(i64, HttpRequest)>,
 }
 
 impl Network {
@@ -151,7 +153,7 @@ impl State {
     }
 
     /// Does a request under the eyes of the witness. `None` when there is nobody to do it.
-    fn serve(&mut self, request: &Request) -> Option<Response> {
+    fn serve(&mut self, request: &HttpRequest) -> Option<HttpResponse> {
         let coordinator = self.coordinator.as_ref()?;
         let write = Write::of(request);
         let before = write.as_ref().map(|write| coordinator.job(write.job));
@@ -166,7 +168,11 @@ impl State {
         Some(response)
     }
 
-    fn send(&mut self, request: &Request, timeout: Duration) -> Result<Response, TransportError> {
+    fn send(
+        &mut self,
+        request: &HttpRequest,
+        timeout: Duration,
+    ) -> Result<HttpResponse, TransportError> {
         let on_the_way = self.some(ON_THE_WAY);
         self.pass(on_the_way);
         let timeout = u64::try_from(timeout.as_millis()).unwrap();
@@ -188,7 +194,7 @@ impl State {
         }
         if self.fault(20) {
             let retry_after = Some(Duration::from_secs(1));
-            return Ok(Response { status: 503, retry_after, body: Vec::new() });
+            return Ok(HttpResponse { status: 503, retry_after, body: Vec::new() });
         }
         if self.fault(40) {
             let _ = self.serve(request);
@@ -211,13 +217,17 @@ fn gone(problem: TransportProblem) -> TransportError {
     TransportError { problem, message: "nobody there".to_owned() }
 }
 
-impl Transport for Network {
-    fn send(&self, request: &Request, timeout: Duration) -> Result<Response, TransportError> {
+impl CoordinatorTransport for Network {
+    fn send(
+        &self,
+        request: &HttpRequest,
+        timeout: Duration,
+    ) -> Result<HttpResponse, TransportError> {
         self.lock().send(request, timeout)
     }
 }
 
-impl Clock for Network {
+impl ClientClock for Network {
     fn now(&self) -> Duration {
         Duration::from_millis(u64::try_from(self.lock().now()).unwrap())
     }

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
-use aq_coordinator::ledger::Job;
-use aq_fleet::client::{Method, Request, Response};
+use aq_coordinator::ledger::FleetJob;
+use aq_fleet::client::{HttpMethod, HttpRequest, HttpResponse};
 use aq_fleet::protocol::{
-    Claim, Claimed, Epoch, FactoryId, FleetJobId, Release, Renew, Report, RequestId,
+    ClaimRequest, ClaimResponse, Epoch, FactoryId, FleetJobId, ReleaseRequest, RenewRequest,
+    ReportRequest, RequestId,
 };
 use aq_manifest::Stage;
 use serde::de::DeserializeOwned;
@@ -70,20 +71,20 @@ enum What {
 
 impl Write {
     /// The write that a request is, if it is one.
-    pub(super) fn of(request: &Request) -> Option<Self> {
+    pub(super) fn of(request: &HttpRequest) -> Option<Self> {
         let (job, verb) = request.path.strip_prefix("/v1/jobs/")?.split_once('/')?;
         let job = job.parse().ok()?;
         let (factory, epoch, what) = match verb {
             "renew" => {
-                let renew: Renew = body(request);
+                let renew: RenewRequest = body(request);
                 (renew.factory_id, renew.epoch, What::Renew)
             }
             "reports" => {
-                let report: Report = body(request);
+                let report: ReportRequest = body(request);
                 (report.factory_id, report.epoch, What::Report(report.stage))
             }
             "release" => {
-                let release: Release = body(request);
+                let release: ReleaseRequest = body(request);
                 (release.factory_id, release.epoch, What::Release)
             }
             _ => return None,
@@ -92,19 +93,19 @@ impl Write {
     }
 }
 
-fn body<T: DeserializeOwned>(request: &Request) -> T {
+fn body<T: DeserializeOwned>(request: &HttpRequest) -> T {
     serde_json::from_slice(request.body.as_deref().unwrap_or_default()).unwrap()
 }
 
 impl Witness {
     /// A claim and its answer.
-    pub(super) fn saw_claim(&mut self, request: &Request, response: &Response) {
-        let is_claim = request.method == Method::Post && request.path == "/v1/claims";
+    pub(super) fn saw_claim(&mut self, request: &HttpRequest, response: &HttpResponse) {
+        let is_claim = request.method == HttpMethod::Post && request.path == "/v1/claims";
         if !is_claim || response.status != 200 {
             return;
         }
-        let claim: Claim = body(request);
-        let claimed: Claimed = serde_json::from_slice(&response.body).unwrap();
+        let claim: ClaimRequest = body(request);
+        let claimed: ClaimResponse = serde_json::from_slice(&response.body).unwrap();
         assert!(claimed.jobs.len() <= claim.free as usize);
         for grant in claimed.jobs {
             let (id, epoch) = (grant.job_id, grant.epoch);
@@ -127,7 +128,12 @@ impl Witness {
     }
 
     /// A write, its answer, and the row before and after it.
-    pub(super) fn saw_write(&mut self, write: Write, response: &Response, rows: &[Job; 2]) {
+    pub(super) fn saw_write(
+        &mut self,
+        write: Write,
+        response: &HttpResponse,
+        rows: &[FleetJob; 2],
+    ) {
         let Write { job, factory, epoch, what } = write;
         let [before, after] = rows;
         let latest = self.grants.get(&job).map(|grant| (grant.0, grant.1.clone()));
@@ -161,7 +167,7 @@ impl Witness {
 
     /// The end: every job is over, or waits for one that has failed, and is as the coordinator has
     /// it.
-    pub(super) fn judge(&mut self, row: &Job, is_over: bool) {
+    pub(super) fn judge(&mut self, row: &FleetJob, is_over: bool) {
         match row.stage {
             Stage::Shipped => {
                 let decided = self.decided.get(&row.id);

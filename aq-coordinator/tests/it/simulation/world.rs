@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aq_fleet::client::Client;
-use aq_fleet::protocol::{FleetJobId, Submit};
+use aq_fleet::client::CoordinatorClient;
+use aq_fleet::protocol::{FleetJobId, SubmitRequest};
 use tempfile::TempDir;
 
 use super::coordinator::TOKEN;
@@ -74,9 +74,9 @@ fn turns_are_over(net: &Network, jobs: &[FleetJobId]) -> bool {
     jobs.iter().all(|id| net.is_over(*id))
 }
 
-fn client(net: &Network) -> Client {
+fn client(net: &Network) -> CoordinatorClient {
     let (clock, transport) = (Arc::new(net.clone()), Arc::new(net.clone()));
-    Client::new(transport, clock, TOKEN.parse().unwrap(), Duration::from_secs(10))
+    CoordinatorClient::new(transport, clock, TOKEN.parse().unwrap(), Duration::from_secs(10))
 }
 
 /// Jobs with deps and locks. They are submitted in fine weather.
@@ -95,7 +95,7 @@ fn submit_all(net: &Network) -> Vec<FleetJobId> {
         }
         let manifest = format!("---\n{front}---\nDo it.\n");
         let name = format!("job-{n}").parse().unwrap();
-        let submit = Submit { manifest, name, shadow: false, factory_id: None };
+        let submit = SubmitRequest { manifest, name, shadow: false, factory_id: None };
         let id = client.submit(&submit).unwrap().value.job_id;
         if let Some(dep) = dep {
             let dep = made[usize::try_from(dep).unwrap()];

@@ -48,7 +48,7 @@ struct ModelJob {
     /// The folder before the last rename that was not synced.
     unsynced: Option<Stage>,
     record: String,
-    worker: Worker,
+    worker: ModelWorker,
     stop: Option<StopReason>,
     /// Its target has moved to a commit with its work.
     landed: bool,
@@ -59,7 +59,7 @@ struct ModelJob {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Worker {
+enum ModelWorker {
     None,
     Started,
     AtWork,
@@ -67,7 +67,7 @@ enum Worker {
 
 /// The place at which a step is cut short, if it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Cut {
+enum CutPoint {
     /// It is not.
     Whole,
     /// After so many lines of its update; when these are all, before the rename.
@@ -77,9 +77,9 @@ enum Cut {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Action {
+enum ModelAction {
     /// One of the requests of a step.
-    Step(StepName, usize, Cut),
+    Step(StepName, usize, CutPoint),
     /// A worker is started for work in `review/`, or for a merge.
     StartVerify,
     /// The worker moves the job's target.
@@ -134,18 +134,18 @@ impl ModelJob {
     }
 
     /// The step's writes, as far as they come.
-    fn write(&mut self, name: StepName, step: &Step, cut: Cut) {
+    fn write(&mut self, name: StepName, step: &StepWrites, cut: CutPoint) {
         let before = self.content();
         let text = step.update().needed_by(&before).to_text();
         let lines: Vec<&str> = text.split_inclusive('\n').collect();
         let written = match cut {
-            Cut::Lines(lines) => lines,
-            Cut::Whole | Cut::Died => lines.len(),
+            CutPoint::Lines(lines) => lines,
+            CutPoint::Whole | CutPoint::Died => lines.len(),
         };
         self.append(&lines[..written].concat());
         let is_recorded = written == lines.len();
         self.count_attempts(name, &before, is_recorded);
-        if matches!(cut, Cut::Lines(_)) {
+        if matches!(cut, CutPoint::Lines(_)) {
             if written > 0 && !is_recorded {
                 // Only a power cut tears an update, and what is there after one stays.
                 self.unsynced = None;
@@ -187,15 +187,15 @@ impl ModelJob {
     }
 
     /// The worker's life after a step of its own, or its start.
-    fn end_worker(&mut self, name: StepName, cut: Cut) {
-        let goes_on = cut == Cut::Whole
+    fn end_worker(&mut self, name: StepName, cut: CutPoint) {
+        let goes_on = cut == CutPoint::Whole
             && (is_note(name)
                 || name == StepName::Begin
                 || name == StepName::NoteLanding
                 // Accepted work is verified by the same worker.
                 || (name == StepName::Accept && self.content().has(RecordKey::Pid)));
-        self.worker = if goes_on { Worker::AtWork } else { Worker::None };
-        if cut == Cut::Whole && !goes_on {
+        self.worker = if goes_on { ModelWorker::AtWork } else { ModelWorker::None };
+        if cut == CutPoint::Whole && !goes_on {
             // It has done its work, whatever was wished too late.
             self.stop = None;
         }
@@ -208,7 +208,7 @@ impl ModelJob {
             DeadWorker::None | DeadWorker::Verifying | DeadWorker::Merging => false,
             DeadWorker::StepCutShort(_) | DeadWorker::NotBegun | DeadWorker::AtWork => true,
         };
-        self.worker == Worker::None && self.second_name.is_none() && !is_cut_short
+        self.worker == ModelWorker::None && self.second_name.is_none() && !is_cut_short
     }
 
     fn is_exact(&self) -> bool {
@@ -232,20 +232,20 @@ impl JobWorld {
     }
 
     /// The steps that this actor can make now.
-    fn steps(&self, job: &ModelJob, actions: &mut Vec<Action>) {
+    fn steps(&self, job: &ModelJob, actions: &mut Vec<ModelAction>) {
         let content = job.content();
         let row = row(job.folder, &content);
         let now = NOW.parse().expect("a time");
         for &name in StepName::ALL {
             let may_act = match actor(name) {
-                StepActor::Worker if name == StepName::Begin => job.worker == Worker::Started,
-                StepActor::Worker => job.worker == Worker::AtWork,
+                StepActor::Worker if name == StepName::Begin => job.worker == ModelWorker::Started,
+                StepActor::Worker => job.worker == ModelWorker::AtWork,
                 // The worker that has merged it does, and recovery where that is dead.
                 StepActor::Loop if name == StepName::Ship && job.landed => {
-                    job.worker != Worker::Started
+                    job.worker != ModelWorker::Started
                 }
-                StepActor::Loop => job.worker == Worker::None,
-                StepActor::Person => job.worker == Worker::None && self.has_person,
+                StepActor::Loop => job.worker == ModelWorker::None,
+                StepActor::Person => job.worker == ModelWorker::None && self.has_person,
             };
             let is_left_out =
                 (is_note(name) && !self.has_notes) || (is_of_pull(name) && !self.has_pulls);
@@ -255,39 +255,39 @@ impl JobWorld {
             for (number, request) in requests(name, job.stop, job.landed).iter().enumerate() {
                 let Ok(step) = request(row, now) else { continue };
                 let lines = step.update().needed_by(&content).lines().count();
-                actions.push(Action::Step(name, number, Cut::Whole));
+                actions.push(ModelAction::Step(name, number, CutPoint::Whole));
                 // Of the others nobody waits for the end.
                 if actor(name) == StepActor::Worker || name == StepName::Launch {
-                    actions.push(Action::Step(name, number, Cut::Died));
+                    actions.push(ModelAction::Step(name, number, CutPoint::Died));
                 }
                 let is_cut = |&at: &usize| self.every_line || at < 2 || at + 2 > lines;
                 let cuts = (0..=lines).filter(is_cut);
-                actions.extend(cuts.map(|at| Action::Step(name, number, Cut::Lines(at))));
+                actions.extend(cuts.map(|at| ModelAction::Step(name, number, CutPoint::Lines(at))));
             }
         }
     }
 
     /// Makes a step, and checks what it must keep.
-    fn step(&self, mut job: ModelJob, name: StepName, number: usize, cut: Cut) -> ModelJob {
+    fn step(&self, mut job: ModelJob, name: StepName, number: usize, cut: CutPoint) -> ModelJob {
         let content = job.content();
         let request = requests(name, job.stop, job.landed).swap_remove(number);
         let now = NOW.parse().expect("a time");
         let step = request(row(job.folder, &content), now).expect("it was allowed");
         let from = job.folder;
         job.write(name, &step, cut);
-        if cut == Cut::Whole {
+        if cut == CutPoint::Whole {
             self.made.lock().expect("no panic").insert(name);
         }
         match (actor(name), name) {
             (StepActor::Worker, _) => job.end_worker(name, cut),
-            (_, StepName::Ship) => job.worker = Worker::None,
-            (_, StepName::Launch) if cut == Cut::Whole => job.worker = Worker::Started,
-            (_, StepName::Recover) if cut == Cut::Whole => {
+            (_, StepName::Ship) => job.worker = ModelWorker::None,
+            (_, StepName::Launch) if cut == CutPoint::Whole => job.worker = ModelWorker::Started,
+            (_, StepName::Recover) if cut == CutPoint::Whole => {
                 if let Some(reason) = job.stop.take() {
                     job.break_unless(job.folder == reason.stage(), "a stopped job goes on");
                 }
                 let content = job.content();
-                let again = Recover::default().end(row(job.folder, &content));
+                let again = RecoverJob::default().end(row(job.folder, &content));
                 job.break_unless(again.is_none(), "a second recovery finds something");
             }
             // Before the job goes back, a wish that came too late is withdrawn.
@@ -309,7 +309,7 @@ impl JobWorld {
 
 impl Model for JobWorld {
     type State = ModelJob;
-    type Action = Action;
+    type Action = ModelAction;
 
     fn init_states(&self) -> Vec<ModelJob> {
         vec![ModelJob {
@@ -317,7 +317,7 @@ impl Model for JobWorld {
             second_name: None,
             unsynced: None,
             record: self.record.to_owned(),
-            worker: Worker::None,
+            worker: ModelWorker::None,
             stop: None,
             landed: false,
             attempts_made: Vec::new(),
@@ -325,13 +325,13 @@ impl Model for JobWorld {
         }]
     }
 
-    fn actions(&self, job: &ModelJob, actions: &mut Vec<Action>) {
+    fn actions(&self, job: &ModelJob, actions: &mut Vec<ModelAction>) {
         let content = job.content();
         let dead = DeadWorker::of(row(job.folder, &content));
-        if job.worker == Worker::None
+        if job.worker == ModelWorker::None
             && (job.second_name.is_some() || matches!(dead, DeadWorker::StepCutShort(_)))
         {
-            actions.push(Action::Tidy);
+            actions.push(ModelAction::Tidy);
             // A person's verb takes the folder that it finds; recovery is first in each turn of a
             // loop.
             return;
@@ -340,42 +340,42 @@ impl Model for JobWorld {
         let is_open = row(job.folder, &content).has_open_landing();
         let is_merged_here =
             job.folder == Stage::Testing && !is_open && !row(job.folder, &content).has_lease();
-        if job.worker == Worker::None
+        if job.worker == ModelWorker::None
             && (job.folder == Stage::Review || is_merged_here)
             && dead == DeadWorker::None
         {
-            actions.push(Action::StartVerify);
+            actions.push(ModelAction::StartVerify);
         }
-        if job.worker == Worker::AtWork && is_open && !job.landed {
-            actions.push(Action::Land);
+        if job.worker == ModelWorker::AtWork && is_open && !job.landed {
+            actions.push(ModelAction::Land);
         }
-        if job.worker != Worker::None {
-            actions.push(Action::WorkerDies);
+        if job.worker != ModelWorker::None {
+            actions.push(ModelAction::WorkerDies);
             if self.has_person && job.stop.is_none() {
-                actions.push(Action::AskToStop(StopReason::Person));
+                actions.push(ModelAction::AskToStop(StopReason::Person));
             }
             if row(job.folder, &content).has_lease() && job.stop != Some(StopReason::Fenced) {
-                actions.push(Action::AskToStop(StopReason::Fenced));
+                actions.push(ModelAction::AskToStop(StopReason::Fenced));
             }
         }
         if job.unsynced.is_some() {
-            actions.push(Action::PowerCut);
+            actions.push(ModelAction::PowerCut);
         }
     }
 
-    fn next_state(&self, last: &ModelJob, action: Action) -> Option<ModelJob> {
+    fn next_state(&self, last: &ModelJob, action: ModelAction) -> Option<ModelJob> {
         let mut job = last.clone();
         match action {
-            Action::Step(name, number, cut) => job = self.step(job, name, number, cut),
-            Action::StartVerify => job.worker = Worker::Started,
-            Action::Land => job.landed = true,
-            Action::WorkerDies => job.worker = Worker::None,
-            Action::AskToStop(reason) => job.stop = Some(reason),
-            Action::PowerCut => {
+            ModelAction::Step(name, number, cut) => job = self.step(job, name, number, cut),
+            ModelAction::StartVerify => job.worker = ModelWorker::Started,
+            ModelAction::Land => job.landed = true,
+            ModelAction::WorkerDies => job.worker = ModelWorker::None,
+            ModelAction::AskToStop(reason) => job.stop = Some(reason),
+            ModelAction::PowerCut => {
                 job.second_name = job.unsynced.take();
-                job.worker = Worker::None;
+                job.worker = ModelWorker::None;
             }
-            Action::Tidy => {
+            ModelAction::Tidy => {
                 let content = job.content();
                 let folders: Vec<Stage> = job.second_name.into_iter().chain([job.folder]).collect();
                 job.folder = folder_of(&content, &folders);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aq_manifest::{Backoff, FailureClass, Isolation, Outcome, Retry, ReviewPolicy};
+use aq_manifest::{FailureClass, Isolation, Outcome, RetryBackoff, RetryPolicy, ReviewPolicy};
 use aq_scheduler::HostLack;
 use jiff::Timestamp;
 
@@ -17,7 +17,7 @@ pub(super) enum StepActor {
     Worker,
 }
 
-pub(super) type Request = Box<dyn Fn(JobRow<'_>, Timestamp) -> Result<Step, Refusal>>;
+pub(super) type Request = Box<dyn Fn(JobRow<'_>, Timestamp) -> Result<StepWrites, StepRefusal>>;
 
 fn request(step: impl JobStep + 'static) -> Request {
     Box::new(move |row, now| step.decide(row, now))
@@ -27,9 +27,9 @@ fn request(step: impl JobStep + 'static) -> Request {
 /// to a commit with its work.
 pub(super) fn requests(name: StepName, stop: Option<StopReason>, landed: bool) -> Vec<Request> {
     const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
-    const TRIES_TWICE: Retry = Retry {
+    const TRIES_TWICE: RetryPolicy = RetryPolicy {
         max: 2,
-        backoff: Backoff {
+        backoff: RetryBackoff {
             initial: Duration::from_secs(60),
             factor: 2.0,
             max: Duration::from_secs(60),
@@ -38,35 +38,35 @@ pub(super) fn requests(name: StepName, stop: Option<StopReason>, landed: bool) -
     };
     match name {
         StepName::Accept => vec![
-            request(Accept { policy: ReviewPolicy::Auto }),
-            request(Accept { policy: ReviewPolicy::Human }),
+            request(AcceptWork { policy: ReviewPolicy::Auto }),
+            request(AcceptWork { policy: ReviewPolicy::Human }),
         ],
         StepName::AwaitDeps => {
             vec![request(AwaitDeps { dep: "b", file: "f", seen: "s", message: "x" })]
         }
         StepName::BeginPull => vec![request(BeginPull { commit: COMMIT })],
-        StepName::Begin => vec![request(Begin { pid: 7, start: 1, boot: "b" })],
+        StepName::Begin => vec![request(BeginAttempt { pid: 7, start: 1, boot: "b" })],
         StepName::EndUnwanted => {
             stop.map(|reason| request(EndUnwanted { reason })).into_iter().collect()
         }
         StepName::Fail => vec![
             Box::new(|row, now| {
-                let retry = Retry { on: vec![FailureClass::Crash], ..TRIES_TWICE };
+                let retry = RetryPolicy { on: vec![FailureClass::Crash], ..TRIES_TWICE };
                 let class = FailureClass::Crash;
-                Fail { class, message: "x", retry: Some(&retry) }.decide(row, now)
+                FailAttempt { class, message: "x", retry: Some(&retry) }.decide(row, now)
             }),
-            request(Fail { class: FailureClass::Timeout, message: "x", retry: None }),
+            request(FailAttempt { class: FailureClass::Timeout, message: "x", retry: None }),
         ],
         StepName::FailFinally => {
             vec![request(FailFinally { outcome: Outcome::SetupFailed, message: "x" })]
         }
-        StepName::Fence => vec![request(Fence)],
+        StepName::Fence => vec![request(FenceJob)],
         StepName::ForgetLanding if landed => Vec::new(),
         StepName::ForgetLanding => vec![request(ForgetLanding)],
         StepName::GiveBack => vec![request(GiveBack { message: "x" })],
         StepName::Hold => vec![request(HoldJob)],
-        StepName::Interrupt => vec![request(Interrupt)],
-        StepName::Launch => vec![request(Launch { engine: "shell" })],
+        StepName::Interrupt => vec![request(InterruptAttempt)],
+        StepName::Launch => vec![request(LaunchJob { engine: "shell" })],
         StepName::NoteCheckout => vec![request(NoteCheckout {
             branch: "aq/wip/a",
             base: COMMIT,
@@ -93,7 +93,7 @@ pub(super) fn requests(name: StepName, stop: Option<StopReason>, landed: bool) -
             vec![request(NoteSession { session: "s", engine: "shell", feedback: None })]
         }
         StepName::NumberReport => vec![request(NumberReport)],
-        StepName::Postpone => vec![request(Postpone { message: "x" })],
+        StepName::Postpone => vec![request(PostponeJob { message: "x" })],
         StepName::PutBack => vec![Box::new(|row, now| {
             let lack = HostLack::Program { program: "git".to_owned() };
             PutBack { lack: &lack }.decide(row, now)
@@ -109,18 +109,18 @@ pub(super) fn requests(name: StepName, stop: Option<StopReason>, landed: bool) -
             session_total: None,
         })],
         StepName::Recover => {
-            let recover = Recover { stop, saved: RecordUpdate::new() };
+            let recover = RecoverJob { stop, saved: RecordUpdate::new() };
             vec![request(recover)]
         }
         StepName::Refuse => {
-            vec![request(Refuse { cause: RefusalCause::InvalidManifest, message: "x" })]
+            vec![request(RefuseJob { cause: RefusalCause::InvalidManifest, message: "x" })]
         }
-        StepName::Reject => vec![request(Reject { reason: None })],
+        StepName::Reject => vec![request(RejectWork { reason: None })],
         StepName::Release => vec![request(ReleaseJob)],
-        StepName::Requeue => vec![request(Requeue { force: true })],
+        StepName::Requeue => vec![request(RequeueJob { force: true })],
         StepName::Resume => vec![
-            request(Resume { from: ResumeFrom::Reply }),
-            request(Resume { from: ResumeFrom::Requeue { force: true } }),
+            request(ResumeJob { from: ResumeFrom::Reply }),
+            request(ResumeJob { from: ResumeFrom::Requeue { force: true } }),
         ],
         StepName::SendBack => {
             let class = FailureClass::Conflict;
@@ -129,12 +129,12 @@ pub(super) fn requests(name: StepName, stop: Option<StopReason>, landed: bool) -
         StepName::SetAside => vec![request(SetAside { message: "x" })],
         StepName::Ship if landed => {
             let merged = MergedWork { into: "main", commit: COMMIT };
-            vec![request(Ship { merged: Some(merged) }), request(Ship { merged: None })]
+            vec![request(ShipWork { merged: Some(merged) }), request(ShipWork { merged: None })]
         }
-        StepName::Ship => vec![request(Ship { merged: None })],
+        StepName::Ship => vec![request(ShipWork { merged: None })],
         StepName::ShipPull => vec![request(ShipPull { into: "main" })],
         StepName::StopWaiting => vec![request(StopWaiting)],
-        StepName::Verify => vec![request(Verify { has_passed: true })],
+        StepName::Verify => vec![request(VerifyWork { has_passed: true })],
     }
 }
 

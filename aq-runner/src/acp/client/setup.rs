@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::super::choice::{ChoiceKind, SessionChoice};
 use super::super::event::{self, clip, title};
 use super::super::failure::CallFailure;
-use super::{Client, Opening, Stage, VERSION};
+use super::{AcpClient, ClientStage, SessionOpening, VERSION};
 
-impl Client {
+impl AcpClient {
     pub(super) fn initialized(&mut self, answer: &Value) {
         let version = &answer["protocolVersion"];
         if version != &json!(VERSION) {
@@ -24,12 +24,12 @@ impl Client {
         if !self.agent.is_empty() {
             self.print(event::agent(&self.agent, title(&info["version"])));
         }
-        let Some(session) = self.run.session.clone() else { return self.open(Opening::New) };
+        let Some(session) = self.run.session.clone() else { return self.open(SessionOpening::New) };
         // A resumed session comes without its history, which is of no use here.
         if self.capabilities["sessionCapabilities"]["resume"].is_object() {
-            self.open(Opening::Resume);
+            self.open(SessionOpening::Resume);
         } else if self.can_load() {
-            self.open(Opening::Load);
+            self.open(SessionOpening::Load);
         } else {
             self.session_gone(&format!(
                 "it cannot go on with a session, and has none of {session}"
@@ -41,18 +41,18 @@ impl Client {
         self.capabilities["loadSession"] == true
     }
 
-    fn open(&mut self, opening: Opening) {
+    fn open(&mut self, opening: SessionOpening) {
         let mut params = json!({"cwd": self.run.cwd, "mcpServers": []});
-        if opening != Opening::New {
+        if opening != SessionOpening::New {
             params["sessionId"] = self.run.session.clone().into();
         }
-        self.call(Stage::Opening(opening), opening.method(), &params);
+        self.call(ClientStage::Opening(opening), opening.method(), &params);
     }
 
-    pub(super) fn opened(&mut self, opening: Opening, answer: &Value) {
+    pub(super) fn opened(&mut self, opening: SessionOpening, answer: &Value) {
         let id = match opening {
-            Opening::New => answer["sessionId"].as_str(),
-            Opening::Resume | Opening::Load => self.run.session.as_deref(),
+            SessionOpening::New => answer["sessionId"].as_str(),
+            SessionOpening::Resume | SessionOpening::Load => self.run.session.as_deref(),
         };
         let Some(id) = id.filter(|id| !id.is_empty()).map(str::to_owned) else {
             return self.fail("it opened a session without an id");
@@ -63,18 +63,21 @@ impl Client {
         self.choices = [ChoiceKind::Mode, ChoiceKind::Model]
             .map(|kind| (kind, SessionChoice::of(answer, kind)))
             .into();
-        if opening == Opening::Load {
-            return self.enter(Stage::Replaying);
+        if opening == SessionOpening::Load {
+            return self.enter(ClientStage::Replaying);
         }
         self.choose();
     }
 
-    pub(super) fn not_opened(&mut self, opening: Opening, mut failure: CallFailure) {
+    pub(super) fn not_opened(&mut self, opening: SessionOpening, mut failure: CallFailure) {
         const METHOD_NOT_FOUND: i64 = -32601;
-        if opening == Opening::Resume && failure.code == Some(METHOD_NOT_FOUND) && self.can_load() {
-            return self.open(Opening::Load);
+        if opening == SessionOpening::Resume
+            && failure.code == Some(METHOD_NOT_FOUND)
+            && self.can_load()
+        {
+            return self.open(SessionOpening::Load);
         }
-        if opening != Opening::New && failure.lacks_session() {
+        if opening != SessionOpening::New && failure.lacks_session() {
             return self.session_gone(&failure.text);
         }
         if let (Some(401), Some(ways)) = (failure.status, self.ways_to_sign_in()) {
@@ -133,7 +136,7 @@ impl Client {
             }
             if wanted.is_some() && choice.current.as_deref() != Some(&id) {
                 let call = choice.call(&self.session, &id);
-                return self.call(Stage::Choosing(kind), call.method, &call.params);
+                return self.call(ClientStage::Choosing(kind), call.method, &call.params);
             }
         }
         self.prompt();

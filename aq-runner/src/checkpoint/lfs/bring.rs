@@ -5,11 +5,11 @@ use super::super::files;
 use super::super::left::LeftOut;
 use super::super::own::OwnRepository;
 use super::super::repository::CommitId;
-use super::super::wip::Wip;
+use super::super::wip::JobBranch;
 use super::scan::LfsPlaces;
 use super::store::LfsStore;
 
-impl Wip {
+impl JobBranch {
     /// Copies the contents that commits of the agent's point to into the user's store, where they
     /// are not in it yet. A content that is in neither store is one of a remote; unless the agent
     /// has set a place of its own for contents: then it is left out.

@@ -7,14 +7,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::super::error::{CheckpointError, Result};
-use super::super::repository::{CommitId, Repository};
-use super::super::wip::{BRANCHES, Wip};
+use super::super::repository::{CommitId, GitRepository};
+use super::super::wip::{BRANCHES, JobBranch};
 use super::scan::FoundPointer;
 
 /// So many contents are named to git-lfs at a time: their names are arguments.
 const AT_A_TIME: usize = 500;
 
-impl Wip {
+impl JobBranch {
     /// Uploads the contents of a commit that the remote may not have. `last` is the commit that the
     /// remote got last.
     ///
@@ -83,7 +83,7 @@ impl Wip {
 /// # Errors
 /// When git fails. Whether something is missing then, the checkout tells.
 pub(in super::super) fn fetch_contents(
-    repo: &Repository,
+    repo: &GitRepository,
     remote: &str,
     commit: &CommitId,
     here: Option<&CommitId>,
@@ -98,7 +98,7 @@ pub(in super::super) fn fetch_contents(
     run_lfs(repo, repo.call("lfs").args(["fetch", &remote, commit.as_str()]).slow())
 }
 
-fn run_lfs(repo: &Repository, call: super::super::git::Call) -> Result<()> {
+fn run_lfs(repo: &GitRepository, call: super::super::git::GitCommand) -> Result<()> {
     let output = call.output()?;
     if output.code() == Some(1) && output.errors().contains("'lfs' is not a git command") {
         return Err(CheckpointError::NoLfs(repo.common_dir().to_owned()));
@@ -108,7 +108,7 @@ fn run_lfs(repo: &Repository, call: super::super::git::Call) -> Result<()> {
 
 /// The commits that the branches of a remote are at, but for those of jobs: somebody may have
 /// pushed such a branch without its contents.
-fn heads_of(repo: &Repository, remote: &str) -> Result<Vec<String>> {
+fn heads_of(repo: &GitRepository, remote: &str) -> Result<Vec<String>> {
     let list = repo.call("ls-remote").args(["--heads", "--", remote]).slow().run()?;
     let lines = String::from_utf8_lossy(&list.stdout).into_owned();
     let refs = lines.lines().filter_map(|line| line.split_once('\t'));

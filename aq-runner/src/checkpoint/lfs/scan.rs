@@ -6,8 +6,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use super::super::error::{CheckpointError, Result};
-use super::super::git::{Call, failure};
-use super::super::repository::Repository;
+use super::super::git::{GitCommand, failure};
+use super::super::repository::GitRepository;
 use super::pointer::{LfsPointer, MAX_POINTER};
 use super::store::LfsStore;
 
@@ -40,7 +40,7 @@ pub(super) struct LfsPlaces {
     pub(super) usual: PathBuf,
 }
 
-impl Repository {
+impl GitRepository {
     /// Reads where contents are kept by the user's settings.
     pub(super) fn lfs_places(&self) -> Result<LfsPlaces> {
         let call = self.call("config").args(["--show-scope", "-z", "--get-all", "lfs.storage"]);
@@ -71,7 +71,7 @@ impl Repository {
         }
         let blobs: Vec<u8> = paths.keys().flat_map(|blob| [blob, &b"\n"[..]].concat()).collect();
         let mut found = Vec::new();
-        let mut contents = Contents::default();
+        let mut contents = BlobReader::default();
         let mut call = self.call("cat-file").arg("--batch").text(&blobs)?.slow();
         let (status, errors) = call.stream(&mut |piece| {
             contents.read(piece, &mut |blob, text| {
@@ -110,12 +110,12 @@ impl Repository {
         if status.success() { Ok(()) } else { Err(failure("rev-list", status, &errors)) }
     }
 
-    fn small_files(&self, commit: &str, known: &[String]) -> Result<Call> {
+    fn small_files(&self, commit: &str, known: &[String]) -> Result<GitCommand> {
         let known: String = known.iter().map(|known| format!("^{known}\n")).collect();
         self.revisions(commit, &known)
     }
 
-    fn revisions(&self, first: &str, others: &str) -> Result<Call> {
+    fn revisions(&self, first: &str, others: &str) -> Result<GitCommand> {
         let call = self.call("rev-list").args(["--stdin", "--ignore-missing"]).args(SMALL_FILES);
         Ok(call.text(format!("{first}\n{others}").as_bytes())?.slow())
     }
@@ -147,11 +147,11 @@ impl Repository {
 
 /// Output of `cat-file --batch`, in pieces that end anywhere.
 #[derive(Debug, Default)]
-struct Contents {
+struct BlobReader {
     rest: Vec<u8>,
 }
 
-impl Contents {
+impl BlobReader {
     fn read(&mut self, piece: &[u8], tell: &mut dyn FnMut(&[u8], &[u8])) {
         self.rest.extend_from_slice(piece);
         let mut done = 0;
@@ -186,7 +186,7 @@ mod tests {
         let text = b"11 blob 3\na\nb\n22 missing\n33 blob 0\n\n44 tree 2\nxx\n55 blob 1\nz\n";
         for length in 1..=text.len() {
             let mut found = Vec::new();
-            let mut contents = Contents::default();
+            let mut contents = BlobReader::default();
             for piece in text.chunks(length) {
                 contents.read(piece, &mut |id, content| {
                     found.push((id.to_vec(), content.to_vec()));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::super::error::{At, Result};
+use super::super::error::{HeadState, Result};
 use super::pointer::LfsPointer;
 
 /// The bytes that are copied at a time.

@@ -7,10 +7,10 @@ use std::io::{Read, Seek, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-use super::super::error::{At, CheckpointError, Result};
-use super::super::git::{Call, failure};
+use super::super::error::{CheckpointError, HeadState, Result};
+use super::super::git::{GitCommand, failure};
 use super::super::repository::CommitId;
-use super::super::wip::{Isolation, Wip};
+use super::super::wip::{JobBranch, WorkIsolation};
 use super::refs::OwnRepository;
 use super::repository::quoted;
 
@@ -19,7 +19,7 @@ const MANY: u32 = 100;
 /// The start of a pack: four letters, its version, and how many objects it has.
 const HEADER: usize = 12;
 
-impl Wip {
+impl JobBranch {
     /// Takes over a commit and all that it leads to. Nothing is taken that is there already, or
     /// that the checkout has borrowed.
     ///
@@ -32,8 +32,8 @@ impl Wip {
         tip: &CommitId,
     ) -> Result<()> {
         let keeper = match &self.isolation {
-            Isolation::Own(place) => place.keeper(),
-            Isolation::InPlace => None,
+            WorkIsolation::Own(place) => place.keeper(),
+            WorkIsolation::InPlace => None,
         };
         let known = [tip.clone(), self.base().clone()];
         if let Some(keeper) = keeper {
@@ -58,7 +58,7 @@ impl Wip {
         let there = self.notes.dir();
         let mut revisions = format!("{commit}\n");
         revisions.extend(known.iter().map(|known| format!("^{known}\n")));
-        let call = |subcommand: &str| -> Call {
+        let call = |subcommand: &str| -> GitCommand {
             self.repo.git().call(repository, subcommand).env("GIT_DIR", repository).slow()
         };
         let mut pack = tempfile::tempfile_in(there).at("create a file in", there)?;

@@ -3,12 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::checkout::Checkout;
+use super::super::checkout::JobCheckout;
 use super::super::error::Result;
 use super::super::files;
 use super::super::left::LeftOut;
 use super::super::repository::CommitId;
-use super::super::wip::{BRANCHES, Isolation, Wip};
+use super::super::wip::{BRANCHES, JobBranch, WorkIsolation};
 use super::bring::borrowed_from;
 use super::place::OwnPlace;
 use super::refs::{OwnHead, OwnRepository};
@@ -24,7 +24,7 @@ pub(in super::super) struct WorkRef {
     pub(in super::super) held: Option<LeftOut>,
 }
 
-impl Wip {
+impl JobBranch {
     pub(in super::super) fn held_ref(&self) -> String {
         self.branch_ref().replacen(BRANCHES, HELD, 1)
     }
@@ -32,8 +32,8 @@ impl Wip {
     /// Whether the newest work is in no branch. Without a run of git.
     pub(in super::super) fn is_held(&self) -> Result<bool> {
         match &self.isolation {
-            Isolation::Own(place) => place.is_held(),
-            Isolation::InPlace => Ok(false),
+            WorkIsolation::Own(place) => place.is_held(),
+            WorkIsolation::InPlace => Ok(false),
         }
     }
 
@@ -45,8 +45,8 @@ impl Wip {
     /// The commit that the job's own checkout was last put at.
     pub(in super::super) fn given(&self) -> Result<Option<CommitId>> {
         match &self.isolation {
-            Isolation::Own(place) => place.given(),
-            Isolation::InPlace => Ok(None),
+            WorkIsolation::Own(place) => place.given(),
+            WorkIsolation::InPlace => Ok(None),
         }
     }
 
@@ -56,9 +56,9 @@ impl Wip {
     }
 
     /// Decides which ref takes the work. What was held back goes to the branch as soon as it can.
-    pub(in super::super) fn work_ref(&self, checkout: &Checkout) -> Result<WorkRef> {
+    pub(in super::super) fn work_ref(&self, checkout: &JobCheckout) -> Result<WorkRef> {
         let branch = WorkRef { name: self.branch_ref(), held: None };
-        let Isolation::Own(place) = &self.isolation else { return Ok(branch) };
+        let WorkIsolation::Own(place) = &self.isolation else { return Ok(branch) };
         let Some(own) = &checkout.own else { return Ok(branch) };
         let tip = self.repo.commit(&self.branch_ref())?;
         let root = self.user_root()?;

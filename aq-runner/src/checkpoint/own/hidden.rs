@@ -10,11 +10,11 @@ use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::super::checkout::Checkout;
+use super::super::checkout::JobCheckout;
 use super::super::error::Result;
 use super::super::files;
 use super::super::nested::shown;
-use super::super::wip::{Isolation, Wip};
+use super::super::wip::{JobBranch, WorkIsolation};
 use super::{OwnPlace, OwnRepository};
 
 const SPARSE: &str = "info/sparse-checkout";
@@ -28,11 +28,11 @@ const SKIPPED: u8 = b'S';
 /// The digits at the end of an index, which follow from all of it.
 const CHECKSUM: i64 = 20;
 
-impl Wip {
+impl JobBranch {
     /// Puts back what is gone and marked as skipped in the agent's index. Answers where the agent's
     /// rules for hiding are other ones than the user's, for people.
-    pub(in super::super) fn restore_hidden(&self, checkout: &Checkout) -> Result<Vec<String>> {
-        let (Isolation::Own(place), Some(own)) = (&self.isolation, &checkout.own) else {
+    pub(in super::super) fn restore_hidden(&self, checkout: &JobCheckout) -> Result<Vec<String>> {
+        let (WorkIsolation::Own(place), Some(own)) = (&self.isolation, &checkout.own) else {
             return Ok(Vec::new());
         };
         let mut rules = Vec::new();
@@ -50,7 +50,7 @@ impl Wip {
 
     fn restore_flagged(
         &self,
-        checkout: &Checkout,
+        checkout: &JobCheckout,
         place: &OwnPlace,
         own: &OwnRepository,
     ) -> Result<Option<String>> {
@@ -67,7 +67,7 @@ impl Wip {
             return Ok(None);
         }
         let known = self.flagged(checkout, &place.index())?;
-        let new: Vec<&Flagged> = flagged.difference(&known).collect();
+        let new: Vec<&FlaggedFile> = flagged.difference(&known).collect();
         let is_gone = |path: &OsStr| {
             let path = checkout.root.join(path);
             path.symlink_metadata().is_err_and(|e| files::is_absent(&e))
@@ -87,13 +87,13 @@ impl Wip {
 
     /// The files that an index marks as skipped or as unchanged. One that cannot be read hides
     /// nothing.
-    fn flagged(&self, checkout: &Checkout, index: &Path) -> Result<BTreeSet<Flagged>> {
+    fn flagged(&self, checkout: &JobCheckout, index: &Path) -> Result<BTreeSet<FlaggedFile>> {
         let list = checkout.call(self.repo.git(), "ls-files").args(["-v", "-z"]);
         let list = list.env("GIT_INDEX_FILE", index).slow().output()?.stdout;
         let flagged = list.split(|&byte| byte == 0).filter_map(|line| {
             let (&[tag, b' '], path) = line.split_first_chunk::<2>()? else { return None };
             let is_flagged = tag.is_ascii_lowercase() || tag == SKIPPED;
-            is_flagged.then(|| Flagged { path: path.to_vec(), tag })
+            is_flagged.then(|| FlaggedFile { path: path.to_vec(), tag })
         });
         Ok(flagged.collect())
     }
@@ -101,12 +101,12 @@ impl Wip {
 
 /// A file and its mark, as `git ls-files -v` prints it.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Flagged {
+struct FlaggedFile {
     path: Vec<u8>,
     tag: u8,
 }
 
-fn names(flagged: &[&Flagged]) -> Option<String> {
+fn names(flagged: &[&FlaggedFile]) -> Option<String> {
     let named = flagged.iter().take(NAMED).map(|one| shown(OsStr::from_bytes(&one.path)));
     let named: Vec<String> = named.collect();
     let more = flagged.len().saturating_sub(NAMED);

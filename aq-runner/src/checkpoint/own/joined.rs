@@ -1,14 +1,14 @@
 //! A checkout of the job's own beside a linked worktree: a loop of version 0.1 was at work on the
 //! queue again, and went on with the job from its branch. Both may have work that the other lacks.
 
-use super::super::checkout::Checkout;
+use super::super::checkout::JobCheckout;
 use super::super::error::Result;
 use super::super::files;
 use super::super::repository::CommitId;
-use super::super::wip::Wip;
+use super::super::wip::JobBranch;
 use super::place::OwnPlace;
 
-impl Wip {
+impl JobBranch {
     /// Saves the worktree's work on the branch and removes it, then merges the checkout's work into
     /// that. Where they do not go together, the checkout's is held back, which is told at each
     /// save. A worktree with work that cannot be saved stays.
@@ -17,7 +17,7 @@ impl Wip {
     pub(in super::super) fn join_linked(
         &self,
         place: &OwnPlace,
-        checkout: &Checkout,
+        checkout: &JobCheckout,
     ) -> Result<()> {
         if !files::is_directory(&place.linked)? && !place.is_joining()? {
             return Ok(());
@@ -53,7 +53,7 @@ impl Wip {
     }
 
     /// Brings what was held back to the branch, when it goes together with what is there.
-    fn merge_held(&self, place: &OwnPlace, checkout: &Checkout) -> Result<()> {
+    fn merge_held(&self, place: &OwnPlace, checkout: &JobCheckout) -> Result<()> {
         let branch = self.branch_ref();
         let both = (self.repo.commit(&branch)?, self.repo.commit(&self.held_ref())?);
         let (true, (Some(tip), Some(work))) = (place.is_held()?, both) else { return Ok(()) };

@@ -6,8 +6,8 @@ use std::path::Path;
 use super::super::error::Result;
 use super::super::files;
 use super::super::repository::{CommitId, nonsense};
-use super::super::wip::{BRANCHES, Wip};
-use super::tips::{Tips, digest, keeper, remembered};
+use super::super::wip::{BRANCHES, JobBranch};
+use super::tips::{RefTips, digest, keeper, remembered};
 
 /// Where the refs are that keep.
 const KEPT: &str = "refs/aq/base/";
@@ -16,15 +16,15 @@ const KEEPERS: &str = ".keepers";
 /// So many are remembered: one for each repository that a queue works in, as it was last.
 const REMEMBERED: usize = 16;
 
-impl Wip {
+impl JobBranch {
     /// Makes the ref that keeps what is borrowed, and with it the job's branch at its base. Answers
     /// the commit that keeps.
-    pub(super) fn keep(&self, tips: &Tips, with_branch: bool) -> Result<CommitId> {
+    pub(super) fn keep(&self, tips: &RefTips, with_branch: bool) -> Result<CommitId> {
         self.keep_by(tips, &|keeper| self.make_refs(keeper, with_branch))
     }
 
     /// The same where a train keeps what its checkout borrows.
-    pub(super) fn keep_for_train(&self, tips: &Tips, name: &str) -> Result<CommitId> {
+    pub(super) fn keep_for_train(&self, tips: &RefTips, name: &str) -> Result<CommitId> {
         self.keep_by(tips, &|keeper| {
             let call = self.repo.call("update-ref").args(["-m", "aq: a train"]);
             call.args([&train_ref(name), keeper.as_str()]).run().map(drop)
@@ -33,7 +33,7 @@ impl Wip {
 
     fn keep_by(
         &self,
-        tips: &Tips,
+        tips: &RefTips,
         make_refs: &dyn Fn(&CommitId) -> Result<()>,
     ) -> Result<CommitId> {
         let mut commits = tips.commits();

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use super::super::checkout::Checkout;
+use super::super::checkout::JobCheckout;
 use super::super::error::Result;
 use super::super::left::LeftOut;
 use super::super::repository::CommitId;
-use super::super::wip::{Isolation, Wip};
+use super::super::wip::{JobBranch, WorkIsolation};
 use super::bring::borrowed_from;
 use super::refs::{OwnRepository, parse_packed};
 
@@ -17,14 +17,14 @@ const MOST: usize = 20;
 /// So many of the remotes' branches are known to have commits.
 const MOST_FETCHED: usize = 2000;
 
-impl Wip {
+impl JobBranch {
     /// Names the refs whose commits are in no ref of the user's repository, nor of a remote.
     pub(in super::super) fn left_in_own(
         &self,
-        checkout: &Checkout,
+        checkout: &JobCheckout,
         tip: &CommitId,
     ) -> Result<Vec<LeftOut>> {
-        let (Isolation::Own(place), Some(own)) = (&self.isolation, &checkout.own) else {
+        let (WorkIsolation::Own(place), Some(own)) = (&self.isolation, &checkout.own) else {
             return Ok(Vec::new());
         };
         let given = parse_packed(&place.given_refs()?);

@@ -5,9 +5,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use super::super::checkout::remove;
-use super::super::error::{At, CheckpointError, Result};
+use super::super::error::{CheckpointError, HeadState, Result};
 use super::super::files;
-use super::super::repository::{CommitId, Repository};
+use super::super::repository::{CommitId, GitRepository};
 
 /// Files of the control directory: the checkout's name, the commit that it was put at, the refs
 /// that it was given and the commit that keeps them, that the branch cannot take the newest work,
@@ -170,7 +170,7 @@ fn damaged(path: &Path, text: &str, expected: &'static str) -> CheckpointError {
 
 /// A name for a checkout: that of the user's, without what is awkward in a path. Tools skip
 /// directories that begin with a dot.
-pub(super) fn repository_name(repo: &Repository) -> OsString {
+pub(super) fn repository_name(repo: &GitRepository) -> OsString {
     let top = repo.root().unwrap_or(repo.common_dir());
     let name = top.file_name().unwrap_or_default().as_bytes();
     let name = name.strip_suffix(b".git").unwrap_or(name);

@@ -7,7 +7,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::super::checkout::{UNFINISHED, UNFINISHED_DETAILS, copy_index, remove};
-use super::super::error::{At, Result};
+use super::super::error::{HeadState, Result};
 use super::super::files;
 use super::super::repository::CommitId;
 

@@ -5,10 +5,10 @@
 use std::path::{Path, PathBuf};
 
 use super::super::checkout::remove;
-use super::super::error::{At, Result};
+use super::super::error::{HeadState, Result};
 use super::super::left::LeftOut;
 use super::super::repository::CommitId;
-use super::super::wip::Wip;
+use super::super::wip::JobBranch;
 use super::bring::borrowed_from;
 use super::place::OwnPlace;
 use super::refs::{OwnHead, OwnRepository};
@@ -40,7 +40,7 @@ impl OwnPlace {
     }
 }
 
-impl Wip {
+impl JobBranch {
     /// Names the repositories that were replaced and have contents of files that the user's has
     /// not. The others are removed.
     pub(super) fn left_in_replaced(&self, place: &OwnPlace) -> Result<Vec<LeftOut>> {

@@ -6,15 +6,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::super::error::{At, Result};
+use super::super::error::{HeadState, Result};
 use super::super::files;
-use super::super::git::Call;
-use super::super::notes::Origin;
+use super::super::git::GitCommand;
+use super::super::notes::WorkOrigin;
 use super::super::repository::CommitId;
-use super::super::wip::{Isolation, Wip};
+use super::super::wip::{JobBranch, WorkIsolation};
 use super::refs::OwnRepository;
-use super::settings::{Place, Setting, has_includes, lost_at, parse, render};
-use super::tips::Tips;
+use super::settings::{GitSetting, JobSettings, has_includes, lost_at, parse, render};
+use super::tips::RefTips;
 
 /// The directories that git and its hooks expect.
 const DIRECTORIES: [&str; 8] =
@@ -24,25 +24,25 @@ const MAX_HOOK: u64 = 1 << 20;
 
 /// What is known of the user's repository while a job's is made.
 #[derive(Debug)]
-pub(super) struct Lender {
-    pub(super) tips: Tips,
-    pub(super) settings: Vec<Setting>,
+pub(super) struct LendingRepository {
+    pub(super) tips: RefTips,
+    pub(super) settings: Vec<GitSetting>,
 }
 
-impl Lender {
-    pub(super) fn read(wip: &Wip) -> Result<Self> {
+impl LendingRepository {
+    pub(super) fn read(wip: &JobBranch) -> Result<Self> {
         let call = wip.repo.call("config").env("GIT_DIR", wip.repo.git_dir());
-        Ok(Self { tips: Tips::read(&wip.repo, wip.notes.dir())?, settings: listed(call)? })
+        Ok(Self { tips: RefTips::read(&wip.repo, wip.notes.dir())?, settings: listed(call)? })
     }
 }
 
-impl Wip {
+impl JobBranch {
     /// Makes the repository in a checkout that has none, with the job's branch at a commit.
     pub(super) fn make_repository(
         &self,
         root: &Path,
         own: &OwnRepository,
-        lender: &Lender,
+        lender: &LendingRepository,
         tip: &CommitId,
     ) -> Result<()> {
         let dir = own.dir();
@@ -53,11 +53,11 @@ impl Wip {
         let common = self.repo.common_dir();
         own.borrow_from(&common.join("objects"), None)?;
         let origin = self.origin()?;
-        let target = origin.as_ref().and_then(Origin::branch);
+        let target = origin.as_ref().and_then(WorkOrigin::branch);
         let branches = lender.tips.branches(target.as_slice());
         let packed = lender.tips.packed(&branches);
         files::put(&dir.join("packed-refs"), packed.as_bytes())?;
-        if let Isolation::Own(place) = &self.isolation {
+        if let WorkIsolation::Own(place) = &self.isolation {
             place.give_refs(&packed)?;
         }
         for (name, to) in lender.tips.links() {
@@ -78,7 +78,7 @@ impl Wip {
         &self,
         root: &Path,
         own: &OwnRepository,
-        lender: &Lender,
+        lender: &LendingRepository,
         branches: &[&str],
     ) -> Result<()> {
         let file = own.dir().join("config");
@@ -94,13 +94,13 @@ impl Wip {
         files::put(&file, &render(all, self.settings_place(branches)))
     }
 
-    pub(super) fn settings_place<'a>(&'a self, branches: &'a [&'a str]) -> Place<'a> {
+    pub(super) fn settings_place<'a>(&'a self, branches: &'a [&'a str]) -> JobSettings<'a> {
         let top = self.repo.root().unwrap_or(self.repo.common_dir());
-        Place { top, branches, is_sha256: self.base().as_str().len() == 64 }
+        JobSettings { top, branches, is_sha256: self.base().as_str().len() == 64 }
     }
 
     /// Copies tag objects: the commit that keeps what is borrowed cannot keep those.
-    fn copy_tags(&self, own: &OwnRepository, tips: &Tips) -> Result<()> {
+    fn copy_tags(&self, own: &OwnRepository, tips: &RefTips) -> Result<()> {
         let tags: Vec<&str> = tips.tag_objects().collect();
         if tags.is_empty() {
             return Ok(());
@@ -116,7 +116,7 @@ impl Wip {
     }
 }
 
-fn listed(call: Call) -> Result<Vec<Setting>> {
+fn listed(call: GitCommand) -> Result<Vec<GitSetting>> {
     let call = call.args(["--list", "--includes", "--show-scope", "--show-origin", "-z"]);
     Ok(parse(&call.run()?.stdout))
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// One setting as `git config --list --show-scope --show-origin -z` prints it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Setting {
+pub(super) struct GitSetting {
     /// `local`, `worktree`, `global`, `system` or `command`.
     scope: Vec<u8>,
     /// The key with section and name in lower case.
@@ -17,7 +17,7 @@ pub(super) struct Setting {
 }
 
 /// Reads the output of that command. What is no UTF-8 in a key is no key of a setting that counts.
-pub(super) fn parse(output: &[u8]) -> Vec<Setting> {
+pub(super) fn parse(output: &[u8]) -> Vec<GitSetting> {
     let mut fields = output.split(|&byte| byte == 0);
     let mut settings = Vec::new();
     while let (Some(scope), Some(_origin), Some(entry)) =
@@ -29,13 +29,13 @@ pub(super) fn parse(output: &[u8]) -> Vec<Setting> {
             None => (entry, None),
         };
         if let Ok(key) = str::from_utf8(key) {
-            settings.push(Setting { scope: scope.to_vec(), key: key.to_owned(), value });
+            settings.push(GitSetting { scope: scope.to_vec(), key: key.to_owned(), value });
         }
     }
     settings
 }
 
-impl Setting {
+impl GitSetting {
     fn is_scope(&self, scopes: &[&str]) -> bool {
         scopes.iter().any(|scope| scope.as_bytes() == self.scope)
     }
@@ -81,12 +81,12 @@ impl Setting {
 }
 
 /// Whether files of the user's include others, which may depend on where a repository is.
-pub(super) fn has_includes(settings: &[Setting]) -> bool {
+pub(super) fn has_includes(settings: &[GitSetting]) -> bool {
     settings.iter().any(|setting| setting.is_of_user() && setting.is_include())
 }
 
 /// The settings of the user's files that do not hold at the job's place: those that `here` lacks.
-pub(super) fn lost_at(here: &[Setting], settings: &[Setting]) -> Vec<Setting> {
+pub(super) fn lost_at(here: &[GitSetting], settings: &[GitSetting]) -> Vec<GitSetting> {
     let mut known: HashMap<(&str, &Option<Vec<u8>>), usize> = HashMap::new();
     for setting in here.iter().filter(|setting| setting.is_of_user()) {
         *known.entry((&setting.key, &setting.value)).or_default() += 1;
@@ -105,7 +105,7 @@ pub(super) fn lost_at(here: &[Setting], settings: &[Setting]) -> Vec<Setting> {
 
 /// What a job's repository is told beside the user's settings.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place<'a> {
+pub(super) struct JobSettings<'a> {
     /// Where relative addresses of remotes lead from.
     pub(super) top: &'a Path,
     /// The branches that the job has beside its own, as people name them.
@@ -116,8 +116,8 @@ pub(super) struct Place<'a> {
 
 /// The text of the job's own configuration.
 pub(super) fn render<'a>(
-    settings: impl IntoIterator<Item = &'a Setting>,
-    place: Place<'_>,
+    settings: impl IntoIterator<Item = &'a GitSetting>,
+    place: JobSettings<'_>,
 ) -> Vec<u8> {
     let mut text = Vec::new();
     let version = if place.is_sha256 { "1" } else { "0" };
@@ -148,13 +148,13 @@ pub(super) fn render<'a>(
 }
 
 /// The remote of a partial clone as git named it before it was a setting of the remote.
-fn promisor(setting: &Setting) -> Option<&str> {
+fn promisor(setting: &GitSetting) -> Option<&str> {
     let is_it = setting.is_of_repository() && setting.key == "extensions.partialclone";
     str::from_utf8(setting.value.as_deref()?).ok().filter(|_| is_it)
 }
 
 /// Whether a setting means the same in the job's repository, and may be known there.
-fn counts(setting: &Setting, branches: &[&str]) -> bool {
+fn counts(setting: &GitSetting, branches: &[&str]) -> bool {
     if setting.is_bad() || setting.is_include() {
         return false;
     }
@@ -188,7 +188,7 @@ fn counts(setting: &Setting, branches: &[&str]) -> bool {
 }
 
 /// Whether the value names another repository.
-fn is_address(setting: &Setting) -> bool {
+fn is_address(setting: &GitSetting) -> bool {
     let name = setting.name();
     match setting.section() {
         "remote" => matches!(name, "url" | "pushurl"),
@@ -260,13 +260,14 @@ fn write(text: &mut Vec<u8>, key: &str, value: Option<&[u8]>) {
 mod tests {
     use super::*;
 
-    fn setting(scope: &str, key: &str, value: &str) -> Setting {
+    fn setting(scope: &str, key: &str, value: &str) -> GitSetting {
         let (scope, value) = (scope.as_bytes().to_vec(), Some(value.as_bytes().to_vec()));
-        Setting { scope, key: key.to_owned(), value }
+        GitSetting { scope, key: key.to_owned(), value }
     }
 
-    fn rendered(settings: &[Setting]) -> String {
-        let place = Place { top: Path::new("/home/me/app"), branches: &["main"], is_sha256: false };
+    fn rendered(settings: &[GitSetting]) -> String {
+        let place =
+            JobSettings { top: Path::new("/home/me/app"), branches: &["main"], is_sha256: false };
         String::from_utf8(render(settings, place)).unwrap()
     }
 
@@ -340,7 +341,7 @@ mod tests {
         let file = dir.path().join("config");
         let value = "a \"quoted\" \\ back\nslash\t; # x ";
         let keys = ["filter.sub \"x\\.clean", "user.name", "a.b.c.d"];
-        let settings: Vec<Setting> = keys.map(|key| setting("local", key, value)).into();
+        let settings: Vec<GitSetting> = keys.map(|key| setting("local", key, value)).into();
         std::fs::write(&file, rendered(&settings)).unwrap();
         for key in keys {
             let mut git = std::process::Command::new("git");

@@ -10,27 +10,27 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use super::super::checkout::{Checkout, remove};
-use super::super::error::{At, Result};
+use super::super::checkout::{JobCheckout, remove};
+use super::super::error::{HeadState, Result};
 use super::super::files;
 use super::super::repository::CommitId;
-use super::super::wip::{Saved, Wip};
+use super::super::wip::{CheckpointResult, JobBranch};
 use super::place::{OwnPlace, repository_name};
 use super::refs::OwnRepository;
-use super::repository::Lender;
+use super::repository::LendingRepository;
 use super::settings::render;
 
-impl Wip {
+impl JobBranch {
     /// Gets the checkout ready: new, or as it was left, with what was left in it saved.
     pub(in super::super) fn start_own(
         &self,
         place: &OwnPlace,
         first: bool,
-    ) -> Result<(Checkout, bool, Saved)> {
+    ) -> Result<(JobCheckout, bool, CheckpointResult)> {
         if first {
             self.begin()?;
         }
-        let mut leftovers = Saved::default();
+        let mut leftovers = CheckpointResult::default();
         if !first && let Some(checkout) = self.checkout()? {
             leftovers = self.save(&checkout, "aq: left by an attempt that was interrupted")?;
             if checkout.own.is_some() {
@@ -53,7 +53,7 @@ impl Wip {
     }
 
     /// The checkout, if it was ever complete and its files are there.
-    pub(in super::super) fn find_own(&self, place: &OwnPlace) -> Result<Option<Checkout>> {
+    pub(in super::super) fn find_own(&self, place: &OwnPlace) -> Result<Option<JobCheckout>> {
         let Some(root) = place.named_root()? else { return Ok(None) };
         if !files::is_directory(&root)? || !place.is_whole()? {
             return Ok(None);
@@ -66,7 +66,7 @@ impl Wip {
             // The agent removed or replaced it. Its files are still its work.
             let at = place.given()?.unwrap_or_else(|| self.base().clone());
             place.put_aside(own)?;
-            self.make_repository(&checkout.root, own, &Lender::read(self)?, &at)?;
+            self.make_repository(&checkout.root, own, &LendingRepository::read(self)?, &at)?;
             // Without one, all files are read again, and nothing is lost.
             if let Ok(index) = self.index_of_work(&checkout, &place.index(), &at) {
                 let _ = own.install_index(&index);
@@ -76,7 +76,7 @@ impl Wip {
     }
 
     /// Makes a checkout borrow from where the user's repository is by now, when it was moved.
-    fn follow_repository(&self, place: &OwnPlace, checkout: &Checkout) -> Result<()> {
+    fn follow_repository(&self, place: &OwnPlace, checkout: &JobCheckout) -> Result<()> {
         let common = self.repo.common_dir();
         let Some(old) = place.common_dir()?.filter(|old| old != common) else { return Ok(()) };
         if let Some(own) = checkout.own.as_ref()
@@ -88,8 +88,8 @@ impl Wip {
         place.lend(common)
     }
 
-    fn make_own(&self, place: &OwnPlace, with_branch: bool) -> Result<Checkout> {
-        let lender = Lender::read(self)?;
+    fn make_own(&self, place: &OwnPlace, with_branch: bool) -> Result<JobCheckout> {
+        let lender = LendingRepository::read(self)?;
         let begun = if with_branch { None } else { self.tip()? };
         let tip = begun.unwrap_or_else(|| self.base().clone());
         let keeper = self.keep(&lender.tips, with_branch)?;
@@ -100,10 +100,10 @@ impl Wip {
     pub(super) fn fill_own(
         &self,
         place: &OwnPlace,
-        lender: &Lender,
+        lender: &LendingRepository,
         keeper: &CommitId,
         commit: &CommitId,
-    ) -> Result<Checkout> {
+    ) -> Result<JobCheckout> {
         let checkout = self.own_at(place, place.dir.join(repository_name(&self.repo)));
         self.make_control(place, &checkout, lender)?;
         place.keep(keeper)?;
@@ -122,7 +122,12 @@ impl Wip {
     }
 
     /// aq's directory for the checkout: its `HEAD` is the job's branch, whatever the agent does.
-    fn make_control(&self, place: &OwnPlace, checkout: &Checkout, lender: &Lender) -> Result<()> {
+    fn make_control(
+        &self,
+        place: &OwnPlace,
+        checkout: &JobCheckout,
+        lender: &LendingRepository,
+    ) -> Result<()> {
         remove(&place.control)?;
         private(&place.control)?;
         let write = |name: &str, bytes: &[u8]| files::put(&place.control.join(name), bytes);
@@ -149,8 +154,8 @@ impl Wip {
         place.name(&checkout.root)
     }
 
-    pub(super) fn own_at(&self, place: &OwnPlace, root: PathBuf) -> Checkout {
-        Checkout {
+    pub(super) fn own_at(&self, place: &OwnPlace, root: PathBuf) -> JobCheckout {
+        JobCheckout {
             git_dir: Some(place.control.clone()),
             own: Some(OwnRepository::of(&root)),
             root,
@@ -162,7 +167,7 @@ impl Wip {
 
     /// Brings the files up to a branch that was moved in the user's repository since they were
     /// given to the agent. There is nothing in them that the branch does not have.
-    pub(super) fn follow_branch(&self, place: &OwnPlace, checkout: &Checkout) -> Result<()> {
+    pub(super) fn follow_branch(&self, place: &OwnPlace, checkout: &JobCheckout) -> Result<()> {
         let (Some(given), Some(tip)) = (place.given()?, self.tip()?) else { return Ok(()) };
         let Some(own) = &checkout.own else { return Ok(()) };
         self.refresh_shallow(own)?;
@@ -176,7 +181,7 @@ impl Wip {
 
     pub(in super::super) fn move_files(
         &self,
-        checkout: &Checkout,
+        checkout: &JobCheckout,
         from: &CommitId,
         to: &CommitId,
     ) -> Result<()> {

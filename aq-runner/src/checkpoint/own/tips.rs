@@ -7,7 +7,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::super::error::Result;
-use super::super::repository::{CommitId, Repository, nonsense};
+use super::super::repository::{CommitId, GitRepository, nonsense};
 use super::super::wip::BRANCHES;
 use super::tips_memory::TipsMemory;
 
@@ -20,7 +20,7 @@ const FORMAT: &str = "--format=%(refname)%00%(objectname)%00%(objecttype)%00%(*o
 
 /// One of the user's refs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Tip {
+struct RefTip {
     name: String,
     /// Digits of the object that it names.
     object: String,
@@ -33,13 +33,13 @@ struct Tip {
 
 /// The user's refs, in the order of their names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Tips {
-    tips: Vec<Tip>,
+pub(super) struct RefTips {
+    tips: Vec<RefTip>,
 }
 
-impl Tips {
+impl RefTips {
     /// `notes` is the directory in which they are remembered.
-    pub(super) fn read(repo: &Repository, notes: &Path) -> Result<Self> {
+    pub(super) fn read(repo: &GitRepository, notes: &Path) -> Result<Self> {
         let memory = TipsMemory::of(repo, notes);
         let state = memory.state();
         let known = state.as_ref().and_then(|state| memory.recall(state));
@@ -58,13 +58,13 @@ impl Tips {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let tips: Option<Vec<Tip>> = text.lines().map(Tip::parse).collect();
+        let tips: Option<Vec<RefTip>> = text.lines().map(RefTip::parse).collect();
         tips.map(|tips| Self { tips })
     }
 
     /// The commits that keep everything that these refs lead to, each once.
     pub(super) fn commits(&self) -> Vec<&str> {
-        let mut commits: Vec<&str> = self.tips.iter().filter_map(Tip::commit).collect();
+        let mut commits: Vec<&str> = self.tips.iter().filter_map(RefTip::commit).collect();
         commits.sort_unstable();
         commits.dedup();
         commits
@@ -88,7 +88,7 @@ impl Tips {
                 .strip_prefix('/')
         }));
         let is_there = |name: &&str| {
-            let branch = |tip: &Tip| tip.name.strip_prefix("refs/heads/") == Some(name);
+            let branch = |tip: &RefTip| tip.name.strip_prefix("refs/heads/") == Some(name);
             self.tips.iter().any(branch)
         };
         names.retain(is_there);
@@ -115,7 +115,7 @@ impl Tips {
 
     /// Symbolic refs below `refs/remotes/`, with what they name.
     pub(super) fn links(&self) -> impl Iterator<Item = (&str, &str)> {
-        let remote = |tip: &&Tip| tip.name.starts_with("refs/remotes/");
+        let remote = |tip: &&RefTip| tip.name.starts_with("refs/remotes/");
         self.tips
             .iter()
             .filter(remote)
@@ -123,7 +123,7 @@ impl Tips {
     }
 }
 
-impl Tip {
+impl RefTip {
     fn parse(line: &str) -> Option<Self> {
         let mut fields = line.split('\0').map(str::to_owned);
         let mut next = || fields.next();
@@ -175,9 +175,12 @@ pub(super) fn remembered(line: &str, digest: &str) -> Option<CommitId> {
 mod tests {
     use super::*;
 
-    fn tips(lines: &[&str]) -> Tips {
-        Tips {
-            tips: lines.iter().map(|line| Tip::parse(&line.replace('|', "\0")).unwrap()).collect(),
+    fn tips(lines: &[&str]) -> RefTips {
+        RefTips {
+            tips: lines
+                .iter()
+                .map(|line| RefTip::parse(&line.replace('|', "\0")).unwrap())
+                .collect(),
         }
     }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::super::files;
-use super::super::repository::Repository;
+use super::super::repository::GitRepository;
 use super::super::wip::BRANCHES;
 use super::tips::LOOKED_AT;
 
@@ -32,7 +32,7 @@ pub(super) struct TipsMemory<'a> {
 pub(super) struct RefsState([u8; 32]);
 
 impl<'a> TipsMemory<'a> {
-    pub(super) fn of(repo: &'a Repository, notes: &Path) -> Self {
+    pub(super) fn of(repo: &'a GitRepository, notes: &Path) -> Self {
         Self { common_dir: repo.common_dir(), file: notes.join(FILE) }
     }
 

@@ -10,18 +10,18 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use super::super::checkout::remove;
-use super::super::error::{At, CheckpointError, Result};
+use super::super::error::{CheckpointError, HeadState, Result};
 use super::super::files;
-use super::super::git::Git;
+use super::super::git::GitProgram;
 use super::super::merge::PreparedMerge;
 use super::super::merge_lock::MergeQueue;
 use super::super::repository::CommitId;
 use super::super::watch::GitWatch;
-use super::super::wip::{Isolation, Wip};
+use super::super::wip::{JobBranch, WorkIsolation};
 use super::keep::train_ref;
 use super::place::OwnPlace;
 use super::refs::OwnRepository;
-use super::repository::Lender;
+use super::repository::LendingRepository;
 use super::tips::digest;
 
 /// The directory of aq's own part in a queue's `.state/`.
@@ -72,10 +72,10 @@ impl PreparedMerge {
     }
 }
 
-impl Wip {
+impl JobBranch {
     /// The same as the branch of a train's own repository. No ref of the user's is written by it.
     fn for_train(&self, branch: &str, place: &OwnPlace) -> Self {
-        self.with_branch(branch, Isolation::Own(place.clone()))
+        self.with_branch(branch, WorkIsolation::Own(place.clone()))
     }
 
     /// Brings a checkout that is there to a commit; `None` where it is not what it was.
@@ -116,7 +116,7 @@ impl Wip {
 
     fn make_anew(&self, place: &OwnPlace, target: &str, commit: &CommitId) -> Result<PathBuf> {
         place.discard()?;
-        let lender = Lender::read(self)?;
+        let lender = LendingRepository::read(self)?;
         let keeper = self.keep_for_train(&lender.tips, &name_of(&place.control))?;
         std::fs::create_dir_all(&place.control).at("create", &place.control)?;
         let checkout = self.fill_own(place, &lender, &keeper, commit)?;
@@ -168,7 +168,7 @@ fn remove_train(queue: &Path, control: PathBuf) -> Result<()> {
         None => None,
     };
     place.discard()?;
-    let git = Git::new(&[], &GitWatch::default());
+    let git = GitProgram::new(&[], &GitWatch::default());
     let call = git.call(&common_dir, "update-ref").env("GIT_DIR", &common_dir);
     call.args(["-d", &train_ref(&name)]).run().map(drop)
 }

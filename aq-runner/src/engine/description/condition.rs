@@ -13,9 +13,9 @@ use super::json_path::JsonPath;
 /// Conditions that must all hold, by the place that they look at.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(transparent)]
-pub(in crate::engine) struct Conditions(BTreeMap<JsonPath, Condition>);
+pub(in crate::engine) struct ConditionSet(BTreeMap<JsonPath, ValueCondition>);
 
-impl Conditions {
+impl ConditionSet {
     /// Tests for no condition at all.
     pub(in crate::engine) fn are_none(&self) -> bool {
         self.0.is_empty()
@@ -29,7 +29,7 @@ impl Conditions {
 
 /// Condition on the values at one place: `x`, `[x, y]`, or a map of [`ValueTests`].
 #[derive(Clone, Debug)]
-enum Condition {
+enum ValueCondition {
     OneOf(Vec<Value>),
     Tests(ValueTests),
 }
@@ -56,7 +56,7 @@ struct ValueTests {
     at_least: Option<f64>,
 }
 
-impl Condition {
+impl ValueCondition {
     fn holds(&self, values: &[&Value]) -> bool {
         match self {
             Self::OneOf(wanted) => values.iter().any(|value| wanted.contains(value)),
@@ -82,7 +82,7 @@ impl ValueTests {
     }
 }
 
-impl<'de> Deserialize<'de> for Condition {
+impl<'de> Deserialize<'de> for ValueCondition {
     fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
         source.deserialize_any(ConditionVisitor)
     }
@@ -91,7 +91,7 @@ impl<'de> Deserialize<'de> for Condition {
 struct ConditionVisitor;
 
 impl<'de> Visitor<'de> for ConditionVisitor {
-    type Value = Condition;
+    type Value = ValueCondition;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
@@ -99,32 +99,32 @@ impl<'de> Visitor<'de> for ConditionVisitor {
         )
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Condition, E> {
-        Ok(Condition::OneOf(vec![value.into()]))
+    fn visit_bool<E>(self, value: bool) -> Result<ValueCondition, E> {
+        Ok(ValueCondition::OneOf(vec![value.into()]))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Condition, E> {
-        Ok(Condition::OneOf(vec![value.into()]))
+    fn visit_i64<E>(self, value: i64) -> Result<ValueCondition, E> {
+        Ok(ValueCondition::OneOf(vec![value.into()]))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Condition, E> {
-        Ok(Condition::OneOf(vec![value.into()]))
+    fn visit_u64<E>(self, value: u64) -> Result<ValueCondition, E> {
+        Ok(ValueCondition::OneOf(vec![value.into()]))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Condition, E> {
-        Ok(Condition::OneOf(vec![value.into()]))
+    fn visit_str<E>(self, value: &str) -> Result<ValueCondition, E> {
+        Ok(ValueCondition::OneOf(vec![value.into()]))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Condition, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<ValueCondition, A::Error> {
         let wanted = Vec::<Value>::deserialize(SeqAccessDeserializer::new(list))?;
         match wanted.is_empty() {
             true => Err(A::Error::invalid_length(0, &"at least one value")),
-            false => Ok(Condition::OneOf(wanted)),
+            false => Ok(ValueCondition::OneOf(wanted)),
         }
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Condition, A::Error> {
-        ValueTests::deserialize(MapAccessDeserializer::new(map)).map(Condition::Tests)
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ValueCondition, A::Error> {
+        ValueTests::deserialize(MapAccessDeserializer::new(map)).map(ValueCondition::Tests)
     }
 }
 
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     fn hold(conditions: Value, event: &Value) -> bool {
-        serde_json::from_value::<Conditions>(conditions).unwrap().hold(event)
+        serde_json::from_value::<ConditionSet>(conditions).unwrap().hold(event)
     }
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
             (json!({"a..b": 1}), "is no path"),
             (json!({"a": null}), "a text, number"),
         ] {
-            let error = serde_json::from_value::<Conditions>(bad).unwrap_err().to_string();
+            let error = serde_json::from_value::<ConditionSet>(bad).unwrap_err().to_string();
             assert!(error.contains(want), "{error}");
         }
     }

@@ -5,25 +5,25 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::json_path::{JsonPath, Paths};
+use super::json_path::{JsonPath, JsonPaths};
 use crate::engine::fault::ErrorClass;
 use crate::engine::reason::{join, service_answer};
-use crate::engine::seen::Seen;
+use crate::engine::seen::ObservedRun;
 
 /// Places of what an event says about an error of the engine's vendor.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub(in crate::engine) struct ErrorRule {
     /// Its text. A service's answer in it, as JSON, is reduced to its message.
-    text: Paths,
+    text: JsonPaths,
     /// The text where the event has none; `{name}` is the error's name.
     words: Option<String>,
     /// Name of the error, such as `rate_limit`: put before the text, or in its place.
-    name: Option<Paths>,
+    name: Option<JsonPaths>,
     /// The same, and not put before the text.
-    code: Option<Paths>,
+    code: Option<JsonPaths>,
     /// HTTP status of the vendor's service.
-    status: Option<Paths>,
+    status: Option<JsonPaths>,
     /// Object that may name the time at which a limit ends.
     details: Option<JsonPath>,
     /// Class of the error, where the event itself decides it.
@@ -31,7 +31,7 @@ pub(in crate::engine) struct ErrorRule {
     /// The text can be the agent's own: it is shown, and says nothing about the class.
     agents_text: bool,
     /// Id of the error: a line of stderr that holds it says more.
-    stderr_id: Option<Paths>,
+    stderr_id: Option<JsonPaths>,
     /// The engine waits for so many milliseconds before it goes on.
     wait_ms: Option<JsonPath>,
     /// The same in seconds.
@@ -40,7 +40,7 @@ pub(in crate::engine) struct ErrorRule {
 
 impl ErrorRule {
     /// An error that may be overcome.
-    pub(super) fn not_final(&self, event: &Value, seen: &mut Seen) {
+    pub(super) fn not_final(&self, event: &Value, seen: &mut ObservedRun) {
         let reason = self.reason(event);
         self.with_evidence(event, seen, |seen| seen.error(&reason));
         if let Some(wait) = self.wait(event) {
@@ -49,13 +49,18 @@ impl ErrorRule {
     }
 
     /// The engine's last word.
-    pub(super) fn last_word(&self, event: &Value, seen: &mut Seen) {
+    pub(super) fn last_word(&self, event: &Value, seen: &mut ObservedRun) {
         let reason = self.reason(event);
         self.with_evidence(event, seen, |seen| seen.fail(&reason));
     }
 
-    fn with_evidence(&self, event: &Value, seen: &mut Seen, say: impl FnOnce(&mut Seen)) {
-        let value = |paths: &Option<Paths>| {
+    fn with_evidence(
+        &self,
+        event: &Value,
+        seen: &mut ObservedRun,
+        say: impl FnOnce(&mut ObservedRun),
+    ) {
+        let value = |paths: &Option<JsonPaths>| {
             paths.as_ref().map_or(Value::Null, |paths| paths.first(event).clone())
         };
         let before = seen.evidence.words.clone();
@@ -87,7 +92,7 @@ impl ErrorRule {
             (None, Some(words)) => words.clone(),
             (None, None) => name.take().unwrap_or_default(),
         };
-        let number = |paths: &Paths| paths.first(event).as_u64();
+        let number = |paths: &JsonPaths| paths.first(event).as_u64();
         let http = |code: &u64| (400..600).contains(code);
         let status = self.status.as_ref().and_then(number).filter(http);
         let is_said = |code: &u64| text.contains(&code.to_string());

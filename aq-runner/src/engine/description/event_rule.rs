@@ -3,12 +3,12 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::condition::Conditions;
+use super::condition::ConditionSet;
 use super::error_rule::ErrorRule;
-use super::json_path::{JsonPath, Paths};
+use super::json_path::{JsonPath, JsonPaths};
 use super::usage_rule::{UsageRule, UsageSpan};
-use crate::engine::seen::Seen;
-use crate::engine::usage::Counted;
+use crate::engine::seen::ObservedRun;
+use crate::engine::usage::UsageCounting;
 use crate::engine::windows::WindowsShape;
 
 /// One row of an engine's table of events: which events it is about, and what they say. All that is
@@ -17,21 +17,21 @@ use crate::engine::windows::WindowsShape;
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub(in crate::engine) struct EventRule {
     /// The events.
-    when: Conditions,
+    when: ConditionSet,
     /// State of the run in which the row holds. Default: any.
     state: Option<RunState>,
 
     /// Id of the session.
-    session: Option<Paths>,
+    session: Option<JsonPaths>,
     /// Version of the engine.
-    version: Option<Paths>,
+    version: Option<JsonPaths>,
     /// Name of the model. Of an object, the key of its only member.
-    model: Option<Paths>,
+    model: Option<JsonPaths>,
     /// Place in the members of an object at `model` with several: where nothing has named the
     /// model, it is the key of the one with the greatest number there.
     model_by: Option<JsonPath>,
     /// Permission mode in force.
-    mode: Option<Paths>,
+    mode: Option<JsonPaths>,
     /// A turn begins: a final event before it is none.
     begins_turn: bool,
     /// A further turn begins, in which the model has not spoken yet: a final event counts on, and
@@ -46,9 +46,9 @@ pub(in crate::engine) struct EventRule {
     /// Number of calls of the model in the run.
     calls: Option<JsonPath>,
     /// The agent's message, in place of an earlier one.
-    text: Option<Paths>,
+    text: Option<JsonPaths>,
     /// The next piece of the agent's message.
-    more_text: Option<Paths>,
+    more_text: Option<JsonPaths>,
     /// The agent's words so far are not its last message.
     drops_text: bool,
     /// Numbers of usage.
@@ -114,7 +114,7 @@ enum CallCount {
 }
 
 impl RunState {
-    fn is(self, seen: &Seen) -> bool {
+    fn is(self, seen: &ObservedRun) -> bool {
         let in_error = seen.evidence.kind.is_some() || !seen.evidence.is_empty();
         match self {
             Self::Silent => !seen.spoke,
@@ -126,7 +126,7 @@ impl RunState {
 
 impl EventRule {
     /// The first of `rules` that is about an event takes it.
-    pub(super) fn first_of(rules: &[Self], event: &Value, seen: &mut Seen) {
+    pub(super) fn first_of(rules: &[Self], event: &Value, seen: &mut ObservedRun) {
         let fits =
             |rule: &&Self| rule.when.hold(event) && rule.state.is_none_or(|state| state.is(seen));
         if let Some(rule) = rules.iter().find(fits) {
@@ -150,8 +150,9 @@ impl EventRule {
     }
 
     /// Takes what an event says.
-    pub(super) fn take(&self, event: &Value, seen: &mut Seen) {
-        let value = |paths: &Option<Paths>| paths.as_ref().map(|paths| paths.first(event).clone());
+    pub(super) fn take(&self, event: &Value, seen: &mut ObservedRun) {
+        let value =
+            |paths: &Option<JsonPaths>| paths.as_ref().map(|paths| paths.first(event).clone());
         if let Some(id) = value(&self.session) {
             seen.session(&id);
         }
@@ -192,7 +193,7 @@ impl EventRule {
         Self::first_of(&self.cases, event, seen);
     }
 
-    fn turn(&self, event: &Value, seen: &mut Seen) {
+    fn turn(&self, event: &Value, seen: &mut ObservedRun) {
         if self.begins_turn {
             seen.begin_turn();
         }
@@ -216,8 +217,8 @@ impl EventRule {
         }
     }
 
-    fn message(&self, event: &Value, seen: &mut Seen) {
-        let text = |paths: &Option<Paths>| paths.as_ref().and_then(|paths| paths.text(event));
+    fn message(&self, event: &Value, seen: &mut ObservedRun) {
+        let text = |paths: &Option<JsonPaths>| paths.as_ref().and_then(|paths| paths.text(event));
         if let Some(text) = text(&self.text) {
             seen.text(&text);
         }
@@ -229,7 +230,7 @@ impl EventRule {
         }
     }
 
-    fn permissions(&self, event: &Value, seen: &mut Seen) {
+    fn permissions(&self, event: &Value, seen: &mut ObservedRun) {
         if self.denied {
             seen.denied();
         }
@@ -243,7 +244,7 @@ impl EventRule {
         }
     }
 
-    fn end(&self, event: &Value, seen: &mut Seen) {
+    fn end(&self, event: &Value, seen: &mut ObservedRun) {
         if self.aborted {
             seen.abort();
         }
@@ -260,7 +261,7 @@ impl EventRule {
 }
 
 impl UsageRule {
-    fn take(&self, event: &Value, seen: &mut Seen) {
+    fn take(&self, event: &Value, seen: &mut ObservedRun) {
         let usage = self.read(event);
         let key = self.per.as_ref().map(|path| path.first(event));
         let of_session = self
@@ -270,9 +271,9 @@ impl UsageRule {
         match self.spans {
             UsageSpan::Call => seen.used_by_call(key, &usage),
             UsageSpan::Partial => seen.used_at_least(key, &usage),
-            UsageSpan::Run if of_session => seen.used(usage, Counted::Session),
-            UsageSpan::Run => seen.used(usage, Counted::Run),
-            UsageSpan::Session => seen.used(usage, Counted::Session),
+            UsageSpan::Run if of_session => seen.used(usage, UsageCounting::Session),
+            UsageSpan::Run => seen.used(usage, UsageCounting::Run),
+            UsageSpan::Session => seen.used(usage, UsageCounting::Session),
         }
     }
 }

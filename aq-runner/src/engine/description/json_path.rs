@@ -78,15 +78,15 @@ fn members(value: &Value) -> Vec<&Value> {
 
 /// Places that are tried in turn: the first with a value counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::engine) struct Paths(Vec<JsonPath>);
+pub(in crate::engine) struct JsonPaths(Vec<JsonPath>);
 
-impl<'de> Deserialize<'de> for Paths {
+impl<'de> Deserialize<'de> for JsonPaths {
     fn deserialize<D: serde::Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
         super::one_or_many(source).map(Self)
     }
 }
 
-impl Paths {
+impl JsonPaths {
     /// The values at the first of the places that has any.
     pub(in crate::engine) fn all<'v>(&self, document: &'v Value) -> Vec<&'v Value> {
         let found = self.0.iter().map(|path| path.all(document));
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn the_first_place_with_a_value() {
-        let paths: Paths = serde_json::from_value(json!(["a.none", "b.*.t", "c"])).unwrap();
+        let paths: JsonPaths = serde_json::from_value(json!(["a.none", "b.*.t", "c"])).unwrap();
         let document = json!({"b": [{"t": "one "}, {"n": 1}, {"t": "two"}], "c": "three"});
         assert_eq!(paths.text(&document).as_deref(), Some("one two"));
         assert_eq!(paths.first(&json!({"c": 1})), &json!(1));
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn a_blank_part_is_refused() {
         for bad in ["", ".", "a..b", "a."] {
-            let error = serde_json::from_value::<Paths>(json!(bad)).unwrap_err();
+            let error = serde_json::from_value::<JsonPaths>(json!(bad)).unwrap_err();
             assert!(error.to_string().contains("is no path in a JSON document"), "{error}");
         }
     }

@@ -9,10 +9,10 @@ use super::asked_mode::AskedMode;
 use super::event_rule::EventRule;
 use super::usage_file::UsageFile;
 use crate::engine::fault::ErrorClass;
-use crate::engine::seen::Seen;
+use crate::engine::seen::ObservedRun;
 use crate::engine::steps::StepsFormat;
 use crate::engine::usage::{LeftBehind, UsageReport};
-use crate::engine::verdict::Exit;
+use crate::engine::verdict::ProcessExit;
 
 /// Description of an engine's output, as config and the built-in engines have it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -20,7 +20,6 @@ use crate::engine::verdict::Exit;
 pub(in crate::engine) struct OutputDescription {
     /// Words for the end of a success: "a result event".
     pub(in crate::engine) ends_with: String,
-    /// Taken from every event.
     every: EventRule,
     /// The table of events: of each event, the first row that is about it is taken.
     events: Vec<EventRule>,
@@ -77,7 +76,7 @@ impl OutputDescription {
     }
 
     /// Takes what an event says.
-    pub(in crate::engine) fn take(&self, event: &Value, seen: &mut Seen) {
+    pub(in crate::engine) fn take(&self, event: &Value, seen: &mut ObservedRun) {
         self.every.take(event, seen);
         EventRule::first_of(&self.events, event, seen);
     }
@@ -88,10 +87,10 @@ impl OutputDescription {
     }
 
     /// The meaning of a program's end by itself.
-    pub(in crate::engine) fn exit_meaning(&self, exit: Exit) -> Option<ExitMeaning> {
+    pub(in crate::engine) fn exit_meaning(&self, exit: ProcessExit) -> Option<ExitMeaning> {
         match exit {
-            Exit::Code(code) => self.exit_codes.get(&code).copied(),
-            Exit::Signal(_) => None,
+            ProcessExit::Code(code) => self.exit_codes.get(&code).copied(),
+            ProcessExit::Signal(_) => None,
         }
     }
 

@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use super::event_rule::EventRule;
 use super::json_path::JsonPath;
-use crate::engine::lines::Lines;
-use crate::engine::seen::Seen;
+use crate::engine::lines::LineSplitter;
+use crate::engine::seen::ObservedRun;
 use crate::engine::usage::{LeftBehind, UsageReport};
 
 /// The longest file of one JSON document that is read, in bytes.
@@ -92,7 +92,7 @@ impl UsageFile {
         from: &LeftBehind<'_>,
         session: Option<&str>,
     ) -> Option<UsageReport> {
-        let mut seen = Seen::default();
+        let mut seen = ObservedRun::default();
         let mut is_of_session = self.session.is_none();
         let mut event = |event: &Value| {
             if let Some(id) = self.session.as_ref().and_then(|path| path.first(event).as_str()) {
@@ -188,7 +188,7 @@ fn document(path: &Path) -> Option<Value> {
 fn each_line(path: &Path, mut event: impl FnMut(&Value)) {
     let Ok(file) = File::open(path) else { return };
     let mut file = file.take(LINES_MAX);
-    let (mut lines, mut chunk) = (Lines::default(), vec![0; 64 << 10]);
+    let (mut lines, mut chunk) = (LineSplitter::default(), vec![0; 64 << 10]);
     let mut line = |line: &[u8]| {
         if let Ok(value) = serde_json::from_slice(line) {
             event(&value);

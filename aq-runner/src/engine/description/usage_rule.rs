@@ -1,11 +1,11 @@
 //! Places of numbers of usage.
 
-use aq_caps::Version;
+use aq_caps::ToolVersion;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::json_path::{JsonPath, Paths};
-use crate::engine::usage::{Usage, dollars, tokens, without};
+use super::json_path::{JsonPath, JsonPaths};
+use crate::engine::usage::{RunTokens, dollars, tokens, without};
 
 /// Places of an event's numbers of usage, and what they span. Of several values at a place the sum
 /// counts.
@@ -20,21 +20,21 @@ pub(in crate::engine) struct UsageRule {
     /// the last one counts.
     pub(super) per: Option<JsonPath>,
     /// Input tokens without cached ones.
-    input: Option<Paths>,
+    input: Option<JsonPaths>,
     /// Input tokens with cached ones, where `input` is not said.
-    all_input: Option<Paths>,
+    all_input: Option<JsonPaths>,
     /// Tokens read from a cache.
-    cached: Option<Paths>,
+    cached: Option<JsonPaths>,
     /// Tokens written to a cache, where they are not in the input.
-    cache_write: Option<Paths>,
+    cache_write: Option<JsonPaths>,
     /// Output tokens.
-    output: Option<Paths>,
+    output: Option<JsonPaths>,
     /// Tokens of reasoning, where they are not in the output.
-    reasoning: Option<Paths>,
+    reasoning: Option<JsonPaths>,
     /// Everything that was read and written: what is in no other number is reasoning.
-    all: Option<Paths>,
+    all: Option<JsonPaths>,
     /// Cost in US dollars.
-    cost: Option<Paths>,
+    cost: Option<JsonPaths>,
 }
 
 /// Span of the numbers of an event.
@@ -55,7 +55,7 @@ pub(in crate::engine) enum UsageSpan {
 /// Version of an engine, as its output says it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "String")]
-pub(in crate::engine) struct EngineVersion(Version);
+pub(in crate::engine) struct EngineVersion(ToolVersion);
 
 impl TryFrom<String> for EngineVersion {
     type Error = String;
@@ -68,22 +68,22 @@ impl TryFrom<String> for EngineVersion {
 impl EngineVersion {
     /// Tests a version that an engine said.
     pub(super) fn is_reached_by(&self, said: Option<&str>) -> bool {
-        let said = said.and_then(|said| said.parse::<Version>().ok());
+        let said = said.and_then(|said| said.parse::<ToolVersion>().ok());
         said.is_some_and(|said| said >= self.0)
     }
 }
 
 impl UsageRule {
     /// The numbers of an event.
-    pub(super) fn read(&self, event: &Value) -> Usage {
-        let count = |paths: &Option<Paths>| sum(paths.as_ref()?.all(event), tokens, add);
+    pub(super) fn read(&self, event: &Value) -> RunTokens {
+        let count = |paths: &Option<JsonPaths>| sum(paths.as_ref()?.all(event), tokens, add);
         let cached = count(&self.cached);
         let all_input = count(&self.all_input);
         let (input, output) = (count(&self.input), count(&self.output));
         let input = input.or_else(|| without(all_input, cached));
         let with_cached = || all_input.or_else(|| Some(input? + cached.unwrap_or_default()));
         let rest = || count(&self.all)?.checked_sub(with_cached()?)?.checked_sub(output?);
-        Usage {
+        RunTokens {
             input_tokens: input,
             cached_tokens: cached,
             cache_write_tokens: count(&self.cache_write),
@@ -93,7 +93,7 @@ impl UsageRule {
                 .cost
                 .as_ref()
                 .and_then(|paths| sum(paths.all(event), dollars, |a, b| a + b)),
-            ..Usage::default()
+            ..RunTokens::default()
         }
     }
 }
@@ -113,7 +113,7 @@ mod tests {
 
     use super::*;
 
-    fn read(rule: Value, event: &Value) -> Usage {
+    fn read(rule: Value, event: &Value) -> RunTokens {
         serde_json::from_value::<UsageRule>(rule).unwrap().read(event)
     }
 

@@ -10,7 +10,7 @@ const JUST_PASSED: SignedDuration = SignedDuration::from_mins(10);
 const WORDS_MAX: usize = 10;
 
 #[derive(Default)]
-struct Point {
+struct TimePoint {
     year: Option<i16>,
     month: Option<i8>,
     day: Option<i8>,
@@ -29,7 +29,7 @@ pub(super) fn point(text: &str, now: Timestamp, local: &TimeZone) -> Option<Time
         .filter(|word| !word.is_empty())
         .take(WORDS_MAX)
         .peekable();
-    let mut point = Point::default();
+    let mut point = TimePoint::default();
     while let Some(word) = words.next() {
         if point.is_empty()
             && let Some(exact) = exact(word)
@@ -49,7 +49,7 @@ pub(super) fn point(text: &str, now: Timestamp, local: &TimeZone) -> Option<Time
     (!point.is_empty()).then(|| point.resolve(now, local)).flatten()
 }
 
-impl Point {
+impl TimePoint {
     fn is_empty(&self) -> bool {
         self.time.is_none() && self.day.is_none() && self.weekday.is_none() && !self.tomorrow
     }

@@ -16,7 +16,7 @@ const WORDS_MAX: usize = 8 << 10;
 
 /// Collected while the engine speaks; empty again when it got over the error.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(in crate::engine) struct Evidence {
+pub(in crate::engine) struct FaultEvidence {
     /// The HTTP status of the vendor's service.
     pub(in crate::engine) status: Option<u16>,
     /// The vendor's name of the error: `rate_limit`, `authentication_failed`, ...
@@ -31,7 +31,7 @@ pub(in crate::engine) struct Evidence {
     records: Vec<Value>,
 }
 
-impl Evidence {
+impl FaultEvidence {
     pub(in crate::engine) fn from_words(words: &str) -> Self {
         let mut evidence = Self::default();
         evidence.say(words);
@@ -124,7 +124,7 @@ pub(in crate::engine) fn logged_error(line: &str) -> &str {
 pub struct EngineError {
     /// Whose fault it is.
     pub class: ErrorClass,
-    evidence: Evidence,
+    evidence: FaultEvidence,
 }
 
 impl EngineError {
@@ -217,14 +217,14 @@ mod tests {
             (Unknown, "no rollout found for thread id 0a-1b"),
             (Unknown, ""),
         ] {
-            assert_eq!(Evidence::from_words(words).judge().class, class, "{words}");
+            assert_eq!(FaultEvidence::from_words(words).judge().class, class, "{words}");
         }
     }
 
     #[test]
     fn vendor_name_wins_over_words() {
         let class = |status: u64, kind: &str, words: &str| {
-            let mut evidence = Evidence::from_words(words);
+            let mut evidence = FaultEvidence::from_words(words);
             evidence.status(&Value::from(status));
             evidence.kind(&Value::from(kind));
             evidence.judge().class
@@ -248,11 +248,11 @@ mod tests {
     fn rejected_limit_is_quota() {
         let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
         let record = serde_json::json!({"resetsAt": 1_795_400_000});
-        let error = Evidence::from_words("something").judge().with_limit(&record);
+        let error = FaultEvidence::from_words("something").judge().with_limit(&record);
         assert_eq!(error.class, ErrorClass::Quota);
         let want = "2026-11-23T02:13:20Z".parse().unwrap();
         assert_eq!(error.resets_at(now, &TimeZone::UTC), Some(want));
-        let other = Evidence::from_words("Not logged in").judge().with_limit(&record);
+        let other = FaultEvidence::from_words("Not logged in").judge().with_limit(&record);
         assert_eq!(other.class, ErrorClass::Auth);
     }
 }

@@ -8,5 +8,5 @@ mod reset_time;
 
 pub use class::ErrorClass;
 pub use evidence::EngineError;
-pub(super) use evidence::{Evidence, logged_error};
+pub(super) use evidence::{FaultEvidence, logged_error};
 pub use reset_time::{reset_in_record, reset_time};

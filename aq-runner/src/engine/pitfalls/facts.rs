@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::syntax::Syntax;
+use super::syntax::SettingsSyntax;
 
 const TEXTS: [(&str, &str); 4] = [
     ("claude", include_str!("claude.yaml")),
@@ -20,7 +20,7 @@ const TEXTS: [(&str, &str); 4] = [
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub(super) struct EngineFacts {
     pub(super) settings: Vec<SettingsFacts>,
-    pub(super) directories: Vec<DirectoryFacts>,
+    pub(super) directories: Vec<ProgramDirectory>,
     pub(super) variables: Vec<VariableFacts>,
 }
 
@@ -33,10 +33,10 @@ pub(super) struct SettingsFacts {
     /// Paths in a repository.
     #[serde(default)]
     pub(super) repository: Vec<String>,
-    pub(super) syntax: Syntax,
+    pub(super) syntax: SettingsSyntax,
     /// The consequence of a file that cannot be parsed.
     #[serde(default)]
-    pub(super) broken: Option<Advice>,
+    pub(super) broken: Option<PitfallAdvice>,
     pub(super) rules: Vec<SettingsRule>,
 }
 
@@ -56,7 +56,7 @@ pub(super) struct UserPlace {
 /// An effect, and what to do about it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Advice {
+pub(super) struct PitfallAdvice {
     pub(super) effect: String,
     pub(super) mend: String,
 }
@@ -80,7 +80,7 @@ pub(super) struct SettingsRule {
 /// A directory in which files are programs that the engine loads.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct DirectoryFacts {
+pub(super) struct ProgramDirectory {
     #[serde(default)]
     pub(super) user: Vec<UserPlace>,
     #[serde(default)]

@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::reason::short;
-use facts::{DirectoryFacts, SettingsFacts, SettingsRule, UserPlace, facts};
+use facts::{ProgramDirectory, SettingsFacts, SettingsRule, UserPlace, facts};
 
 /// The most pitfalls that are shown of one file.
 const PITFALLS_MAX: usize = 30;
 
 /// A setting that makes unattended runs go wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pitfall {
+pub struct EnginePitfall {
     /// The file, the directory, or the variable.
     pub place: String,
     /// The key in the file, with dots; empty when it is the place as a whole.
@@ -32,9 +32,9 @@ pub struct Pitfall {
 
 /// A place to look at.
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+enum PitfallPlace {
     Settings(&'static SettingsFacts),
-    Directory(&'static DirectoryFacts),
+    Directory(&'static ProgramDirectory),
 }
 
 /// A file or directory that an engine reads its settings from.
@@ -42,33 +42,33 @@ enum Kind {
 pub struct SettingsPlace {
     /// Absolute.
     pub path: PathBuf,
-    kind: Kind,
+    kind: PitfallPlace,
 }
 
 impl SettingsPlace {
     /// The endings of the files that count, when it is a directory.
     pub fn endings(&self) -> Option<&'static [String]> {
         match self.kind {
-            Kind::Settings(_) => None,
-            Kind::Directory(facts) => Some(&facts.endings),
+            PitfallPlace::Settings(_) => None,
+            PitfallPlace::Directory(facts) => Some(&facts.endings),
         }
     }
 
     /// The pitfall of a directory in which such files are.
-    pub fn of_directory(&self) -> Option<Pitfall> {
-        let Kind::Directory(facts) = self.kind else { return None };
+    pub fn of_directory(&self) -> Option<EnginePitfall> {
+        let PitfallPlace::Directory(facts) = self.kind else { return None };
         Some(self.pitfall("", &facts.effect, &facts.mend))
     }
 
     /// A pitfall of a file that cannot be read, for this reason.
-    pub fn of_unreadable(&self, why: &str) -> Pitfall {
+    pub fn of_unreadable(&self, why: &str) -> EnginePitfall {
         let effect = format!("it cannot be looked at: {why}");
         self.pitfall("", &effect, "check what the file is, its size and its mode")
     }
 
     /// The pitfalls in the text of a settings file.
-    pub fn of_text(&self, text: &str) -> Vec<Pitfall> {
-        let Kind::Settings(facts) = self.kind else { return Vec::new() };
+    pub fn of_text(&self, text: &str) -> Vec<EnginePitfall> {
+        let PitfallPlace::Settings(facts) = self.kind else { return Vec::new() };
         let settings = match facts.syntax.parse(text) {
             Ok(settings) => settings,
             Err(why) => {
@@ -97,8 +97,8 @@ impl SettingsPlace {
         found
     }
 
-    fn pitfall(&self, key: &str, effect: &str, mend: &str) -> Pitfall {
-        Pitfall {
+    fn pitfall(&self, key: &str, effect: &str, mend: &str) -> EnginePitfall {
+        EnginePitfall {
             place: self.path.display().to_string(),
             key: key.to_owned(),
             effect: effect.to_owned(),
@@ -162,17 +162,17 @@ pub(super) fn settings_places(
     repository: Option<&Path>,
 ) -> Vec<SettingsPlace> {
     let mut places = Vec::new();
-    let mut add = |user: &[UserPlace], below: &[String], kind: Kind| {
+    let mut add = |user: &[UserPlace], below: &[String], kind: PitfallPlace| {
         let user = user.iter().filter_map(|place| place.path(env));
         let below = below.iter().filter_map(|file| Some(repository?.join(file)));
         places.extend(user.chain(below).map(|path| SettingsPlace { path, kind }));
     };
     let Some(facts) = facts(engine) else { return places };
     for facts in &facts.settings {
-        add(&facts.user, &facts.repository, Kind::Settings(facts));
+        add(&facts.user, &facts.repository, PitfallPlace::Settings(facts));
     }
     for facts in &facts.directories {
-        add(&facts.user, &facts.repository, Kind::Directory(facts));
+        add(&facts.user, &facts.repository, PitfallPlace::Directory(facts));
     }
     places
 }
@@ -181,11 +181,11 @@ pub(super) fn settings_places(
 pub(super) fn variable_pitfalls(
     engine: &str,
     env: &dyn Fn(&str) -> Option<OsString>,
-) -> Vec<Pitfall> {
+) -> Vec<EnginePitfall> {
     let facts = facts(engine).map_or(&[][..], |facts| &facts.variables);
     let is_set = |name: &str| env(name).is_some_and(|value| !value.is_empty() && value != "0");
     let set = facts.iter().filter(|facts| is_set(&facts.name));
-    let pitfall = |facts: &facts::VariableFacts| Pitfall {
+    let pitfall = |facts: &facts::VariableFacts| EnginePitfall {
         place: facts.name.clone(),
         key: String::new(),
         effect: facts.effect.clone(),

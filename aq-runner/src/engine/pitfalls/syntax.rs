@@ -6,13 +6,13 @@ use serde_json::{Map, Value};
 /// The syntax of a settings file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Syntax {
+pub(super) enum SettingsSyntax {
     Json,
     JsonWithComments,
     Toml,
 }
 
-impl Syntax {
+impl SettingsSyntax {
     /// Reads a text; nothing at all is no settings.
     pub(super) fn parse(self, text: &str) -> Result<Value, String> {
         let text = text.trim_start_matches('\u{feff}');
@@ -130,20 +130,20 @@ mod tests {
     fn comments_and_last_commas_are_passed_over() {
         let text =
             "\u{feff}// \"one\"\n{\"a\": [1, 2, /* , ] */ ], \"b\": \"// no, }\\\" /* \",\n} //";
-        let read = Syntax::JsonWithComments.parse(text).unwrap();
+        let read = SettingsSyntax::JsonWithComments.parse(text).unwrap();
         assert_eq!(read, json!({"a": [1, 2], "b": "// no, }\" /* "}));
-        assert!(Syntax::Json.parse(text).is_err());
+        assert!(SettingsSyntax::Json.parse(text).is_err());
         for broken in ["{", "{,}x", "/* {}", "{\"a\" 1}", "[1,,2]"] {
-            assert!(Syntax::JsonWithComments.parse(broken).is_err(), "{broken}");
+            assert!(SettingsSyntax::JsonWithComments.parse(broken).is_err(), "{broken}");
         }
-        assert_eq!(Syntax::Json.parse(" \n"), Ok(Value::Null));
+        assert_eq!(SettingsSyntax::Json.parse(" \n"), Ok(Value::Null));
     }
 
     #[test]
     fn tables_of_toml_are_read() {
         let text = "model = \"x\" # y\n[mcp_servers.\"docs\"]\nrequired = true\nargs = [\"a\"]\n\
                     [[list]]\n# a = 1\n[a]\nb.c = false\n";
-        let read = Syntax::Toml.parse(text).unwrap();
+        let read = SettingsSyntax::Toml.parse(text).unwrap();
         assert_eq!(read["mcp_servers"]["docs"]["required"], json!(true));
         assert_eq!((&read["model"], &read["a"]["b"]["c"]), (&json!("x"), &json!(false)));
     }
@@ -151,7 +151,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_panics(text in "[\\[\\]{}\",/*\\\\a=.#\n é]{0,40}") {
-            for syntax in [Syntax::Json, Syntax::JsonWithComments, Syntax::Toml] {
+            for syntax in [SettingsSyntax::Json, SettingsSyntax::JsonWithComments, SettingsSyntax::Toml] {
                 let _ = syntax.parse(&text);
             }
         }

@@ -1,7 +1,7 @@
 //! Pitfalls that are found in settings.
 
 use super::*;
-use crate::engine::{EngineConfig, Registry};
+use crate::engine::{EngineConfig, EngineRegistry};
 
 fn env_of(pairs: &'static [(&str, &str)]) -> impl Fn(&str) -> Option<OsString> {
     move |name| {
@@ -99,7 +99,7 @@ fn hostile_settings_are_bounded() {
 
 #[test]
 fn variables_that_are_set_are_found() {
-    let engines = Registry::new(&EngineConfig::default(), &|_| None).unwrap();
+    let engines = EngineRegistry::new(&EngineConfig::default(), &|_| None).unwrap();
     let name = "CLAUDE_CODE_SKIP_PROMPT_HISTORY";
     let set = env_of(&[("CLAUDE_CODE_SKIP_PROMPT_HISTORY", "1")]);
     assert_eq!(engines.variable_pitfalls("claude", &set)[0].place, name);

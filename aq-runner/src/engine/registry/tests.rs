@@ -65,7 +65,7 @@ fn variable_config_and_path_find_programs() {
             "CLAUDE_BIN" => bin.map(OsString::from),
             _ => None,
         };
-        Registry::new(&EngineConfig { engines, ..Default::default() }, &env).unwrap()
+        EngineRegistry::new(&EngineConfig { engines, ..Default::default() }, &env).unwrap()
     };
     assert_eq!(find(None, None).installed("claude"), Some(at("bin/claude")));
     assert_eq!(find(Some(""), None).installed("claude"), Some(at("bin/claude")));
@@ -88,7 +88,7 @@ fn variable_config_and_path_find_programs() {
 #[test]
 fn a_relative_directory_in_path_is_passed_over() {
     let env = |name: &str| (name == "PATH").then(|| OsString::from(".:src:target"));
-    let registry = Registry::new(&EngineConfig::default(), &env).unwrap();
+    let registry = EngineRegistry::new(&EngineConfig::default(), &env).unwrap();
     assert!(registry.names().all(|name| name == "shell" || registry.installed(name).is_none()));
     assert!(registry.installed("shell").is_some());
 }
@@ -99,7 +99,7 @@ fn marks_of_all_outer_agents_are_known() {
         crate::engine::EngineChange { child_env: Some(names("MINE")), ..Default::default() };
     let engines = [("mine".to_owned(), change)].into();
     let config = EngineConfig { engines, ..Default::default() };
-    let registry = Registry::new(&config, &|_| None).unwrap();
+    let registry = EngineRegistry::new(&config, &|_| None).unwrap();
     for mark in ["CLAUDECODE", "CLAUDE_CODE_RETRY_WATCHDOG", "CODEX_THREAD_ID", "GEMINI_CLI"] {
         assert!(registry.child_env().iter().any(|name| name == mark), "{mark}");
     }

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::reader::Steps;
-use super::step::{Call, Clip, Step};
+use super::reader::StepLog;
+use super::step::{AgentStep, TextClip, ToolCall};
 
 /// The fields that name in a line the purpose of a call: the first that is there.
 const TELLING: [&str; 9] = [
@@ -19,16 +19,18 @@ const TELLING: [&str; 9] = [
 ];
 
 /// Reads one record. `false`: it is of a kind that is not shown.
-pub(in crate::engine) fn claude_steps(record: &Value, steps: &mut Steps) -> bool {
+pub(in crate::engine) fn claude_steps(record: &Value, steps: &mut StepLog) -> bool {
     match record["type"].as_str() {
         Some("system") if record["subtype"] == "init" => {
-            steps.push(Step::Began { model: record["model"].as_str().map(Clip::line) });
+            steps.push(AgentStep::Began { model: record["model"].as_str().map(TextClip::line) });
         }
         Some("system") if record["subtype"] == "api_retry" => {
             let error = record["error"].as_str().unwrap_or("an error");
             let status = record["error_status"].as_u64();
             let status = status.map_or(String::new(), |status| format!(" ({status})"));
-            steps.push(Step::Problem(Clip::line(&format!("tries again after {error}{status}"))));
+            steps.push(AgentStep::Problem(TextClip::line(&format!(
+                "tries again after {error}{status}"
+            ))));
         }
         Some("assistant") => {
             for part in parts(record) {
@@ -51,34 +53,37 @@ fn parts(record: &Value) -> impl Iterator<Item = &Value> {
     record["message"]["content"].as_array().into_iter().flatten()
 }
 
-fn said(part: &Value, record: &Value, steps: &mut Steps) {
+fn said(part: &Value, record: &Value, steps: &mut StepLog) {
     // What an error is dressed up as.
     let is_error = record["message"]["model"] == "<synthetic>";
     match part["type"].as_str() {
-        Some("text") if is_error => steps.text(&part["text"], Step::Problem),
-        Some("text") => steps.text(&part["text"], Step::Said),
-        Some("thinking") => steps.text(&part["thinking"], Step::Thought),
+        Some("text") if is_error => steps.text(&part["text"], AgentStep::Problem),
+        Some("text") => steps.text(&part["text"], AgentStep::Said),
+        Some("thinking") => steps.text(&part["thinking"], AgentStep::Thought),
         Some("tool_use" | "server_tool_use" | "mcp_tool_use") => {
             let (tool, input) = (part["name"].as_str().unwrap_or("tool"), &part["input"]);
             if let ("TodoWrite", Some(todos)) = (tool, input["todos"].as_array()) {
-                return steps.push(Step::Planned(plan(todos)));
+                return steps.push(AgentStep::Planned(plan(todos)));
             }
-            let mut call = Call::new(&part["id"], tool, input, &TELLING);
+            let mut call = ToolCall::new(&part["id"], tool, input, &TELLING);
             call.nested = !record["parent_tool_use_id"].is_null();
-            steps.push(Step::Called(call));
+            steps.push(AgentStep::Called(call));
         }
         _ => {}
     }
 }
 
-fn plan(todos: &[Value]) -> Vec<(bool, Clip)> {
+fn plan(todos: &[Value]) -> Vec<(bool, TextClip)> {
     let one = |todo: &Value| {
-        (todo["status"] == "completed", Clip::line(todo["content"].as_str().unwrap_or_default()))
+        (
+            todo["status"] == "completed",
+            TextClip::line(todo["content"].as_str().unwrap_or_default()),
+        )
     };
     todos.iter().take(100).map(one).collect()
 }
 
-fn answered(part: &Value, steps: &mut Steps) {
+fn answered(part: &Value, steps: &mut StepLog) {
     // A call before the window, or of a list of things to do, has no place to show its answer.
     let Some(call) = steps.called(&part["tool_use_id"]) else { return };
     let content = &part["content"];
@@ -86,7 +91,7 @@ fn answered(part: &Value, steps: &mut Steps) {
         None => content.as_str().unwrap_or_default().to_owned(),
         Some(parts) => parts.iter().map(shown).collect::<Vec<_>>().join("\n"),
     };
-    call.answer = Some(Clip::answer(&text));
+    call.answer = Some(TextClip::answer(&text));
     call.failed = part["is_error"].as_bool().unwrap_or_default();
 }
 

@@ -2,16 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::reader::Steps;
-use super::step::{Call, Clip, Step};
+use super::reader::StepLog;
+use super::step::{AgentStep, TextClip, ToolCall};
 
 /// Reads one record. `false`: it is of a kind that is not shown.
-pub(in crate::engine) fn codex_steps(record: &Value, steps: &mut Steps) -> bool {
+pub(in crate::engine) fn codex_steps(record: &Value, steps: &mut StepLog) -> bool {
     match record["type"].as_str() {
-        Some("thread.started") => steps.push(Step::Began { model: None }),
+        Some("thread.started") => steps.push(AgentStep::Began { model: None }),
         Some("item.started" | "item.updated") => item(&record["item"], false, steps),
         Some("item.completed") => item(&record["item"], true, steps),
-        Some("error") => steps.text(&record["message"], Step::Problem),
+        Some("error") => steps.text(&record["message"], AgentStep::Problem),
         // Their errors and numbers are read with the verdict.
         Some("turn.started" | "turn.completed" | "turn.failed") => {}
         _ => return false,
@@ -19,18 +19,18 @@ pub(in crate::engine) fn codex_steps(record: &Value, steps: &mut Steps) -> bool 
     true
 }
 
-fn item(item: &Value, is_complete: bool, steps: &mut Steps) {
+fn item(item: &Value, is_complete: bool, steps: &mut StepLog) {
     match item["type"].as_str() {
-        Some("agent_message") if is_complete => steps.text(&item["text"], Step::Said),
-        Some("reasoning") if is_complete => steps.text(&item["text"], Step::Thought),
-        Some("error") if is_complete => steps.text(&item["message"], Step::Problem),
+        Some("agent_message") if is_complete => steps.text(&item["text"], AgentStep::Said),
+        Some("reasoning") if is_complete => steps.text(&item["text"], AgentStep::Thought),
+        Some("error") if is_complete => steps.text(&item["message"], AgentStep::Problem),
         Some("todo_list") if is_complete => {
             let items = item["items"].as_array().map_or(&[][..], Vec::as_slice);
             let one = |todo: &Value| {
-                let text = Clip::line(todo["text"].as_str().unwrap_or_default());
+                let text = TextClip::line(todo["text"].as_str().unwrap_or_default());
                 (todo["completed"] == true, text)
             };
-            steps.push(Step::Planned(items.iter().take(100).map(one).collect()));
+            steps.push(AgentStep::Planned(items.iter().take(100).map(one).collect()));
         }
         Some("agent_message" | "reasoning" | "error" | "todo_list") | None => {}
         Some(kind) => call(kind, item, is_complete, steps),
@@ -38,7 +38,7 @@ fn item(item: &Value, is_complete: bool, steps: &mut Steps) {
 }
 
 /// Commands, changes of files, calls of tools; also kinds that came after this was written.
-fn call(kind: &str, item: &Value, is_complete: bool, steps: &mut Steps) {
+fn call(kind: &str, item: &Value, is_complete: bool, steps: &mut StepLog) {
     let input = match kind {
         "command_execution" => json!({ "command": item["command"] }),
         "file_change" => json!({ "path": changes(&item["changes"]) }),
@@ -50,7 +50,7 @@ fn call(kind: &str, item: &Value, is_complete: bool, steps: &mut Steps) {
         (None, Some(tool)) => tool.to_owned(),
         _ => kind.replace('_', " "),
     };
-    let new = Call::new(&item["id"], &tool, &input, &["command", "path", "query", "prompt"]);
+    let new = ToolCall::new(&item["id"], &tool, &input, &["command", "path", "query", "prompt"]);
     let Some(call) = steps.call(new) else { return };
     if !is_complete {
         return;
@@ -67,7 +67,7 @@ fn call(kind: &str, item: &Value, is_complete: bool, steps: &mut Steps) {
     if status == Some("declined") {
         text = format!("declined\n{text}");
     }
-    call.answer = Some(Clip::answer(&text));
+    call.answer = Some(TextClip::answer(&text));
 }
 
 fn changes(changes: &Value) -> String {

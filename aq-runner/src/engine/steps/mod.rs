@@ -6,6 +6,6 @@ mod codex;
 mod reader;
 mod step;
 
-pub use reader::Steps;
+pub use reader::StepLog;
 pub(super) use reader::StepsFormat;
-pub use step::{Call, Clip, Ended, Step};
+pub use step::{AgentStep, RunEnd, TextClip, ToolCall};

@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::acp::acp_steps;
 use super::claude::claude_steps;
 use super::codex::codex_steps;
-use super::step::{Call, Clip, Ended, Step};
-use crate::engine::format::Format;
-use crate::engine::seen::Seen;
+use super::step::{AgentStep, RunEnd, TextClip, ToolCall};
+use crate::engine::format::OutputFormat;
+use crate::engine::seen::ObservedRun;
 
 /// Number of steps back in which a call is looked for when its answer comes.
 const LOOK_BACK: usize = 200;
@@ -32,7 +32,7 @@ pub(in crate::engine) enum StepsFormat {
 
 impl StepsFormat {
     /// Takes an event; `false`: of a kind that is not shown.
-    fn read(self, event: &Value, steps: &mut Steps) -> bool {
+    fn read(self, event: &Value, steps: &mut StepLog) -> bool {
         match self {
             Self::Claude => claude_steps(event, steps),
             Self::Codex => codex_steps(event, steps),
@@ -45,35 +45,35 @@ impl StepsFormat {
 ///
 /// Memory is bounded by the number of steps, each of which is clipped. What is no record is shown
 /// as it is; records of kinds that are not known are counted.
-pub struct Steps {
-    formats: BTreeMap<String, Format>,
+pub struct StepLog {
+    formats: BTreeMap<String, OutputFormat>,
     /// Of the engine that is running where the reader is.
-    format: Option<Format>,
-    seen: Seen,
+    format: Option<OutputFormat>,
+    seen: ObservedRun,
     /// Each with the place of the line that it came from.
-    steps: VecDeque<(usize, Step)>,
+    steps: VecDeque<(usize, AgentStep)>,
     at: usize,
     most: usize,
     dropped: usize,
     unknown: usize,
 }
 
-impl fmt::Debug for Steps {
+impl fmt::Debug for StepLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Steps").field("steps", &self.steps).finish_non_exhaustive()
     }
 }
 
-impl Steps {
-    pub(in crate::engine) fn new(formats: BTreeMap<String, Format>, most: usize) -> Self {
-        let (seen, steps) = (Seen::default(), VecDeque::new());
+impl StepLog {
+    pub(in crate::engine) fn new(formats: BTreeMap<String, OutputFormat>, most: usize) -> Self {
+        let (seen, steps) = (ObservedRun::default(), VecDeque::new());
         Self { formats, format: None, seen, steps, at: 0, most, dropped: 0, unknown: 0 }
     }
 
     /// Notes that the following output is of this engine.
     pub fn engine(&mut self, name: &str) {
         self.format = self.formats.get(name).cloned();
-        self.seen = Seen::default();
+        self.seen = ObservedRun::default();
     }
 
     /// The next line begins at this byte.
@@ -83,7 +83,7 @@ impl Steps {
 
     /// Takes a line that aq wrote itself.
     pub fn note(&mut self, text: &str) {
-        self.push(Step::Note(Clip::text(text)));
+        self.push(AgentStep::Note(TextClip::text(text)));
     }
 
     /// Takes a line of an engine, `verify` or the like, without its newline.
@@ -103,12 +103,12 @@ impl Steps {
     }
 
     /// The last steps, in order, each with the place of the line that it came from.
-    pub fn steps(&self) -> impl Iterator<Item = (usize, &Step)> {
+    pub fn steps(&self) -> impl Iterator<Item = (usize, &AgentStep)> {
         self.steps.iter().map(|(at, step)| (*at, step))
     }
 
     /// The last step.
-    pub fn last(&self) -> Option<&Step> {
+    pub fn last(&self) -> Option<&AgentStep> {
         self.steps.back().map(|(_, step)| step)
     }
 
@@ -118,7 +118,7 @@ impl Steps {
     }
 
     /// A step by its number, from 0 for the first that was read; `None` when it is not kept.
-    pub fn get(&self, number: usize) -> Option<&Step> {
+    pub fn get(&self, number: usize) -> Option<&AgentStep> {
         self.steps.get(number.checked_sub(self.dropped)?).map(|(_, step)| step)
     }
 
@@ -132,15 +132,15 @@ impl Steps {
         self.unknown
     }
 
-    fn record(&mut self, format: &Format, record: &Value) {
+    fn record(&mut self, format: &OutputFormat, record: &Value) {
         let is_known = format.steps.is_some_and(|format| format.read(record, self));
         self.seen.terminal = None;
         format.take(record, &mut self.seen);
         if let Some(end) = self.seen.terminal.take() {
             let report = self.seen.usage().so_far(None);
             let (usage, counted) = (report.usage, report.counted);
-            let ended = Ended { success: end.success, reason: end.reason, usage, counted };
-            self.push(Step::Ended(ended));
+            let ended = RunEnd { success: end.success, reason: end.reason, usage, counted };
+            self.push(AgentStep::Ended(ended));
         } else if !is_known {
             self.unknown += 1;
         }
@@ -149,49 +149,49 @@ impl Steps {
     /// Lines that follow one another are one step.
     fn printed(&mut self, line: &str) {
         match self.steps.back_mut() {
-            Some((_, Step::Printed(text))) => text.push_line(line),
+            Some((_, AgentStep::Printed(text))) => text.push_line(line),
             _ if line.trim().is_empty() => {}
-            _ => self.push(Step::Printed(Clip::text(line))),
+            _ => self.push(AgentStep::Printed(TextClip::text(line))),
         }
     }
 
     /// A text, when it has any.
-    pub(super) fn text(&mut self, text: &Value, step: fn(Clip) -> Step) {
+    pub(super) fn text(&mut self, text: &Value, step: fn(TextClip) -> AgentStep) {
         if let Some(text) = text.as_str().filter(|text| !text.trim().is_empty()) {
-            self.push(step(Clip::text(text)));
+            self.push(step(TextClip::text(text)));
         }
     }
 
     /// The call that was told of before, or this one in its place at the end.
-    pub(super) fn call(&mut self, new: Call) -> Option<&mut Call> {
+    pub(super) fn call(&mut self, new: ToolCall) -> Option<&mut ToolCall> {
         // Another run counts from the start again.
-        let of_this_run = |(_, step): &&(usize, Step)| !matches!(step, Step::Began { .. });
-        let is_it =
-            |(_, step): &(usize, Step)| matches!(step, Step::Called(call) if call.id == new.id);
+        let of_this_run =
+            |(_, step): &&(usize, AgentStep)| !matches!(step, AgentStep::Began { .. });
+        let is_it = |(_, step): &(usize, AgentStep)| matches!(step, AgentStep::Called(call) if call.id == new.id);
         let found = self.steps.iter().rev().take(LOOK_BACK).take_while(of_this_run).position(is_it);
         let at = match found.filter(|_| !new.id.is_empty()) {
             Some(back) => self.steps.len() - 1 - back,
             None => {
-                self.push(Step::Called(new));
+                self.push(AgentStep::Called(new));
                 self.steps.len().checked_sub(1)?
             }
         };
         match self.steps.get_mut(at) {
-            Some((_, Step::Called(call))) => Some(call),
+            Some((_, AgentStep::Called(call))) => Some(call),
             _ => None,
         }
     }
 
     /// The call that an answer belongs to.
-    pub(super) fn called(&mut self, id: &Value) -> Option<&mut Call> {
+    pub(super) fn called(&mut self, id: &Value) -> Option<&mut ToolCall> {
         let id = id.as_str()?;
         self.steps.iter_mut().rev().take(LOOK_BACK).find_map(|(_, step)| match step {
-            Step::Called(call) if call.id == id => Some(call),
+            AgentStep::Called(call) if call.id == id => Some(call),
             _ => None,
         })
     }
 
-    pub(super) fn push(&mut self, step: Step) {
+    pub(super) fn push(&mut self, step: AgentStep) {
         if self.steps.len() >= self.most {
             self.steps.pop_front();
             self.dropped += 1;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::engine::usage::{Counted, Usage};
+use crate::engine::usage::{RunTokens, UsageCounting};
 
 /// The longest text of a step, in bytes.
 const TEXT_MAX: usize = 32 << 10;
@@ -13,43 +13,43 @@ const LINE_MAX: usize = 500;
 
 /// One step. All texts are the agent's, hostile as any.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Step {
+pub enum AgentStep {
     /// A line that aq wrote between.
-    Note(Clip),
+    Note(TextClip),
     /// The engine has started, or starts a turn.
     Began {
         /// The model, where it says so.
-        model: Option<Clip>,
+        model: Option<TextClip>,
     },
     /// The agent said something.
-    Said(Clip),
+    Said(TextClip),
     /// The agent thought aloud.
-    Thought(Clip),
+    Thought(TextClip),
     /// The agent uses a tool.
-    Called(Call),
+    Called(ToolCall),
     /// The agent's list of things to do, and which are done.
-    Planned(Vec<(bool, Clip)>),
+    Planned(Vec<(bool, TextClip)>),
     /// The engine tells of an error or a warning.
-    Problem(Clip),
+    Problem(TextClip),
     /// The engine's final event.
-    Ended(Ended),
+    Ended(RunEnd),
     /// Lines that are no records: of `verify`, or on standard error.
-    Printed(Clip),
+    Printed(TextClip),
 }
 
 /// One use of a tool.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Call {
+pub struct ToolCall {
     /// The id by which its answer names it.
     pub(super) id: String,
     /// The tool.
-    pub tool: Clip,
+    pub tool: TextClip,
     /// Its command, file or the like, in a line.
-    pub about: Clip,
+    pub about: TextClip,
     /// Everything it was given, when that is more than `about`.
-    pub input: Clip,
+    pub input: TextClip,
     /// Its answer; `None`: not yet.
-    pub answer: Option<Clip>,
+    pub answer: Option<TextClip>,
     /// It answered with an error.
     pub failed: bool,
     /// A sub-agent called it.
@@ -58,27 +58,27 @@ pub struct Call {
 
 /// The end of a run, in the engine's own words.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ended {
+pub struct RunEnd {
     /// It says that the work is done.
     pub success: bool,
     /// Its reason when not.
     pub reason: Option<String>,
     /// The usage.
-    pub usage: Usage,
+    pub usage: RunTokens,
     /// The span of that: this run, or the whole session.
-    pub counted: Counted,
+    pub counted: UsageCounting,
 }
 
 /// The beginning of a text that may be long.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Clip {
+pub struct TextClip {
     /// The beginning, or all of it.
     pub text: String,
     /// Bytes that are left out.
     pub left_out: usize,
 }
 
-impl Clip {
+impl TextClip {
     /// A text of a message.
     pub(super) fn text(text: &str) -> Self {
         Self::new(text, TEXT_MAX)
@@ -120,18 +120,21 @@ impl Clip {
     }
 }
 
-impl Call {
+impl ToolCall {
     /// A call with the fields that say in a line what it is about, the first that is there.
     pub(super) fn new(id: &Value, tool: &str, input: &Value, telling: &[&str]) -> Self {
         let about = telling.iter().find_map(|&key| input[key].as_str());
         let fields = input.as_object().map_or(0, serde_json::Map::len);
         let is_told = about.is_some_and(|about| !about.trim().contains('\n')) && fields <= 1;
-        let input =
-            if is_told || fields == 0 { Clip::default() } else { Clip::answer(&listed(input)) };
+        let input = if is_told || fields == 0 {
+            TextClip::default()
+        } else {
+            TextClip::answer(&listed(input))
+        };
         Self {
             id: id.as_str().unwrap_or_default().chars().take(200).collect(),
-            tool: Clip::line(tool),
-            about: Clip::line(about.unwrap_or_default()),
+            tool: TextClip::line(tool),
+            about: TextClip::line(about.unwrap_or_default()),
             input,
             answer: None,
             failed: false,

@@ -11,7 +11,7 @@ use serde_json::Value;
 /// (there it is in `reasoning_tokens`, as far as they say it).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Usage {
+pub struct RunTokens {
     /// Tokens read by the model and not served from a cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input_tokens: Option<u64>,
@@ -39,7 +39,7 @@ pub struct Usage {
     pub estimated: bool,
 }
 
-impl Usage {
+impl RunTokens {
     /// Tests for usage of which not one number is known.
     pub fn is_empty(&self) -> bool {
         let Self { estimated: _, cost_usd, .. } = self;
@@ -172,23 +172,23 @@ mod tests {
 
     use super::*;
 
-    fn usage(input: u64, cached: u64, output: u64) -> Usage {
-        Usage {
+    fn usage(input: u64, cached: u64, output: u64) -> RunTokens {
+        RunTokens {
             input_tokens: Some(input),
             cached_tokens: Some(cached),
             output_tokens: Some(output),
-            ..Usage::default()
+            ..RunTokens::default()
         }
     }
 
     #[test]
     fn what_is_not_known_stays_unknown() {
-        let total = Usage { cost_usd: Some(0.5), ..usage(30, 3, 9) };
+        let total = RunTokens { cost_usd: Some(0.5), ..usage(30, 3, 9) };
         let since = total.since(&usage(10, 1, 4));
         assert_eq!(since, usage(20, 2, 5));
-        assert_eq!(total.since(&Usage::default()), Usage::default());
-        assert!(Usage::default().is_empty() && !total.is_empty());
-        assert_eq!((Usage::default().tokens(), total.tokens()), (None, Some(39)));
+        assert_eq!(total.since(&RunTokens::default()), RunTokens::default());
+        assert!(RunTokens::default().is_empty() && !total.is_empty());
+        assert_eq!((RunTokens::default().tokens(), total.tokens()), (None, Some(39)));
     }
 
     #[test]

@@ -5,8 +5,8 @@ mod left_behind;
 mod report;
 mod text;
 
-pub use counts::Usage;
+pub use counts::RunTokens;
 pub(super) use counts::{dollars, tokens, without};
 pub use left_behind::LeftBehind;
-pub use report::{Counted, SessionTotal, Settled, StreamUsage, UsageReport};
+pub use report::{SessionTotal, SettledUsage, StreamUsage, UsageCounting, UsageReport};
 pub(super) use text::{estimate, generic_line};

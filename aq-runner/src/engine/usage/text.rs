@@ -2,18 +2,18 @@
 
 use serde_json::Value;
 
-use super::Usage;
+use super::RunTokens;
 use super::counts::{dollars, tokens};
 
 /// The beginning of the generic line.
 const MARK: &[u8] = b"AQ_USAGE";
 
 /// Reads a line `AQ_USAGE {...}`: usage in meta's own terms, and the model. Any key may be missing.
-pub(in crate::engine) fn generic_line(line: &[u8]) -> Option<(Usage, Value)> {
+pub(in crate::engine) fn generic_line(line: &[u8]) -> Option<(RunTokens, Value)> {
     let object = line.trim_ascii().strip_prefix(MARK)?.trim_ascii();
     let object: Value = serde_json::from_slice(object).ok()?;
     object.is_object().then(|| {
-        let usage = Usage {
+        let usage = RunTokens {
             input_tokens: tokens(&object["input_tokens"]),
             cached_tokens: tokens(&object["cached_tokens"]),
             cache_write_tokens: tokens(&object["cache_write_tokens"]),
@@ -29,14 +29,14 @@ pub(in crate::engine) fn generic_line(line: &[u8]) -> Option<(Usage, Value)> {
 
 /// Estimates usage from the words for people about tokens and money in the end of a run's text. The
 /// last line that names a number wins, except that messages ("sent", "received") are summed up.
-pub(in crate::engine) fn estimate(text: &str) -> Usage {
-    let mut usage = Usage::default();
+pub(in crate::engine) fn estimate(text: &str) -> RunTokens {
+    let mut usage = RunTokens::default();
     let mut awaits_total = false;
     for line in text.lines() {
         let line = line.trim().to_lowercase();
         let words = words(&line);
         if std::mem::take(&mut awaits_total)
-            && let [Word::Number(count)] = words[..]
+            && let [UsageWord::Number(count)] = words[..]
         {
             usage.total_tokens = whole(count);
         }
@@ -59,13 +59,13 @@ pub(in crate::engine) fn estimate(text: &str) -> Usage {
     usage
 }
 
-fn token_line(line: &str, words: &[Word<'_>], usage: &mut Usage) {
+fn token_line(line: &str, words: &[UsageWord<'_>], usage: &mut RunTokens) {
     if let (Some(sent), Some(received)) = (before(words, "sent"), before(words, "received")) {
-        let message = Usage {
+        let message = RunTokens {
             input_tokens: whole(sent),
             output_tokens: whole(received),
             cached_tokens: before(words, "hit").and_then(whole),
-            ..Usage::default()
+            ..RunTokens::default()
         };
         *usage = usage.plus(&message);
         return;
@@ -93,10 +93,10 @@ fn token_line(line: &str, words: &[Word<'_>], usage: &mut Usage) {
     }
 }
 
-fn cost_line(line: &str, words: &[Word<'_>], usage: &mut Usage) {
+fn cost_line(line: &str, words: &[UsageWord<'_>], usage: &mut RunTokens) {
     let amounts: Vec<f64> = words
         .iter()
-        .filter_map(|word| if let Word::Money(amount) = word { Some(*amount) } else { None })
+        .filter_map(|word| if let UsageWord::Money(amount) = word { Some(*amount) } else { None })
         .collect();
     // "$0.01 message, $0.02 session": the session has the sum.
     let amount = if line.contains("session") { amounts.last() } else { amounts.first() };
@@ -106,22 +106,22 @@ fn cost_line(line: &str, words: &[Word<'_>], usage: &mut Usage) {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Word<'a> {
+enum UsageWord<'a> {
     Text(&'a str),
     Number(f64),
     Money(f64),
 }
 
-fn words(line: &str) -> Vec<Word<'_>> {
+fn words(line: &str) -> Vec<UsageWord<'_>> {
     let apart =
         |c: char| c.is_whitespace() || matches!(c, '(' | ')' | ':' | '=' | '|' | '"' | ';' | '*');
     line.split(apart)
         .map(|word| word.trim_matches([',', '.', '•', '-']))
         .filter(|word| !word.is_empty() && !matches!(*word, "tokens" | "token" | "count"))
         .map(|word| match (word.strip_prefix('$').and_then(number), number(word)) {
-            (Some(amount), _) => Word::Money(amount),
-            (None, Some(count)) => Word::Number(count),
-            (None, None) => Word::Text(word),
+            (Some(amount), _) => UsageWord::Money(amount),
+            (None, Some(count)) => UsageWord::Number(count),
+            (None, None) => UsageWord::Text(word),
         })
         .collect()
 }
@@ -150,24 +150,24 @@ fn whole(count: f64) -> Option<u64> {
 }
 
 /// The number right before the word.
-fn before(words: &[Word<'_>], name: &str) -> Option<f64> {
+fn before(words: &[UsageWord<'_>], name: &str) -> Option<f64> {
     words.windows(2).find_map(|pair| match pair {
-        [Word::Number(count), Word::Text(text)] if *text == name => Some(*count),
+        [UsageWord::Number(count), UsageWord::Text(text)] if *text == name => Some(*count),
         _ => None,
     })
 }
 
 /// The number right after the word.
-fn after(words: &[Word<'_>], name: &str) -> Option<f64> {
+fn after(words: &[UsageWord<'_>], name: &str) -> Option<f64> {
     words.windows(2).find_map(|pair| match pair {
-        [Word::Text(text), Word::Number(count)] if *text == name => Some(*count),
+        [UsageWord::Text(text), UsageWord::Number(count)] if *text == name => Some(*count),
         _ => None,
     })
 }
 
-fn beside(words: &[Word<'_>], name: &str) -> Option<f64> {
+fn beside(words: &[UsageWord<'_>], name: &str) -> Option<f64> {
     // A line is a list either of "name number" or of "number name".
-    if matches!(words.first(), Some(Word::Number(_))) {
+    if matches!(words.first(), Some(UsageWord::Number(_))) {
         before(words, name)
     } else {
         after(words, name).or_else(|| before(words, name))
@@ -238,7 +238,7 @@ mod tests {
             "$5",
             "rate limit of 30,000 input tokens per minute",
         ] {
-            assert_eq!(estimate(text), Usage::default(), "{text}");
+            assert_eq!(estimate(text), RunTokens::default(), "{text}");
         }
     }
 }

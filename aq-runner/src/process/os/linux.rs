@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::{self, Pid, PidfdFlags, Signal};
 
-use super::Stat;
+use super::ProcessStat;
 
 /// The text of this boot's id: a UUID.
 pub(in crate::process) fn boot_id() -> io::Result<String> {
@@ -16,7 +16,7 @@ pub(in crate::process) fn boot_id() -> io::Result<String> {
 }
 
 /// Reads the kernel's line about a process; `None` when there is none with this pid.
-pub(in crate::process) fn stat(pid: i32) -> io::Result<Option<Stat>> {
+pub(in crate::process) fn stat(pid: i32) -> io::Result<Option<ProcessStat>> {
     // One read is enough and gives one consistent line: the kernel fills it under its own lock.
     let mut line = [0; 1024];
     let read = fs::File::open(format!("/proc/{pid}/stat")).and_then(|mut f| f.read(&mut line));
@@ -31,7 +31,7 @@ pub(in crate::process) fn stat(pid: i32) -> io::Result<Option<Stat>> {
 }
 
 /// The name in the second field is free text, with spaces and parentheses: count from its end.
-fn parse_stat(line: &[u8]) -> Option<Stat> {
+fn parse_stat(line: &[u8]) -> Option<ProcessStat> {
     let name_end = line.iter().rposition(|&b| b == b')')?;
     let rest = std::str::from_utf8(&line[name_end + 1..]).ok()?;
     let mut fields = rest.split_ascii_whitespace();
@@ -39,7 +39,7 @@ fn parse_stat(line: &[u8]) -> Option<Stat> {
     let parent = fields.next()?.parse().ok()?;
     let group = fields.next()?.parse().ok()?;
     let start = fields.nth(16)?.parse().ok()?; // field 22
-    Some(Stat { parent, group, start, zombie: matches!(state, "Z" | "X" | "x") })
+    Some(ProcessStat { parent, group, start, zombie: matches!(state, "Z" | "X" | "x") })
 }
 
 /// The children of a process, over all its threads. Complete only for a process that cannot fork
@@ -120,21 +120,21 @@ pub(in crate::process) fn adopt_orphans() -> io::Result<()> {
 
 /// A process held by a pidfd, so that its pid cannot come to mean another one.
 #[derive(Debug)]
-pub(in crate::process) struct Handle {
+pub(in crate::process) struct ProcessHandle {
     pid: Pid,
     fd: Option<OwnedFd>,
 }
 
-impl Handle {
+impl ProcessHandle {
     /// Takes hold of whatever process has this pid now; `None` when there is none.
-    pub(in crate::process) fn open(pid: i32) -> io::Result<Option<Handle>> {
+    pub(in crate::process) fn open(pid: i32) -> io::Result<Option<ProcessHandle>> {
         let Some(pid) = Pid::from_raw(pid).filter(|_| pid > 0) else { return Ok(None) };
         match process::pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(fd) => Ok(Some(Handle { pid, fd: Some(fd) })),
+            Ok(fd) => Ok(Some(ProcessHandle { pid, fd: Some(fd) })),
             Err(Errno::SRCH | Errno::INVAL) => Ok(None),
             // Linux before 5.3, or a sandbox that does not know the call: the pid alone has to do.
             // Between the check of the start time and the signal the pid could then be reused.
-            Err(Errno::NOSYS | Errno::PERM) => Ok(Some(Handle { pid, fd: None })),
+            Err(Errno::NOSYS | Errno::PERM) => Ok(Some(ProcessHandle { pid, fd: None })),
             Err(e) => Err(e.into()),
         }
     }
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn stat_counts_from_the_end_of_the_name() {
         let line = b"42 (a) b (c d) S 7 8 9 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2 3\n";
-        let expected = Stat { parent: 7, group: 8, start: 987_654, zombie: false };
+        let expected = ProcessStat { parent: 7, group: 8, start: 987_654, zombie: false };
         assert_eq!(parse_stat(line), Some(expected));
     }
 

@@ -12,7 +12,7 @@ use nix::sys::event::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
 use rustix::io::Errno;
 use rustix::process::{self, Pid, Signal};
 
-use super::Stat;
+use super::ProcessStat;
 
 /// `SZOMB` of sys/proc.h.
 const ZOMBIE: u32 = 5;
@@ -42,7 +42,7 @@ pub(in crate::process) fn boot_id() -> io::Result<String> {
 }
 
 /// Reads the kernel's line about a process; `None` when there is none with this pid.
-pub(in crate::process) fn stat(pid: i32) -> io::Result<Option<Stat>> {
+pub(in crate::process) fn stat(pid: i32) -> io::Result<Option<ProcessStat>> {
     #[expect(unsafe_code, reason = "nix and rustix have no libproc")]
     // SAFETY: the structure is plain numbers, for which zero is a value.
     let mut info: libc::proc_bsdinfo = unsafe { std::mem::zeroed() };
@@ -55,7 +55,7 @@ pub(in crate::process) fn stat(pid: i32) -> io::Result<Option<Stat>> {
     };
     if written == size {
         let number = |n: u32| n.cast_signed();
-        return Ok(Some(Stat {
+        return Ok(Some(ProcessStat {
             parent: number(info.pbi_ppid),
             group: number(info.pbi_pgid),
             start: info.pbi_start_tvsec * 1_000_000 + info.pbi_start_tvusec,
@@ -150,14 +150,14 @@ pub(in crate::process) fn adopt_orphans() -> io::Result<()> {
 /// A process whose end a kqueue reports. Signals go by pid: between the check of the start time
 /// and the signal the pid could be reused.
 #[derive(Debug)]
-pub(in crate::process) struct Handle {
+pub(in crate::process) struct ProcessHandle {
     pid: Pid,
     end: Kqueue,
 }
 
-impl Handle {
+impl ProcessHandle {
     /// Watches whatever process has this pid now; `None` when there is none.
-    pub(in crate::process) fn open(pid: i32) -> io::Result<Option<Handle>> {
+    pub(in crate::process) fn open(pid: i32) -> io::Result<Option<ProcessHandle>> {
         let Some(pid) = Pid::from_raw(pid).filter(|_| pid > 0) else { return Ok(None) };
         let end = Kqueue::new()?;
         let process = usize::try_from(pid.as_raw_nonzero().get()).map_err(io::Error::other)?;
@@ -165,7 +165,7 @@ impl Handle {
         let exit =
             KEvent::new(process, EventFilter::EVFILT_PROC, flags, FilterFlag::NOTE_EXIT, 0, 0);
         match end.kevent(&[exit], &mut [], None) {
-            Ok(_) => Ok(Some(Handle { pid, end })),
+            Ok(_) => Ok(Some(ProcessHandle { pid, end })),
             Err(nix::errno::Errno::ESRCH) => Ok(None),
             Err(e) => Err(e.into()),
         }

@@ -14,7 +14,7 @@ pub(super) use macos::*;
 
 /// The system's facts about one process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stat {
+pub(super) struct ProcessStat {
     /// The parent's pid.
     pub(super) parent: i32,
     /// The process group.

@@ -15,9 +15,11 @@ use super::super::start_point::{NoStartPoint, start_point};
 use super::super::workplace::{checkpoint_job, own_place};
 use super::JobAttempt;
 use super::failure::AttemptFailure;
-use super::ground::Workplace;
+use super::ground::AttemptPlace;
 use super::record::AttemptRecord;
-use crate::checkpoint::{self, CheckpointError, GitWatch, Rebased, Started, Wip, set_aside};
+use crate::checkpoint::{
+    self, CheckpointError, GitWatch, JobBranch, RebaseResult, StartedWork, set_aside,
+};
 use crate::disk::HostFault;
 use crate::store::append_note;
 
@@ -34,7 +36,7 @@ pub(super) fn make(
         NoStartPoint::Store(e) => AttemptFailure::not_counted(&e),
         put_back @ NoStartPoint::PutBack { .. } => AttemptFailure::NotCounted(put_back.to_string()),
     })?;
-    let job = checkpoint::Job { start: start_point, ..job_of(attempt, spec, cwd) };
+    let job = checkpoint::CheckpointJob { start: start_point, ..job_of(attempt, spec, cwd) };
     // Before they are read: what moves later is news.
     let seen = job.start_mark();
     for listener in &mut attempt.listeners {
@@ -53,7 +55,7 @@ pub(super) fn make(
     })?;
     let Some(started) = started else {
         attempt.ground.place =
-            Some(Workplace { dir: cwd.to_owned(), wip: None, is_unsaved: false });
+            Some(AttemptPlace { dir: cwd.to_owned(), wip: None, is_unsaved: false });
         return Ok(());
     };
     if let Some(commit) = &started.leftovers.commit {
@@ -76,7 +78,7 @@ pub(super) fn make(
         record.try_append(&RecordUpdate::new().clear(&[RecordKey::Rebase]));
     }
     attempt.ground.place =
-        Some(Workplace { dir: started.dir, wip: Some(started.wip), is_unsaved: true });
+        Some(AttemptPlace { dir: started.dir, wip: Some(started.wip), is_unsaved: true });
     noted.map_err(|e| AttemptFailure::not_counted(&e))?;
     attempt.tell_saved();
     Ok(())
@@ -84,15 +86,18 @@ pub(super) fn make(
 
 /// Puts work that the train has sent back on the newest commit of its target. Where that cannot be
 /// done the job goes on from where it was.
-fn rebase(record: &mut AttemptRecord, job: &checkpoint::Job) -> Result<(), CheckpointError> {
+fn rebase(
+    record: &mut AttemptRecord,
+    job: &checkpoint::CheckpointJob,
+) -> Result<(), CheckpointError> {
     if !record.content().has(RecordKey::Rebase) {
         return Ok(());
     }
-    let Some(mut wip) = Wip::open(job)? else { return Ok(()) };
+    let Some(mut wip) = JobBranch::open(job)? else { return Ok(()) };
     let deps = wip.ground().deps.clone();
     match wip.rebase(&deps) {
-        Ok(Rebased::Clean) => record.note("its work is on the newest commit of its target"),
-        Ok(Rebased::Conflicts(paths)) => record.note(&format!(
+        Ok(RebaseResult::Clean) => record.note("its work is on the newest commit of its target"),
+        Ok(RebaseResult::Conflicts(paths)) => record.note(&format!(
             "its work is on the newest commit of its target, with conflicts in {}",
             paths.join(", ")
         )),
@@ -125,9 +130,9 @@ pub(super) fn expect_resolved(attempt: &mut JobAttempt<'_>) -> Result<(), Attemp
 /// afresh, in the same attempt.
 fn start(
     record: &mut AttemptRecord,
-    job: &checkpoint::Job,
-) -> Result<Option<Started>, CheckpointError> {
-    let failed = match Wip::start(job) {
+    job: &checkpoint::CheckpointJob,
+) -> Result<Option<StartedWork>, CheckpointError> {
+    let failed = match JobBranch::start(job) {
         Err(e) if e.is_failed_checkout() && record.is_handed_over() => e,
         started => return started,
     };
@@ -137,7 +142,7 @@ fn start(
                 "warning: starts afresh, because no checkout can be made of the work of another \
                  host, which is kept as {kept}: {failed}"
             ));
-            Wip::start(job)
+            JobBranch::start(job)
         }
         Ok(None) => Err(failed),
         Err(e) => {
@@ -150,7 +155,7 @@ fn start(
 fn not_started(
     record: &mut AttemptRecord,
     error: &CheckpointError,
-    job: &checkpoint::Job,
+    job: &checkpoint::CheckpointJob,
 ) -> AttemptFailure {
     if let Some(lack) = error.lack() {
         return AttemptFailure::Host(lack);
@@ -174,13 +179,13 @@ fn not_started(
     }
 }
 
-fn job_of(attempt: &JobAttempt<'_>, spec: &JobSpec, cwd: &Path) -> checkpoint::Job {
+fn job_of(attempt: &JobAttempt<'_>, spec: &JobSpec, cwd: &Path) -> checkpoint::CheckpointJob {
     let (queue, id) = (attempt.queue, attempt.record.id());
     let recorded = checkpoint_job(queue, id, attempt.record.content());
     let isolation = match (spec.isolation, &recorded.isolation) {
-        (Isolation::InPlace, _) => checkpoint::Isolation::InPlace,
+        (Isolation::InPlace, _) => checkpoint::WorkIsolation::InPlace,
         // A job keeps the checkout that it has, also where that cannot be looked at now.
-        (Isolation::Worktree, checkpoint::Isolation::Own(place))
+        (Isolation::Worktree, checkpoint::WorkIsolation::Own(place))
             if place.is_made().unwrap_or(true) =>
         {
             recorded.isolation
@@ -190,11 +195,11 @@ fn job_of(attempt: &JobAttempt<'_>, spec: &JobSpec, cwd: &Path) -> checkpoint::J
             // For those who look into the checkout; the job needs it not.
             let _ = note_queue(queue, &checkouts);
             let dir = checkouts.join(id.as_str());
-            checkpoint::Isolation::Own(own_place(queue, id, dir))
+            checkpoint::WorkIsolation::Own(own_place(queue, id, dir))
         }
     };
     let watch = git_watch(attempt, spec.timeout);
-    checkpoint::Job { cwd: cwd.to_owned(), isolation, watch, ..recorded }
+    checkpoint::CheckpointJob { cwd: cwd.to_owned(), isolation, watch, ..recorded }
 }
 
 /// Ends a run of git when the job is stopped or has had its time, and lets `status` name one that
@@ -216,9 +221,9 @@ pub(super) fn git_watch(attempt: &JobAttempt<'_>, timeout: Option<Duration>) -> 
 }
 
 /// Directory of the job's own checkout; `None` in place, and in the worktree that version 0.1 made.
-fn own_dir<'a>(isolation: &'a checkpoint::Isolation, works_in: &Path) -> Option<&'a Path> {
+fn own_dir<'a>(isolation: &'a checkpoint::WorkIsolation, works_in: &Path) -> Option<&'a Path> {
     match isolation {
-        checkpoint::Isolation::Own(place) if !works_in.starts_with(&place.linked) => {
+        checkpoint::WorkIsolation::Own(place) if !works_in.starts_with(&place.linked) => {
             Some(&place.dir)
         }
         _ => None,
@@ -226,10 +231,10 @@ fn own_dir<'a>(isolation: &'a checkpoint::Isolation, works_in: &Path) -> Option<
 }
 
 /// Directories in which the start of a job writes.
-fn writes_to(job: &checkpoint::Job) -> impl Iterator<Item = &Path> {
+fn writes_to(job: &checkpoint::CheckpointJob) -> impl Iterator<Item = &Path> {
     let own = match &job.isolation {
-        checkpoint::Isolation::Own(place) => Some(place.dir.as_path()),
-        checkpoint::Isolation::InPlace => None,
+        checkpoint::WorkIsolation::Own(place) => Some(place.dir.as_path()),
+        checkpoint::WorkIsolation::InPlace => None,
     };
     own.into_iter().chain([job.cwd.as_path()])
 }

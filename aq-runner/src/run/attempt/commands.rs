@@ -9,7 +9,7 @@ use aq_manifest::{FailureClass, JobSpec, format_duration};
 use jiff::Timestamp;
 
 use super::super::host_lack::limited_files;
-use super::super::settings::Settings;
+use super::super::settings::QueueSettings;
 use super::JobAttempt;
 use super::failure::AttemptFailure;
 use super::feedback::LastCommand;
@@ -18,7 +18,8 @@ use super::tee::OutputTee;
 use super::usage::AgentRun;
 use crate::feedback::OutputSource;
 use crate::process::{
-    Cause, Cgroup, Drain, Ended, Status, Stdin, Supervisor, Task, has_file_limit,
+    CommandInput, CommandOutcome, ControlGroup, DrainTimes, EndCause, ExitReport,
+    ProcessSupervisor, SupervisedCommand, has_file_limit,
 };
 use crate::run::engines::phase::RunPatience;
 
@@ -27,9 +28,9 @@ const SETTLE: Duration = Duration::from_secs(1);
 
 /// What runs the commands of an attempt, one after the other.
 pub(super) struct CommandRunner {
-    supervisor: Supervisor,
+    supervisor: ProcessSupervisor,
     /// Entered when a command has run for a while.
-    cgroup: Option<Cgroup>,
+    cgroup: Option<ControlGroup>,
     /// The end of the last command, for the feedback of the next attempt.
     pub(super) last: LastCommand,
 }
@@ -42,19 +43,19 @@ pub(super) struct CommandPlace {
 }
 
 impl CommandRunner {
-    pub(super) fn new(supervisor: Supervisor) -> Self {
+    pub(super) fn new(supervisor: ProcessSupervisor) -> Self {
         Self { supervisor, cgroup: None, last: LastCommand::default() }
     }
 
     /// Runs a command until nothing of it is left.
     pub(super) fn supervise(
         &mut self,
-        settings: &Settings,
+        settings: &QueueSettings,
         record: &mut AttemptRecord,
         source: OutputSource,
-        task: Task,
+        task: SupervisedCommand,
         run: Option<&mut AgentRun>,
-    ) -> Result<Ended, AttemptFailure> {
+    ) -> Result<CommandOutcome, AttemptFailure> {
         let patience =
             RunPatience { grace: settings.result_grace, longest_wait: settings.longest_wait };
         let mut tee = OutputTee::new(record, run, patience, &mut self.cgroup);
@@ -86,22 +87,22 @@ impl CommandRunner {
 
 /// A command that gets no input.
 pub(super) fn task(
-    settings: &Settings,
+    settings: &QueueSettings,
     program: OsString,
     args: Vec<OsString>,
     place: &CommandPlace,
     deadline: Option<Duration>,
-) -> Task {
-    Task {
+) -> SupervisedCommand {
+    SupervisedCommand {
         program,
         args,
         cwd: place.dir.clone(),
         env: place.env.clone(),
-        stdin: Stdin::Null,
+        stdin: CommandInput::Null,
         deadline,
         settle: Some(SETTLE),
         grace: settings.kill_grace,
-        drain: Drain::default(),
+        drain: DrainTimes::default(),
     }
 }
 
@@ -117,20 +118,22 @@ pub(super) fn shell(
     let args = vec!["-c".into(), command.into()];
     let task = task(settings, "/bin/sh".into(), args, place, spec.timeout);
     let ended = commands.supervise(settings, record, source, task, None)?;
-    if let Cause::Stopped(_) = ended.cause {
+    if let EndCause::Stopped(_) = ended.cause {
         return Err(AttemptFailure::Stopped);
     }
     if let Some(failure) = met_file_limit(&ended) {
         return Err(failure);
     }
     Ok(match (ended.cause, ended.status) {
-        (Cause::Deadline, _) => {
+        (EndCause::Deadline, _) => {
             let limit = note_timeout(record, spec.timeout);
             Err(format!("{name} did not end within {limit}"))
         }
-        (_, Some(Status::Exited(0))) => Ok(()),
-        (_, Some(Status::Exited(code))) => Err(format!("{name} exited with {code}")),
-        (_, Some(Status::Signaled(signal))) => Err(format!("{name} was killed by signal {signal}")),
+        (_, Some(ExitReport::Exited(0))) => Ok(()),
+        (_, Some(ExitReport::Exited(code))) => Err(format!("{name} exited with {code}")),
+        (_, Some(ExitReport::Signaled(signal))) => {
+            Err(format!("{name} was killed by signal {signal}"))
+        }
         (_, None) => Err(format!("{name} did not end")),
     })
 }
@@ -149,11 +152,11 @@ fn note_timeout(record: &mut AttemptRecord, timeout: Option<Duration>) -> String
 
 /// Failure of a command that met the limit of file sizes under which its supervisor runs, too: not
 /// one that the job has set for itself.
-pub(super) fn met_file_limit(ended: &Ended) -> Option<AttemptFailure> {
+pub(super) fn met_file_limit(ended: &CommandOutcome) -> Option<AttemptFailure> {
     let signal = nix::libc::SIGXFSZ;
     // A shell answers with the signal of its last command.
-    let met = matches!(ended.status, Some(Status::Signaled(n)) if n == signal)
-        || matches!(ended.status, Some(Status::Exited(code)) if code == 128 + signal);
+    let met = matches!(ended.status, Some(ExitReport::Signaled(n)) if n == signal)
+        || matches!(ended.status, Some(ExitReport::Exited(code)) if code == 128 + signal);
     (met && has_file_limit()).then(|| {
         let words = "the run loop has a limit on the size of files, and the job met it (SIGXFSZ): \
                      start the loop without `ulimit -f`";

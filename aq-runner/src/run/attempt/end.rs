@@ -1,8 +1,8 @@
 //! The ends of an attempt.
 
 use aq_ledger::steps::{
-    Accept, AwaitDeps, EndUnwanted, Fail, FailFinally, GiveBack, Interrupt, Postpone, PutBack,
-    StopReason, Verify,
+    AcceptWork, AwaitDeps, EndUnwanted, FailAttempt, FailFinally, GiveBack, InterruptAttempt,
+    PostponeJob, PutBack, StopReason, VerifyWork,
 };
 use aq_manifest::{FailureClass, JobSpec, Outcome, ReviewPolicy, Stage};
 use aq_scheduler::AfterFailure;
@@ -20,7 +20,7 @@ pub(super) fn accept(attempt: &mut JobAttempt<'_>, policy: ReviewPolicy) -> Resu
         save::leave(attempt);
         forget_failures(attempt);
     }
-    attempt.record.end(&Accept { policy }, now)
+    attempt.record.end(&AcceptWork { policy }, now)
 }
 
 /// Ends an attempt whose work has passed `verify`, or has none.
@@ -32,7 +32,7 @@ pub(super) fn succeed(
     save::artifacts(attempt, spec);
     save::leave(attempt);
     forget_failures(attempt);
-    attempt.record.end(&Verify { has_passed }, Timestamp::now())
+    attempt.record.end(&VerifyWork { has_passed }, Timestamp::now())
 }
 
 /// Ends an attempt that did not go well. `spec` is not there when the job file could not be read.
@@ -75,7 +75,7 @@ pub(super) fn fail(
         }
         AttemptFailure::NoEngineNow(why) => {
             record.note(&format!("not counted: {why}"));
-            record.end(&Postpone { message: &why }, now)
+            record.end(&PostponeJob { message: &why }, now)
         }
         AttemptFailure::Final(outcome, why) => fail_finally(attempt, spec, (outcome, &why), now),
         AttemptFailure::Unresolved(why) => {
@@ -106,7 +106,7 @@ fn fail_class(
 ) -> Result<(), StoreError> {
     keep_failure(attempt, spec, class.as_str(), why);
     let retry = spec.and_then(|spec| spec.retry.as_ref());
-    let step = Fail { class, message: why, retry };
+    let step = FailAttempt { class, message: why, retry };
     let next = match step.consequence(attempt.record.row(), now) {
         AfterFailure::Requeue { not_before } => format!("; next attempt at {not_before:.0}"),
         AfterFailure::Exhausted => "; no attempt is left".to_owned(),
@@ -130,9 +130,9 @@ fn stop(
     record.note("interrupted");
     if record.stage() == Stage::Review {
         // Nothing moves, so the log is not asked for what it lacks.
-        return record.make(&Interrupt, now);
+        return record.make(&InterruptAttempt, now);
     }
-    record.end(&Interrupt, now)
+    record.end(&InterruptAttempt, now)
 }
 
 /// Ends a job that is not wanted any more.

@@ -6,8 +6,8 @@ use std::path::Path;
 use aq_ledger::RecordKey;
 use aq_manifest::{FeedbackMode, JobSpec};
 
-use crate::feedback::{FailureReport, OutputSource, OutputTail, Secrets, failure_text};
-use crate::process::Status;
+use crate::feedback::{FailureReport, MaskedValues, OutputSource, OutputTail, failure_text};
+use crate::process::ExitReport;
 use crate::store::FeedbackFile;
 
 use super::super::feedback::{AttemptFeedback, attempt_feedback, random_word};
@@ -28,10 +28,14 @@ pub(super) struct LastCommand {
 }
 
 impl LastCommand {
-    pub(super) fn new(source: OutputSource, output: OutputTail, status: Option<Status>) -> Self {
+    pub(super) fn new(
+        source: OutputSource,
+        output: OutputTail,
+        status: Option<ExitReport>,
+    ) -> Self {
         let exit = status.map(|status| match status {
-            Status::Exited(code) => code.to_string(),
-            Status::Signaled(signal) => format!("signal {signal}"),
+            ExitReport::Exited(code) => code.to_string(),
+            ExitReport::Signaled(signal) => format!("signal {signal}"),
         });
         Self { source, output, exit, lacked_session: false }
     }
@@ -97,7 +101,7 @@ pub(super) fn keep_failure(
         files: &ground.changed,
         template: spec.feedback_template.as_ref(),
     };
-    let text = failure_text(&report, &Secrets::of(&env, &spec.env), &mut random_word);
+    let text = failure_text(&report, &MaskedValues::of(&env, &spec.env), &mut random_word);
     let file = FeedbackFile::of(queue, record.id());
     // The next attempt is worth more than its feedback.
     if let Err(e) = file.put_failure(random_word(), text) {

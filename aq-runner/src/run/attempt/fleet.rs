@@ -11,14 +11,14 @@ use jiff::Timestamp;
 use super::super::fleet::{
     FleetSettingsError, fleet_dir, lease, metrics, push, pushed, pushed_note, take_up, worker_name,
 };
-use super::super::settings::Settings;
+use super::super::settings::QueueSettings;
 use super::failure::AttemptFailure;
 use super::listener::AttemptListener;
 use super::record::AttemptRecord;
-use crate::checkpoint::{Job, Wip};
+use crate::checkpoint::{CheckpointJob, JobBranch};
 use crate::process::take_line;
 use crate::store::QueueDir;
-use crate::sync::fleet::{JobReporter, Told};
+use crate::sync::fleet::{HolderAnswer, JobReporter};
 
 /// The fleet's part in an attempt.
 pub(super) struct FleetListener {
@@ -39,7 +39,7 @@ impl FleetListener {
     /// Follows the attempt, when the job is one of the fleet.
     pub(super) fn of_job(
         queue: &QueueDir,
-        settings: &Settings,
+        settings: &QueueSettings,
         record: &mut AttemptRecord,
     ) -> Option<Self> {
         let lease = lease(record.content());
@@ -54,7 +54,7 @@ impl FleetListener {
 impl LeaseReporter {
     fn open(
         queue: &QueueDir,
-        settings: &Settings,
+        settings: &QueueSettings,
         record: &mut AttemptRecord,
         lease: LeaseRef,
     ) -> Option<Self> {
@@ -83,7 +83,7 @@ impl LeaseReporter {
 
 impl AttemptListener for FleetListener {
     /// Fetches the work of another host, before the job's first start here.
-    fn checkout_comes(&mut self, record: &mut AttemptRecord, job: &Job) {
+    fn checkout_comes(&mut self, record: &mut AttemptRecord, job: &CheckpointJob) {
         let Some(remote) = &self.remote else {
             if record.is_handed_over() {
                 record
@@ -103,7 +103,7 @@ impl AttemptListener for FleetListener {
     }
 
     /// Pushes the branch, so that another host can go on from here.
-    fn work_saved(&mut self, record: &mut AttemptRecord, wip: &Wip) {
+    fn work_saved(&mut self, record: &mut AttemptRecord, wip: &JobBranch) {
         let (Some(remote), Some(LeaseReporter { reporter, lease })) =
             (&self.remote, &mut self.reports)
         else {
@@ -136,9 +136,9 @@ impl AttemptListener for FleetListener {
         let content = record.content();
         let numbers = (stage != Stage::Building).then(|| metrics(content));
         match reporter.report(seq, stage, pushed(content), numbers) {
-            Told::Accepted => Ok(()),
-            Told::Fenced => Err(AttemptFailure::Fenced),
-            Told::Later(why) => {
+            HolderAnswer::Accepted => Ok(()),
+            HolderAnswer::Fenced => Err(AttemptFailure::Fenced),
+            HolderAnswer::Later(why) => {
                 record.note(&format!("{stage} is reported to the fleet later: {why}"));
                 Ok(())
             }

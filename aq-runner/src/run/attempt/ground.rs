@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use aq_manifest::JobSpec;
 
-use super::super::agent_env::{Identity, TakenOut, agent_env};
+use super::super::agent_env::{AgentIdentity, TakenOut, agent_env};
 use super::super::host_lack::lack_of_io;
 use super::super::workplace::present_cwd;
 use super::failure::AttemptFailure;
 use super::{JobAttempt, checkout};
-use crate::checkpoint::{LeftOut, Wip};
+use crate::checkpoint::{JobBranch, LeftOut};
 use crate::engine::PROMPT_FILE;
 use crate::store::ScratchDir;
 
@@ -18,7 +18,7 @@ use crate::store::ScratchDir;
 #[derive(Default)]
 pub(super) struct WorkGround {
     /// The place of the job, once that is ready.
-    pub(super) place: Option<Workplace>,
+    pub(super) place: Option<AttemptPlace>,
     /// Work of this attempt that is nowhere any more.
     pub(super) gone: Vec<LeftOut>,
     /// The paths that the job has changed, as far as this worker has seen.
@@ -29,16 +29,16 @@ pub(super) struct WorkGround {
 
 /// The place of a job.
 #[derive(Debug)]
-pub(super) struct Workplace {
+pub(super) struct AttemptPlace {
     /// The directory of the agent and of `verify`.
     pub(super) dir: PathBuf,
     /// The branch; `None` outside git.
-    pub(super) wip: Option<Wip>,
+    pub(super) wip: Option<JobBranch>,
     /// Something ran since the last checkpoint.
     pub(super) is_unsaved: bool,
 }
 
-impl Workplace {
+impl AttemptPlace {
     /// Tells whether the directory is gone that a checkout of the job's own had.
     fn is_lost(&self) -> bool {
         self.wip.as_ref().is_some_and(|wip| !wip.is_in_place()) && !self.dir.is_dir()
@@ -47,7 +47,7 @@ impl Workplace {
 
 impl WorkGround {
     /// The branch; `None` outside git, and before it is there.
-    pub(super) fn wip(&self) -> Option<&Wip> {
+    pub(super) fn wip(&self) -> Option<&JobBranch> {
         self.place.as_ref().and_then(|place| place.wip.as_ref())
     }
 
@@ -65,7 +65,7 @@ pub(super) fn workplace(
     attempt: &mut JobAttempt<'_>,
     spec: &JobSpec,
 ) -> Result<PathBuf, AttemptFailure> {
-    if attempt.ground.place.as_ref().is_some_and(Workplace::is_lost) {
+    if attempt.ground.place.as_ref().is_some_and(AttemptPlace::is_lost) {
         attempt.record.note("its directory is gone, and is made anew from its branch");
         attempt.ground.place = None;
     }
@@ -131,7 +131,7 @@ pub(super) fn environment(
     scratch: &Path,
 ) -> Result<Vec<(OsString, OsString)>, String> {
     let settings = &attempt.settings;
-    let identity = Identity {
+    let identity = AgentIdentity {
         id: attempt.record.id(),
         attempt: attempt.number,
         queue: attempt.queue.root(),

@@ -10,9 +10,9 @@ use super::failure::AttemptFailure;
 use super::record::AttemptRecord;
 use super::run::EngineRun;
 use super::save::LISTED;
-use crate::checkpoint::Changes;
+use crate::checkpoint::BranchChanges;
 use crate::engine::{EndedBy, ErrorClass};
-use crate::process::Cause;
+use crate::process::EndCause;
 use crate::run::engines::availability;
 
 /// Judges a run whose work is saved.
@@ -20,7 +20,7 @@ pub(super) fn run(
     attempt: &mut JobAttempt<'_>,
     spec: &JobSpec,
     of: &EngineRun,
-    changes: Result<Option<Changes>, String>,
+    changes: Result<Option<BranchChanges>, String>,
 ) -> Result<(), AttemptFailure> {
     let EngineRun { run, ended, verdict, .. } = of;
     if let Some(why) = &of.overspent {
@@ -28,10 +28,10 @@ pub(super) fn run(
     }
     match ended.cause {
         // Whether a person wants its end is asked for every failure.
-        Cause::Stopped(_) => {
+        EndCause::Stopped(_) => {
             return Err(engine_fault(attempt, spec, of).unwrap_or(AttemptFailure::Stopped));
         }
-        Cause::Deadline if of.ended_by == EndedBy::Aq => {
+        EndCause::Deadline if of.ended_by == EndedBy::Aq => {
             let timed_out = timed_out(&mut attempt.record, spec.timeout);
             return Err(engine_fault(attempt, spec, of).unwrap_or(timed_out));
         }
@@ -87,7 +87,7 @@ fn engine_fault(
 fn changes(
     record: &mut AttemptRecord,
     spec: &JobSpec,
-    changes: Result<Option<Changes>, String>,
+    changes: Result<Option<BranchChanges>, String>,
 ) -> Result<(), AttemptFailure> {
     let enforced = !spec.allowed_scope.is_empty() && spec.scope_policy == ScopePolicy::Enforce;
     let changes = match changes {

@@ -4,16 +4,16 @@ use aq_manifest::Stage;
 
 use super::failure::AttemptFailure;
 use super::record::AttemptRecord;
-use crate::checkpoint::{Job, Wip};
+use crate::checkpoint::{CheckpointJob, JobBranch};
 
 /// A follower of an attempt. It hears of each thing when that has happened, or just before, and the
 /// attempt waits for it.
 pub(super) trait AttemptListener {
     /// The job's checkout is about to be made.
-    fn checkout_comes(&mut self, record: &mut AttemptRecord, job: &Job);
+    fn checkout_comes(&mut self, record: &mut AttemptRecord, job: &CheckpointJob);
 
     /// The job's branch may have new commits.
-    fn work_saved(&mut self, record: &mut AttemptRecord, wip: &Wip);
+    fn work_saved(&mut self, record: &mut AttemptRecord, wip: &JobBranch);
 
     /// The job is ready for this stage: for the agent in `building/`, for its judgement in
     /// `review/`.

@@ -25,8 +25,8 @@ use std::sync::Arc;
 use aq_manifest::{ReviewPolicy, Stage};
 
 use super::job_log::JobLog;
-use super::settings::Settings;
-use crate::process::Supervisor;
+use super::settings::QueueSettings;
+use crate::process::ProcessSupervisor;
 use crate::store::{HeldJob, JobFile, QueueDir, StoreError};
 use commands::CommandRunner;
 use failure::AttemptFailure;
@@ -38,7 +38,7 @@ use record::AttemptRecord;
 /// An attempt at a job.
 pub(super) struct JobAttempt<'a> {
     queue: &'a QueueDir,
-    settings: Settings,
+    settings: QueueSettings,
     /// The job's record and log.
     record: AttemptRecord,
     /// The number of the attempt.
@@ -55,8 +55,8 @@ impl<'a> JobAttempt<'a> {
     /// An attempt at a job that this process holds, with all who follow it.
     pub(super) fn new(
         queue: &'a QueueDir,
-        settings: Settings,
-        supervisor: Supervisor,
+        settings: QueueSettings,
+        supervisor: ProcessSupervisor,
         job: HeldJob,
         log: JobLog,
     ) -> Self {

@@ -15,10 +15,10 @@ use super::feedback::next_feedback;
 use super::ground::{environment, scratch, workplace};
 use super::record::AttemptRecord;
 use super::usage::resumable;
-use crate::engine::{EngineCommand, Invocation};
+use crate::engine::{EngineCommand, EngineInvocation};
 use crate::feedback::OutputSource;
 use crate::run::attempt_line::AttemptLine;
-use crate::run::engines::sightings::Sightings;
+use crate::run::engines::sightings::EngineSightings;
 use crate::store::{FileLock, JobFile, QueueDir, load, read_text};
 
 /// The job file.
@@ -108,7 +108,7 @@ fn agent_input(
     let spec = &file.spec;
     let feedback = next_feedback(attempt, spec, engine)?;
     let session = resumable(attempt.record.content(), engine);
-    let invocation = Invocation {
+    let invocation = EngineInvocation {
         prompt: &file.body,
         persona: spec.persona.as_deref(),
         feedback: feedback.text.as_deref(),
@@ -132,7 +132,7 @@ fn agent_input(
 
 fn engine_gone(attempt: &JobAttempt<'_>, engine: &str, why: String) -> AttemptFailure {
     let missing = attempt.settings.engines.binary(engine).and_then(Result::err);
-    let seen = Sightings::read(attempt.queue);
+    let seen = EngineSightings::read(attempt.queue);
     let lack = missing.and_then(|missing| seen.lack(&attempt.settings, engine, &missing));
     lack.map_or(AttemptFailure::Final(Outcome::NoEngine, why), AttemptFailure::Host)
 }

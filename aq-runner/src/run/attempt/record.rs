@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aq_ledger::steps::{JobStep, Step};
+use aq_ledger::steps::{JobStep, StepWrites};
 use aq_ledger::{JobRow, RecordContent, RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
@@ -20,7 +20,6 @@ pub(super) struct AttemptRecord {
     queue: QueueDir,
     job: HeldJob,
     log: JobLog,
-    /// Tells whether this process was told to stop.
     stop: StopCheck,
 }
 
@@ -106,7 +105,7 @@ impl AttemptRecord {
         self.apply(&step)
     }
 
-    fn apply(&mut self, step: &Step) -> Result<(), StoreError> {
+    fn apply(&mut self, step: &StepWrites) -> Result<(), StoreError> {
         self.with_room(|job| job.apply(step))
     }
 

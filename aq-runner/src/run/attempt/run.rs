@@ -12,9 +12,9 @@ use super::failure::AttemptFailure;
 use super::feedback::deliver;
 use super::prepare::{AgentGround, AgentInput};
 use super::usage::{AgentRun, over_budget, resumable, run_usage, session_total};
-use crate::engine::{EndedBy, SessionTotal, Verdict, next_session};
+use crate::engine::{EndedBy, RunVerdict, SessionTotal, next_session};
 use crate::feedback::OutputSource;
-use crate::process::{Ended, Status, Stdin, Task};
+use crate::process::{CommandInput, CommandOutcome, ExitReport, SupervisedCommand};
 use crate::run::engines::availability;
 use crate::run::engines::phase::{ended_by, exit_of};
 use crate::store::{StoreError, write_private};
@@ -24,11 +24,11 @@ pub(super) struct EngineRun {
     /// The run.
     pub(super) run: AgentRun,
     /// The end of its process.
-    pub(super) ended: Ended,
+    pub(super) ended: CommandOutcome,
     /// The one who ended it.
     pub(super) ended_by: EndedBy,
     /// The engine's own account.
-    pub(super) verdict: Verdict,
+    pub(super) verdict: RunVerdict,
     /// The reason why it went over its budget, if it did.
     pub(super) overspent: Option<String>,
 }
@@ -69,8 +69,8 @@ pub(super) fn engine(
     run.feedback = feedback.id;
     run.usage_file = command.usage_file;
     let JobAttempt { settings, record, commands, .. } = attempt;
-    let task = Task {
-        stdin: command.stdin.map_or(Stdin::Null, Stdin::Bytes),
+    let task = SupervisedCommand {
+        stdin: command.stdin.map_or(CommandInput::Null, CommandInput::Bytes),
         ..task(settings, program, args, &ground.place, spec.timeout)
     };
     let ended = commands.supervise(settings, record, OutputSource::Engine, task, Some(&mut run))?;
@@ -90,8 +90,8 @@ fn put_on_record(
     let EngineRun { run, ended, verdict, .. } = of;
     let JobAttempt { queue, settings, record, .. } = attempt;
     let exit = match ended.status {
-        Some(Status::Exited(code)) => code.to_string(),
-        Some(Status::Signaled(signal)) => format!("signal {signal}"),
+        Some(ExitReport::Exited(code)) => code.to_string(),
+        Some(ExitReport::Signaled(signal)) => format!("signal {signal}"),
         None => "none".to_owned(),
     };
     let denials = Some(verdict.permission_denials).filter(|&n| n > 0);

@@ -5,15 +5,15 @@ use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::JobSpec;
 
 use super::JobAttempt;
-use super::ground::{Workplace, workplace};
-use crate::checkpoint::{Changes, LeftOut, collect};
+use super::ground::{AttemptPlace, workplace};
+use crate::checkpoint::{BranchChanges, LeftOut, collect};
 use crate::run::left_out::{left_out_record, unexpected, whys};
 
 /// Names that are listed in the log; the others are on record.
 pub(super) const LISTED: usize = 20;
 
 /// Commits what the agent changed, and counts it. `None` outside git; an error says why git failed.
-pub(super) fn work(attempt: &mut JobAttempt<'_>) -> Result<Option<Changes>, String> {
+pub(super) fn work(attempt: &mut JobAttempt<'_>) -> Result<Option<BranchChanges>, String> {
     let message = commit_message(attempt);
     let Some(place) = attempt.ground.place.as_mut() else { return Ok(None) };
     let Some(wip) = place.wip.as_ref() else { return Ok(None) };
@@ -43,7 +43,9 @@ pub(super) fn work(attempt: &mut JobAttempt<'_>) -> Result<Option<Changes>, Stri
 
 /// Commits what is left, and gives the checkout of an in-place job back. For every way out.
 pub(super) fn leave(attempt: &mut JobAttempt<'_>) {
-    let Some(Workplace { wip: Some(wip), is_unsaved, .. }) = &attempt.ground.place else { return };
+    let Some(AttemptPlace { wip: Some(wip), is_unsaved, .. }) = &attempt.ground.place else {
+        return;
+    };
     if !is_unsaved && !wip.is_in_place() {
         return;
     }

@@ -9,7 +9,7 @@ use super::record::AttemptRecord;
 use super::usage::AgentRun;
 use crate::engine::RunPhase;
 use crate::feedback::OutputTail;
-use crate::process::{Cgroup, Flow, Observer, Stream};
+use crate::process::{ControlGroup, ObserverVerdict, OutputObserver, OutputStream};
 use crate::run::engines::phase::RunPatience;
 
 /// Sends what a program prints to the log and to the engine's reader, and ends a run that is over.
@@ -19,7 +19,7 @@ pub(super) struct OutputTee<'a> {
     tail: OutputTail,
     patience: RunPatience,
     session_noted: bool,
-    cgroup: &'a mut Option<Cgroup>,
+    cgroup: &'a mut Option<ControlGroup>,
 }
 
 impl<'a> OutputTee<'a> {
@@ -27,7 +27,7 @@ impl<'a> OutputTee<'a> {
         record: &'a mut AttemptRecord,
         run: Option<&'a mut AgentRun>,
         patience: RunPatience,
-        cgroup: &'a mut Option<Cgroup>,
+        cgroup: &'a mut Option<ControlGroup>,
     ) -> Self {
         let (tail, session_noted) = (OutputTail::default(), false);
         Self { record, run, tail, patience, session_noted, cgroup }
@@ -39,15 +39,15 @@ impl<'a> OutputTee<'a> {
     }
 }
 
-impl Observer for OutputTee<'_> {
-    fn output(&mut self, stream: Stream, chunk: &[u8]) -> Flow {
+impl OutputObserver for OutputTee<'_> {
+    fn output(&mut self, stream: OutputStream, chunk: &[u8]) -> ObserverVerdict {
         self.record.log().raw(chunk);
         self.tail.push(chunk);
-        let Some(run) = self.run.as_deref_mut() else { return Flow::Continue };
-        let Some(records) = &mut run.records else { return Flow::Continue };
+        let Some(run) = self.run.as_deref_mut() else { return ObserverVerdict::Continue };
+        let Some(records) = &mut run.records else { return ObserverVerdict::Continue };
         match stream {
-            Stream::Stdout => records.stdout(chunk),
-            Stream::Stderr => records.stderr(chunk),
+            OutputStream::Stdout => records.stdout(chunk),
+            OutputStream::Stderr => records.stderr(chunk),
         }
         if let Some(session) = records.session_id().filter(|_| !self.session_noted) {
             // A full disk is no reason to end it.
@@ -57,15 +57,15 @@ impl Observer for OutputTee<'_> {
         }
         if records.is_ending() {
             // A final event is its answer to that, and does not make it an end in time.
-            return Flow::Continue;
+            return ObserverVerdict::Continue;
         }
         let phase =
             records.phase(self.patience.longest_wait, Timestamp::now(), &TimeZone::system());
         let changed = std::mem::replace(&mut run.phase, phase) != phase;
-        let flow = if changed { self.patience.flow(phase) } else { Flow::Continue };
+        let flow = if changed { self.patience.flow(phase) } else { ObserverVerdict::Continue };
         // What it has used up to its last word counts afterwards.
         let is_final = changed && matches!(phase, RunPhase::Done { .. });
-        if !is_final && run.is_over_budget() { Flow::End } else { flow }
+        if !is_final && run.is_over_budget() { ObserverVerdict::End } else { flow }
     }
 
     fn ending(&mut self) {
@@ -78,7 +78,7 @@ impl Observer for OutputTee<'_> {
         if self.cgroup.is_some() {
             return;
         }
-        *self.cgroup = Cgroup::enter(self.record.id().as_str());
+        *self.cgroup = ControlGroup::enter(self.record.id().as_str());
         if let Some(group) = self.cgroup {
             // Not on record, it is of no use; a full disk is no reason to end the job.
             let path = RecordUpdate::new().set(RecordKey::Cgroup, group.path().display());

@@ -5,7 +5,7 @@
 //! between leaves the intent, from which recovery sees how far it came.
 
 use aq_ledger::RecordKey;
-use aq_ledger::steps::{ForgetLanding, MergedWork, NoteLanding, NoteTrainWait, SendBack, Ship};
+use aq_ledger::steps::{ForgetLanding, MergedWork, NoteLanding, NoteTrainWait, SendBack, ShipWork};
 use aq_ledger::{CommitName, LandingIntent};
 use aq_manifest::{FailureClass, JobSpec};
 use jiff::Timestamp;
@@ -18,7 +18,8 @@ use super::failure::AttemptFailure;
 use super::feedback::{LastCommand, keep_failure};
 use super::ground::{environment, scratch};
 use crate::checkpoint::{
-    CheckpointError, Landing, Merged, OwnPlace, PreparedMerge, Wip, left_out_words, repository_at,
+    CheckpointError, JobBranch, LandingPlan, MergeResult, OwnPlace, PreparedMerge, left_out_words,
+    repository_at,
 };
 use crate::feedback::OutputSource;
 use crate::run::checkouts::checkouts;
@@ -111,11 +112,11 @@ pub(super) fn send_back(
     attempt.record.end(&step, Timestamp::now())
 }
 
-fn ship(attempt: &mut JobAttempt<'_>, merged: Option<&Merged>) -> Result<(), StoreError> {
+fn ship(attempt: &mut JobAttempt<'_>, merged: Option<&MergeResult>) -> Result<(), StoreError> {
     let now = Timestamp::now();
     let Some(merged) = merged else {
         attempt.record.note("accepted: it has no branch, so there is nothing to merge");
-        return attempt.record.end(&Ship { merged: None }, now);
+        return attempt.record.end(&ShipWork { merged: None }, now);
     };
     let (into, commit) = (merged.into.as_str(), merged.commit.as_str());
     attempt.record.note(&format!("merged into {into}, which is at {commit} now"));
@@ -123,11 +124,11 @@ fn ship(attempt: &mut JobAttempt<'_>, merged: Option<&Merged>) -> Result<(), Sto
         let behind = merged.submodules.join(", ");
         attempt.record.note(&format!("`git submodule update` brings these up to date: {behind}"));
     }
-    attempt.record.end(&Ship { merged: Some(MergedWork { into, commit }) }, now)
+    attempt.record.end(&ShipWork { merged: Some(MergedWork { into, commit }) }, now)
 }
 
 /// `None`: the job has no branch.
-fn merge(attempt: &mut JobAttempt<'_>, spec: &JobSpec) -> Result<Option<Merged>, TrainStop> {
+fn merge(attempt: &mut JobAttempt<'_>, spec: &JobSpec) -> Result<Option<MergeResult>, TrainStop> {
     let (queue, id) = (attempt.queue, attempt.record.id().clone());
     let watch = git_watch(attempt, spec.timeout);
     let Some(wip) = watched_branch(queue, &id, attempt.record.content(), watch)? else {
@@ -160,7 +161,7 @@ fn merge(attempt: &mut JobAttempt<'_>, spec: &JobSpec) -> Result<Option<Merged>,
 }
 
 /// Commits what was corrected in the job's checkout since, as that is its work, too.
-fn save(attempt: &mut JobAttempt<'_>, wip: &Wip) -> Result<(), TrainStop> {
+fn save(attempt: &mut JobAttempt<'_>, wip: &JobBranch) -> Result<(), TrainStop> {
     let record = &mut attempt.record;
     if wip.is_in_place() && record.content().get(RecordKey::CheckpointError).is_none() {
         return Ok(());
@@ -232,9 +233,9 @@ fn train_place(attempt: &JobAttempt<'_>, prepared: &PreparedMerge) -> OwnPlace {
 /// Moves the target, with the intent on record first.
 fn land(
     attempt: &mut JobAttempt<'_>,
-    wip: &Wip,
+    wip: &JobBranch,
     prepared: PreparedMerge,
-) -> Result<Merged, CheckpointError> {
+) -> Result<MergeResult, CheckpointError> {
     let landing = prepared.landing().clone();
     let mut intend = || {
         if (attempt.record.stop_check())() || attempt.record.stop_request().is_made() {
@@ -255,7 +256,10 @@ fn land(
     }
 }
 
-fn note_landing(attempt: &mut JobAttempt<'_>, landing: &Landing) -> Result<(), CheckpointError> {
+fn note_landing(
+    attempt: &mut JobAttempt<'_>,
+    landing: &LandingPlan,
+) -> Result<(), CheckpointError> {
     let commit = |name| CommitName::of(name).ok_or_else(|| nonsense(name));
     let old = landing.old.as_ref().map(|old| commit(old.as_str())).transpose()?;
     let new = commit(landing.commit.as_str())?;
@@ -268,9 +272,9 @@ fn note_landing(attempt: &mut JobAttempt<'_>, landing: &Landing) -> Result<(), C
 /// landing is forgotten.
 fn finish(
     attempt: &mut JobAttempt<'_>,
-    wip: &Wip,
-    landing: &Landing,
-) -> Result<Option<Merged>, CheckpointError> {
+    wip: &JobBranch,
+    landing: &LandingPlan,
+) -> Result<Option<MergeResult>, CheckpointError> {
     if let Some(merged) = wip.finish_landing(landing)? {
         return Ok(Some(merged));
     }

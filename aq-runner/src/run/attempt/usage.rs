@@ -4,19 +4,20 @@ use std::path::PathBuf;
 
 use aq_ledger::steps::RunUsage;
 use aq_ledger::{RecordContent, RecordKey};
-use aq_manifest::Budget;
+use aq_manifest::JobBudget;
 use jiff::Timestamp;
 
-use super::super::settings::Settings;
+use super::super::settings::QueueSettings;
 use crate::engine::{
-    EndedBy, Exit, LeftBehind, Records, RunPhase, SessionTotal, Settled, Usage, Verdict,
+    EndedBy, EventReader, LeftBehind, ProcessExit, RunPhase, RunTokens, RunVerdict, SessionTotal,
+    SettledUsage,
 };
 
 /// One run of an engine, as it goes on.
 #[derive(Debug)]
 pub(super) struct AgentRun {
     pub(super) engine: String,
-    pub(super) records: Option<Records>,
+    pub(super) records: Option<EventReader>,
     pub(super) started: Timestamp,
     /// The session that is resumed.
     pub(super) resumed: Option<String>,
@@ -25,15 +26,15 @@ pub(super) struct AgentRun {
     pub(super) feedback: Option<String>,
     /// Its phase when it last printed something.
     pub(super) phase: RunPhase,
-    budget: Budget,
+    budget: JobBudget,
     previous: Option<SessionTotal>,
 }
 
 impl AgentRun {
     pub(super) fn new(
         engine: String,
-        records: Records,
-        budget: Budget,
+        records: EventReader,
+        budget: JobBudget,
         resumed: Option<String>,
         previous: Option<SessionTotal>,
     ) -> Self {
@@ -44,7 +45,7 @@ impl AgentRun {
 
     /// Tells whether it has used more than it may, as far as its engine has said by now.
     pub(super) fn is_over_budget(&self) -> bool {
-        if self.budget == Budget::default() {
+        if self.budget == JobBudget::default() {
             return false;
         }
         let Some(records) = &self.records else { return false };
@@ -54,13 +55,13 @@ impl AgentRun {
     }
 
     /// The end of it: what is left of the run, and what became of it.
-    pub(super) fn verdict(mut self, exit: Exit, ended_by: EndedBy) -> (Self, Verdict) {
+    pub(super) fn verdict(mut self, exit: ProcessExit, ended_by: EndedBy) -> (Self, RunVerdict) {
         let records = self.records.take().expect("a run is judged once");
         (self, records.verdict(exit, ended_by))
     }
 
     /// What this run alone has used, out of all that the engine left.
-    pub(super) fn settle(&self, settings: &Settings, verdict: &Verdict) -> Settled {
+    pub(super) fn settle(&self, settings: &QueueSettings, verdict: &RunVerdict) -> SettledUsage {
         let env = |name: &str| settings.environment.get(name);
         let files =
             LeftBehind { usage_file: self.usage_file.as_deref(), env: &env, started: self.started };
@@ -81,7 +82,7 @@ pub(super) fn session_total(content: &RecordContent) -> Option<SessionTotal> {
 }
 
 /// The numbers of a run for the record.
-pub(super) fn run_usage(usage: &Usage) -> RunUsage {
+pub(super) fn run_usage(usage: &RunTokens) -> RunUsage {
     RunUsage {
         input_tokens: usage.input_tokens,
         cached_tokens: usage.cached_tokens,
@@ -94,7 +95,11 @@ pub(super) fn run_usage(usage: &Usage) -> RunUsage {
 }
 
 /// Why the budget is exceeded, if it is.
-pub(super) fn over_budget(budget: &Budget, used: &Usage, turns: Option<u64>) -> Option<String> {
+pub(super) fn over_budget(
+    budget: &JobBudget,
+    used: &RunTokens,
+    turns: Option<u64>,
+) -> Option<String> {
     let usd = budget.usd.zip(used.cost_usd).filter(|(most, used)| used > most);
     let tokens = budget.tokens.zip(used.tokens()).filter(|(most, used)| used > most);
     let turns = budget.turns.zip(turns).filter(|(most, used)| used > most);

@@ -10,31 +10,31 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::engine::{
-    Account, Cooldowns, EngineError, EngineUse, SeenWindows, UsageWindow, Verdict,
+    EngineAccount, EngineCooldowns, EngineError, EngineUse, RunVerdict, SeenWindows, UsageWindow,
 };
 use crate::store::{FileLock, QueueDir, Result, read_text, replace};
 
-use crate::run::engines::sightings::Sightings;
-use crate::run::settings::Settings;
+use crate::run::engines::sightings::EngineSightings;
+use crate::run::settings::QueueSettings;
 
 /// The engines of a queue, by its files.
 #[derive(Debug)]
 pub(crate) struct KnownEngines {
-    cooldowns: Cooldowns,
-    sightings: Sightings,
+    cooldowns: EngineCooldowns,
+    sightings: EngineSightings,
 }
 
 impl KnownEngines {
     pub(crate) fn read(queue: &QueueDir) -> Self {
-        Self { cooldowns: read(queue), sightings: Sightings::read(queue) }
+        Self { cooldowns: read(queue), sightings: EngineSightings::read(queue) }
     }
 }
 
 /// The limits and faults that are known of the engines of a queue.
-fn read(queue: &QueueDir) -> Cooldowns {
+fn read(queue: &QueueDir) -> EngineCooldowns {
     // A file that cannot be read says nothing: the engines are asked again.
     read_text(&path(queue))
-        .map_or_else(|_| Cooldowns::default(), |text| Cooldowns::from_text(&text))
+        .map_or_else(|_| EngineCooldowns::default(), |text| EngineCooldowns::from_text(&text))
 }
 
 /// What the engines looked like at one moment, to tell when they have to be looked at again.
@@ -47,7 +47,7 @@ pub(crate) struct EngineSnapshot {
 
 impl EngineSnapshot {
     /// Looks at the engines.
-    pub(crate) fn take(queue: &QueueDir, settings: &Settings) -> Self {
+    pub(crate) fn take(queue: &QueueDir, settings: &QueueSettings) -> Self {
         let written = changed(queue);
         let now = Timestamp::now();
         let is_out = |state: &EngineState| {
@@ -68,7 +68,7 @@ impl EngineSnapshot {
 
     /// Whether nothing has changed since. Asked each time that the loop wakes, so that in a queue
     /// in which no engine is out of use this costs one system call.
-    pub(crate) fn is_current(&self, queue: &QueueDir, settings: &Settings) -> bool {
+    pub(crate) fn is_current(&self, queue: &QueueDir, settings: &QueueSettings) -> bool {
         let same = |(name, seen): &(String, String)| stamp(settings, name) == *seen;
         changed(queue) == self.written && self.out_of_use.iter().all(same)
     }
@@ -82,7 +82,7 @@ fn changed(queue: &QueueDir) -> Option<SystemTime> {
 /// The engine as the scheduler sees it.
 pub(crate) fn state(
     known: &KnownEngines,
-    settings: &Settings,
+    settings: &QueueSettings,
     engine: &str,
     now: Timestamp,
 ) -> EngineState {
@@ -111,9 +111,9 @@ pub(crate) fn state(
 /// When the file cannot be written.
 pub(crate) fn note_fault(
     queue: &QueueDir,
-    settings: &Settings,
+    settings: &QueueSettings,
     engine: &str,
-    verdict: &Verdict,
+    verdict: &RunVerdict,
     error: &EngineError,
     now: Timestamp,
 ) -> Result<String> {
@@ -140,7 +140,7 @@ pub(crate) fn note_fault(
 /// When the file cannot be written.
 pub(crate) fn note_success(
     queue: &QueueDir,
-    settings: &Settings,
+    settings: &QueueSettings,
     engine: &str,
     started: Timestamp,
 ) -> Result<()> {
@@ -158,7 +158,7 @@ pub(crate) fn note_success(
 /// When the file cannot be written.
 pub(crate) fn note_windows(
     queue: &QueueDir,
-    settings: &Settings,
+    settings: &QueueSettings,
     engine: &str,
     windows: Vec<UsageWindow>,
 ) -> Result<()> {
@@ -175,7 +175,7 @@ pub(crate) fn note_windows(
 /// The windows of the engines' accounts that have not begun anew, by engine.
 pub fn engine_windows(
     queue: &QueueDir,
-    settings: &Settings,
+    settings: &QueueSettings,
     now: Timestamp,
 ) -> BTreeMap<String, SeenWindows> {
     let known = read(queue);
@@ -205,7 +205,7 @@ pub fn retry_engine(queue: &QueueDir, engine: &str) -> Result<bool> {
 /// The engines of a host that are installed and may not simply be used, with the reason.
 pub fn resting_engines(
     queue: &QueueDir,
-    settings: &Settings,
+    settings: &QueueSettings,
     now: Timestamp,
 ) -> Vec<(String, EngineState)> {
     let is_there =
@@ -217,7 +217,7 @@ pub fn resting_engines(
 }
 
 /// Reads, changes and writes the file, one process at a time.
-fn update(queue: &QueueDir, change: impl FnOnce(&mut Cooldowns) -> bool) -> Result<()> {
+fn update(queue: &QueueDir, change: impl FnOnce(&mut EngineCooldowns) -> bool) -> Result<()> {
     let _one_at_a_time = FileLock::engines(queue)?;
     let mut known = read(queue);
     if change(&mut known) {
@@ -230,13 +230,13 @@ fn path(queue: &QueueDir) -> PathBuf {
     queue.engines()
 }
 
-fn account(settings: &Settings, engine: &str) -> Account {
+fn account(settings: &QueueSettings, engine: &str) -> EngineAccount {
     settings.engines.account(engine, &|name| settings.environment.get(name))
 }
 
 /// Represents the binary and the config of an engine: when either changes, one that was out of use
 /// is tried again.
-fn stamp(settings: &Settings, engine: &str) -> String {
+fn stamp(settings: &QueueSettings, engine: &str) -> String {
     let of =
         |about: std::fs::Metadata| format!("{}:{}:{}", about.len(), about.mtime(), about.ino());
     let binary = settings.engines.installed(engine);

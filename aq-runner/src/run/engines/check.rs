@@ -10,20 +10,20 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::engine::{
-    CommandError, EndedBy, ErrorClass, Invocation, LeftBehind, NoSuchEngine, Records, RunPhase,
-    Usage, UsageWindow,
+    CommandError, EndedBy, EngineInvocation, ErrorClass, EventReader, LeftBehind, NoSuchEngine,
+    RunPhase, RunTokens, UsageWindow,
 };
 use crate::process::{
-    Cause, Drain, Flow, Observer, Stdin, Stream, SuperviseError, Supervisor, Task,
-    survive_file_limit,
+    CommandInput, DrainTimes, EndCause, ObserverVerdict, OutputObserver, OutputStream,
+    ProcessSupervisor, SuperviseError, SupervisedCommand, survive_file_limit,
 };
 use crate::store::{QueueDir, write_private};
 
 use crate::run::agent_command::agent_command;
-use crate::run::agent_env::{Identity, TakenOut, agent_env};
+use crate::run::agent_env::{AgentIdentity, TakenOut, agent_env};
 use crate::run::engines::availability::{note_success, note_windows};
 use crate::run::engines::phase::{RunPatience, ended_by, exit_of};
-use crate::run::settings::Settings;
+use crate::run::settings::QueueSettings;
 
 /// The prompt of a check, and the script for an engine whose prompts are scripts.
 const PROMPT: &str = "Answer with the word ready.";
@@ -43,7 +43,7 @@ pub struct EngineCheck {
     /// The session, as far as the engine says it.
     pub session_id: Option<String>,
     /// Numbers of usage; one that is not known is absent.
-    pub usage: Usage,
+    pub usage: RunTokens,
     /// From the start to the end of the program.
     pub duration: Duration,
     /// A job would have accepted this run.
@@ -93,7 +93,7 @@ pub enum EngineCheckError {
 /// When the engine could not be run; that it failed is a result.
 pub fn check_engine(
     queue: Option<&QueueDir>,
-    settings: &Settings,
+    settings: &QueueSettings,
     engine: &str,
     time_limit: Duration,
 ) -> Result<EngineCheck, EngineCheckError> {
@@ -102,7 +102,7 @@ pub fn check_engine(
     std::fs::create_dir(&repository)?;
     std::fs::create_dir(&scratch)?;
     let engines = &settings.engines;
-    let invocation = Invocation {
+    let invocation = EngineInvocation {
         prompt: if engines.runs_scripts(engine) { SCRIPT } else { PROMPT },
         persona: None,
         feedback: None,
@@ -121,29 +121,29 @@ pub fn check_engine(
     let env = environment(settings, &command.env_set, place.path(), &scratch)?;
     make_repository(&repository, &env);
     survive_file_limit()?;
-    let mut supervisor = Supervisor::install()?;
+    let mut supervisor = ProcessSupervisor::install()?;
     let started_program = command.program.clone();
     let (program, args) =
         agent_command(&mut command, None).map_err(EngineCheckError::Environment)?;
-    let task = Task {
+    let task = SupervisedCommand {
         program,
         args,
         cwd: repository,
         env,
-        stdin: command.stdin.map_or(Stdin::Null, Stdin::Bytes),
+        stdin: command.stdin.map_or(CommandInput::Null, CommandInput::Bytes),
         deadline: Some(time_limit),
         settle: None,
         grace: settings.kill_grace,
-        drain: Drain::default(),
+        drain: DrainTimes::default(),
     };
     let started = Timestamp::now();
-    let mut reader = Reader {
+    let mut reader = OutputReader {
         records,
         patience: RunPatience { grace: settings.result_grace, longest_wait: settings.longest_wait },
         phase: RunPhase::default(),
     };
     let ended = supervisor.run(task, &mut reader)?;
-    if let Cause::Stopped(_) = ended.cause {
+    if let EndCause::Stopped(_) = ended.cause {
         return Err(EngineCheckError::Stopped(engine.to_owned()));
     }
     let ended_by = ended_by(ended.cause, reader.phase);
@@ -169,7 +169,7 @@ pub fn check_engine(
         usage: settled.run,
         duration: ended.duration,
         success: verdict.success,
-        timed_out: ended.cause == Cause::Deadline && ended_by == EndedBy::Aq,
+        timed_out: ended.cause == EndCause::Deadline && ended_by == EndedBy::Aq,
         by_exit_code: !engines.prints_records(engine),
         why: verdict.why,
         class: verdict.error.as_ref().map(|error| error.class),
@@ -180,13 +180,13 @@ pub fn check_engine(
 
 /// That of a job, in a queue that is not there.
 fn environment(
-    settings: &Settings,
+    settings: &QueueSettings,
     engine: &[(OsString, OsString)],
     queue: &Path,
     scratch: &Path,
 ) -> Result<Vec<(OsString, OsString)>, EngineCheckError> {
     let id = JobId::new("check").map_err(|e| EngineCheckError::Environment(e.to_string()))?;
-    let identity = Identity { id: &id, attempt: 1, queue, scratch };
+    let identity = AgentIdentity { id: &id, attempt: 1, queue, scratch };
     let taken_out =
         TakenOut { deny: &settings.config.env_deny, of_engines: settings.engines.child_env() };
     agent_env(&settings.environment, taken_out, engine, &Default::default(), identity)
@@ -202,26 +202,26 @@ fn make_repository(dir: &Path, env: &[(OsString, OsString)]) {
 }
 
 /// Feeds the records of the run, and ends it as a job's would be.
-struct Reader {
-    records: Records,
+struct OutputReader {
+    records: EventReader,
     patience: RunPatience,
     phase: RunPhase,
 }
 
-impl Observer for Reader {
-    fn output(&mut self, stream: Stream, chunk: &[u8]) -> Flow {
+impl OutputObserver for OutputReader {
+    fn output(&mut self, stream: OutputStream, chunk: &[u8]) -> ObserverVerdict {
         match stream {
-            Stream::Stdout => self.records.stdout(chunk),
-            Stream::Stderr => self.records.stderr(chunk),
+            OutputStream::Stdout => self.records.stdout(chunk),
+            OutputStream::Stderr => self.records.stderr(chunk),
         }
         if self.records.is_ending() {
-            return Flow::Continue;
+            return ObserverVerdict::Continue;
         }
         let zone = TimeZone::system();
         let longest = self.patience.longest_wait;
         let phase = self.records.phase(longest, Timestamp::now(), &zone);
         match std::mem::replace(&mut self.phase, phase) == phase {
-            true => Flow::Continue,
+            true => ObserverVerdict::Continue,
             false => self.patience.flow(phase),
         }
     }

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use crate::engine::{EndedBy, Exit, RunPhase};
-use crate::process::{Cause, Ended, Flow, Status};
+use crate::engine::{EndedBy, ProcessExit, RunPhase};
+use crate::process::{CommandOutcome, EndCause, ExitReport, ObserverVerdict};
 
 /// Times that a run may take beside its work.
 #[derive(Clone, Copy, Debug)]
@@ -17,36 +17,36 @@ pub(crate) struct RunPatience {
 
 impl RunPatience {
     /// Decides about a process whose run has come into `phase`.
-    pub(crate) fn flow(self, phase: RunPhase) -> Flow {
+    pub(crate) fn flow(self, phase: RunPhase) -> ObserverVerdict {
         match phase {
-            RunPhase::Working => Flow::NotYet,
+            RunPhase::Working => ObserverVerdict::NotYet,
             // Some engines send their last event and never exit.
-            RunPhase::Done { .. } => Flow::EndAfter(self.grace),
-            RunPhase::Rejected => Flow::EndAfter(self.longest_wait),
-            RunPhase::Waits => Flow::End,
+            RunPhase::Done { .. } => ObserverVerdict::EndAfter(self.grace),
+            RunPhase::Rejected => ObserverVerdict::EndAfter(self.longest_wait),
+            RunPhase::Waits => ObserverVerdict::End,
         }
     }
 }
 
 /// Author of the end of a run that was in `phase` when it printed something last.
-pub(crate) fn ended_by(cause: Cause, phase: RunPhase) -> EndedBy {
+pub(crate) fn ended_by(cause: EndCause, phase: RunPhase) -> EndedBy {
     let is_held_up = matches!(phase, RunPhase::Rejected | RunPhase::Waits);
     match cause {
-        Cause::ByItself => EndedBy::Engine,
-        Cause::ResultGrace | Cause::Observer if is_held_up => EndedBy::LongWait,
-        Cause::ResultGrace => EndedBy::ResultGrace,
+        EndCause::ByItself => EndedBy::Engine,
+        EndCause::ResultGrace | EndCause::Observer if is_held_up => EndedBy::LongWait,
+        EndCause::ResultGrace => EndedBy::ResultGrace,
         // It had said its last word, and was only being waited for.
-        Cause::Deadline if matches!(phase, RunPhase::Done { .. }) => EndedBy::ResultGrace,
-        Cause::Deadline | Cause::Stopped(_) | Cause::Observer => EndedBy::Aq,
+        EndCause::Deadline if matches!(phase, RunPhase::Done { .. }) => EndedBy::ResultGrace,
+        EndCause::Deadline | EndCause::Stopped(_) | EndCause::Observer => EndedBy::Aq,
     }
 }
 
 /// End of the process of a run.
-pub(crate) fn exit_of(ended: &Ended) -> Exit {
+pub(crate) fn exit_of(ended: &CommandOutcome) -> ProcessExit {
     match ended.status {
-        Some(Status::Exited(code)) => Exit::Code(code),
-        Some(Status::Signaled(signal)) => Exit::Signal(signal),
-        None => Exit::Signal(nix::libc::SIGKILL),
+        Some(ExitReport::Exited(code)) => ProcessExit::Code(code),
+        Some(ExitReport::Signaled(signal)) => ProcessExit::Signal(signal),
+        None => ProcessExit::Signal(nix::libc::SIGKILL),
     }
 }
 
@@ -57,10 +57,10 @@ mod tests {
     #[test]
     fn a_deadline_after_the_last_word_is_the_grace() {
         let done = RunPhase::Done { event: 1 };
-        assert_eq!(ended_by(Cause::Deadline, done), EndedBy::ResultGrace);
-        assert_eq!(ended_by(Cause::Deadline, RunPhase::Working), EndedBy::Aq);
-        assert_eq!(ended_by(Cause::Observer, RunPhase::Waits), EndedBy::LongWait);
-        assert_eq!(ended_by(Cause::Observer, RunPhase::Working), EndedBy::Aq);
-        assert_eq!(ended_by(Cause::ByItself, RunPhase::Waits), EndedBy::Engine);
+        assert_eq!(ended_by(EndCause::Deadline, done), EndedBy::ResultGrace);
+        assert_eq!(ended_by(EndCause::Deadline, RunPhase::Working), EndedBy::Aq);
+        assert_eq!(ended_by(EndCause::Observer, RunPhase::Waits), EndedBy::LongWait);
+        assert_eq!(ended_by(EndCause::Observer, RunPhase::Working), EndedBy::Aq);
+        assert_eq!(ended_by(EndCause::ByItself, RunPhase::Waits), EndedBy::Engine);
     }
 }

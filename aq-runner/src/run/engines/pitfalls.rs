@@ -5,10 +5,10 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::engine::{Pitfall, SettingsPlace};
+use crate::engine::{EnginePitfall, SettingsPlace};
 
 use crate::run::agent_env::is_taken_out;
-use crate::run::settings::Settings;
+use crate::run::settings::QueueSettings;
 
 /// The longest settings file that is read, in bytes.
 const FILE_MAX: u64 = 1 << 20;
@@ -17,7 +17,11 @@ const ENTRIES_MAX: usize = 1000;
 
 /// The settings with which runs of an engine go wrong: the user's, and those of the repository that
 /// `cwd` is in. Starts nothing; who wrote the files does not matter.
-pub fn engine_pitfalls(settings: &Settings, engine: &str, cwd: Option<&Path>) -> Vec<Pitfall> {
+pub fn engine_pitfalls(
+    settings: &QueueSettings,
+    engine: &str,
+    cwd: Option<&Path>,
+) -> Vec<EnginePitfall> {
     let env = |name: &str| settings.environment.get(name);
     let repository = cwd.map(|cwd| top_of(cwd).unwrap_or(cwd).to_owned());
     let places = settings.engines.settings_places(engine, &env, repository.as_deref());
@@ -34,7 +38,7 @@ pub fn engine_pitfalls(settings: &Settings, engine: &str, cwd: Option<&Path>) ->
     found
 }
 
-fn in_place(place: &SettingsPlace) -> Vec<Pitfall> {
+fn in_place(place: &SettingsPlace) -> Vec<EnginePitfall> {
     if let Some(endings) = place.endings() {
         let entries = read_dir(&place.path).into_iter().flatten().take(ENTRIES_MAX).flatten();
         let mut names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
@@ -76,13 +80,13 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::run::Environment;
+    use crate::run::ProcessEnvironment;
 
-    fn settings(home: &Path, more: &[(&str, &str)]) -> Settings {
+    fn settings(home: &Path, more: &[(&str, &str)]) -> QueueSettings {
         let home = home.to_str().unwrap();
         let variables = [("HOME", home)].into_iter().chain(more.iter().copied());
         let variables = variables.map(|(name, value)| (name.into(), value.into()));
-        Settings::without_queue(Environment::new(variables)).unwrap()
+        QueueSettings::without_queue(ProcessEnvironment::new(variables)).unwrap()
     }
 
     fn put(path: &Path, text: &str) {

@@ -9,7 +9,7 @@ use aq_manifest::JobId;
 use crate::engine::MissingBinary;
 use crate::store::{QueueDir, read_values};
 
-use crate::run::settings::Settings;
+use crate::run::settings::QueueSettings;
 
 /// Jobs that could not start now, because no engine that they may use is installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct NoEngine {
 /// that cannot be read is left out: whoever runs it says why.
 pub fn without_engine<'a>(
     queue: &QueueDir,
-    settings: &Settings,
+    settings: &QueueSettings,
     jobs: impl IntoIterator<Item = &'a JobId>,
 ) -> Vec<NoEngine> {
     let mut found: Vec<NoEngine> = Vec::new();
@@ -48,7 +48,7 @@ pub fn without_engine<'a>(
 }
 
 /// What a job lacks, in words; `None` when there is an engine for it.
-pub(crate) fn lacks_engine(settings: &Settings, meta: &RecordContent) -> Option<String> {
+pub(crate) fn lacks_engine(settings: &QueueSettings, meta: &RecordContent) -> Option<String> {
     let class = meta.get(RecordKey::EngineClass).unwrap_or_default();
     let prefers = meta.list(RecordKey::PrefersEngine);
     let engines = &settings.engines;
@@ -72,8 +72,8 @@ pub(crate) fn lacks_engine(settings: &Settings, meta: &RecordContent) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::Environment;
-    use crate::store::{AddContext, Added, Draft, add};
+    use crate::run::ProcessEnvironment;
+    use crate::store::{AddContext, DraftResult, JobDraft, add};
     use jiff::Timestamp;
 
     #[test]
@@ -82,18 +82,18 @@ mod tests {
         let queue = QueueDir::init(&dir.path().join("q")).unwrap();
         let fronts = [("a", "engine: codex"), ("b", "engine: shell"), ("c", "engine: codex")];
         let fronts = fronts.into_iter().chain([("d", "engine: clade"), ("e", "lock: none")]);
-        let drafts: Vec<Draft> = fronts
+        let drafts: Vec<JobDraft> = fronts
             .map(|(name, front)| {
                 let text = format!("---\n{front}\n---\ntrue\n");
-                Draft::new(name.to_owned(), name.parse().unwrap(), text)
+                JobDraft::new(name.to_owned(), name.parse().unwrap(), text)
             })
             .collect();
         let base = dir.path().to_owned();
         let context = AddContext::new(base, None, Timestamp::UNIX_EPOCH);
         let report = add(&queue, &drafts, &context).unwrap();
         // No PATH, so nothing but the shell is there.
-        let settings = Settings::load(&queue, Environment::default()).unwrap();
-        let found = without_engine(&queue, &settings, report.added.iter().map(Added::id));
+        let settings = QueueSettings::load(&queue, ProcessEnvironment::default()).unwrap();
+        let found = without_engine(&queue, &settings, report.added.iter().map(DraftResult::id));
         let found: Vec<(String, String)> = found
             .into_iter()
             .map(|one| {

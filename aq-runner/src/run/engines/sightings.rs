@@ -11,16 +11,16 @@ use serde::{Deserialize, Serialize};
 use crate::engine::MissingBinary;
 use crate::store::{FileLock, QueueDir, Result, read_text, replace};
 
-use crate::run::environment::Environment;
-use crate::run::settings::Settings;
+use crate::run::environment::ProcessEnvironment;
+use crate::run::settings::QueueSettings;
 
 /// The engines that were seen, by name.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(transparent)]
-pub(crate) struct Sightings(BTreeMap<String, Sighting>);
+pub(crate) struct EngineSightings(BTreeMap<String, EngineSighting>);
 
 #[derive(Debug, PartialEq, Eq, Deserialize, Serialize)]
-struct Sighting {
+struct EngineSighting {
     path: String,
     by_add: bool,
     /// The loop does not find it: at this file, or on its PATH when this is empty.
@@ -28,7 +28,7 @@ struct Sighting {
     missed: Option<String>,
 }
 
-impl Sightings {
+impl EngineSightings {
     /// Those of a queue. A file that cannot be read says nothing, and is written anew.
     pub(crate) fn read(queue: &QueueDir) -> Self {
         let text = read_text(&queue.engine_sightings()).ok();
@@ -36,14 +36,14 @@ impl Sightings {
     }
 
     /// Answers whether an engine is missed when it is not there.
-    pub(crate) fn has(&self, settings: &Settings, engine: &str) -> bool {
+    pub(crate) fn has(&self, settings: &QueueSettings, engine: &str) -> bool {
         self.0.contains_key(engine) || settings.engines.system_program(engine).is_some()
     }
 
     /// The lack of an engine that is not there, when it was before or another program has its name.
     pub(crate) fn lack(
         &self,
-        settings: &Settings,
+        settings: &QueueSettings,
         engine: &str,
         missing: &MissingBinary,
     ) -> Option<HostLack> {
@@ -67,7 +67,7 @@ impl Sightings {
     }
 
     /// The engines that the run loop has missed when it looked last.
-    pub(crate) fn missed_by_loop(&self, settings: &Settings) -> Vec<(String, HostLack)> {
+    pub(crate) fn missed_by_loop(&self, settings: &QueueSettings) -> Vec<(String, HostLack)> {
         let missed = self.0.iter().filter_map(|(name, seen)| {
             let expected_at = seen.missed.as_deref()?;
             // Who sees another program there knows more than that.
@@ -84,7 +84,7 @@ impl Sightings {
 
     fn seen(
         &self,
-        settings: &Settings,
+        settings: &QueueSettings,
         engine: &str,
         expected_at: Option<&Path>,
     ) -> Option<HostLack> {
@@ -100,7 +100,7 @@ impl Sightings {
     }
 
     /// Notes what is there now. Answers whether that is news.
-    fn update(&mut self, settings: &Settings, by: SeenBy) -> bool {
+    fn update(&mut self, settings: &QueueSettings, by: SeenBy) -> bool {
         let mut is_news = false;
         for name in settings.engines.names() {
             let missed = match settings.engines.binary(name) {
@@ -109,7 +109,7 @@ impl Sightings {
                     let path = path.to_string_lossy().into_owned();
                     if self.0.get(name).is_none_or(|known| known.path != path) {
                         let (by_add, missed) = (by == SeenBy::Add, None);
-                        self.0.insert(name.to_owned(), Sighting { path, by_add, missed });
+                        self.0.insert(name.to_owned(), EngineSighting { path, by_add, missed });
                         is_news = true;
                     }
                     None
@@ -134,8 +134,8 @@ impl Sightings {
 
 /// Notes which engines somebody who adds jobs has, before the jobs are in: a loop that does not
 /// find them is not to fail a job meanwhile. No job is refused because this cannot be written.
-pub(crate) fn note_engines_of_add(queue: &QueueDir, environment: &Environment) {
-    if let Ok(settings) = Settings::load(queue, environment.clone()) {
+pub(crate) fn note_engines_of_add(queue: &QueueDir, environment: &ProcessEnvironment) {
+    if let Ok(settings) = QueueSettings::load(queue, environment.clone()) {
         let _ = note_engines(queue, &settings, SeenBy::Add);
     }
 }
@@ -144,13 +144,13 @@ pub(crate) fn note_engines_of_add(queue: &QueueDir, environment: &Environment) {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub(crate) fn note_engines(queue: &QueueDir, settings: &Settings, by: SeenBy) -> Result<()> {
+pub(crate) fn note_engines(queue: &QueueDir, settings: &QueueSettings, by: SeenBy) -> Result<()> {
     // Almost always there is no news, and then no lock is taken.
-    if !Sightings::read(queue).update(settings, by) {
+    if !EngineSightings::read(queue).update(settings, by) {
         return Ok(());
     }
     let _one_at_a_time = FileLock::engines(queue)?;
-    let mut known = Sightings::read(queue);
+    let mut known = EngineSightings::read(queue);
     if !known.update(settings, by) {
         return Ok(());
     }
@@ -174,15 +174,15 @@ mod tests {
     use super::*;
     use crate::store::testing::TestQueue;
 
-    fn settings(queue: &QueueDir, home: &Path, path: &str) -> Settings {
+    fn settings(queue: &QueueDir, home: &Path, path: &str) -> QueueSettings {
         let variables = [("HOME", home.as_os_str().to_owned()), ("PATH", path.into())];
         let variables = variables.map(|(name, value)| (name.into(), value));
-        Settings::load(queue, Environment::new(variables)).unwrap()
+        QueueSettings::load(queue, ProcessEnvironment::new(variables)).unwrap()
     }
 
-    fn lack(queue: &QueueDir, settings: &Settings, engine: &str) -> Option<String> {
+    fn lack(queue: &QueueDir, settings: &QueueSettings, engine: &str) -> Option<String> {
         let missing = settings.engines.binary(engine)?.err()?;
-        let lack = Sightings::read(queue).lack(settings, engine, &missing);
+        let lack = EngineSightings::read(queue).lack(settings, engine, &missing);
         lack.map(|lack| lack.to_string())
     }
 
@@ -208,14 +208,14 @@ mod tests {
         assert_eq!(lack(&queue, &poor, "claude").as_deref(), Some(why));
         assert_eq!(lack(&queue, &poor, "codex"), None);
         // Those who would find it themselves see this, too.
-        let missed = Sightings::read(&queue).missed_by_loop(&rich);
+        let missed = EngineSightings::read(&queue).missed_by_loop(&rich);
         assert_eq!(missed.len(), 1);
         assert_eq!(missed[0].1.to_string(), why);
         assert_eq!(lack(&queue, &rich, "claude"), None, "it is there");
         std::fs::write(queue.engine_sightings(), "no json").unwrap();
         assert_eq!(lack(&queue, &poor, "claude"), None);
         note_engines(&queue, &rich, SeenBy::RunLoop).unwrap();
-        assert_eq!(Sightings::read(&queue).missed_by_loop(&rich), []);
+        assert_eq!(EngineSightings::read(&queue).missed_by_loop(&rich), []);
         let why = "engine claude is not on the loop's PATH; it was at ~/bin/claude before";
         assert_eq!(lack(&queue, &poor, "claude").as_deref(), Some(why));
     }

@@ -4,14 +4,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use aq_caps::Version;
+use aq_caps::ToolVersion;
 use jiff::Timestamp;
 
 use crate::engine::{EngineInfo, ProgramStamp, VersionAnswer, VersionQuestion};
 use crate::store::{QueueDir, replace};
 
 use crate::run::host::{ProbeError, ProbeOutput, ProbePolicy, find_version, run_all};
-use crate::run::settings::Settings;
+use crate::run::settings::QueueSettings;
 use crate::run::version_answers::{ENTRIES_MAX, KnownAnswer, known_answers};
 
 /// Time limit of one program: those that are JavaScript take seconds on a busy host.
@@ -34,7 +34,7 @@ pub enum AskedPrograms {
 /// queue has to be trusted.
 pub fn ask_engine_versions(
     queue: Option<&QueueDir>,
-    settings: &Settings,
+    settings: &QueueSettings,
     asked: AskedPrograms,
     policy: ProbePolicy,
 ) {
@@ -89,13 +89,13 @@ pub fn ask_engine_versions(
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UntriedVersion {
     /// The one that is installed.
-    pub installed: Version,
+    pub installed: ToolVersion,
     /// The newest that aq was tried with.
-    pub newest_tried: Version,
+    pub newest_tried: ToolVersion,
 }
 
 /// The version of an engine, as its program has answered.
-pub fn engine_version(engine: &EngineInfo) -> Option<Version> {
+pub fn engine_version(engine: &EngineInfo) -> Option<ToolVersion> {
     find_version(engine.answer.as_ref().filter(|_| engine.binary.is_ok())?)
 }
 
@@ -122,13 +122,13 @@ mod tests {
 
     use super::*;
     use crate::engine::MissingBinary;
-    use crate::run::Environment;
+    use crate::run::ProcessEnvironment;
     use crate::store::testing::TestQueue;
 
     /// A directory of programs, and the settings of one who has it on PATH.
-    struct Programs(tempfile::TempDir);
+    struct ProgramsLab(tempfile::TempDir);
 
-    impl Programs {
+    impl ProgramsLab {
         fn new() -> Self {
             Self(tempfile::tempdir().unwrap())
         }
@@ -145,22 +145,22 @@ mod tests {
             runs.unwrap_or_default().lines().count()
         }
 
-        fn settings(&self, queue: &QueueDir, more: &[(&str, &str)]) -> Settings {
+        fn settings(&self, queue: &QueueDir, more: &[(&str, &str)]) -> QueueSettings {
             let path = format!("{}:/usr/bin:/bin", self.0.path().display());
             let variables = [("PATH", path.as_str())].into_iter().chain(more.iter().copied());
             let variables = variables.map(|(name, value)| (name.into(), value.into()));
-            Settings::load(queue, Environment::new(variables)).unwrap()
+            QueueSettings::load(queue, ProcessEnvironment::new(variables)).unwrap()
         }
     }
 
-    fn ask(queue: &QueueDir, settings: &Settings) {
+    fn ask(queue: &QueueDir, settings: &QueueSettings) {
         let policy = ProbePolicy::AsNeeded;
         ask_engine_versions(Some(queue), settings, AskedPrograms::OnPath, policy);
     }
 
     #[test]
     fn another_program_is_no_engine() {
-        let (queue, programs) = (TestQueue::new(), Programs::new());
+        let (queue, programs) = (TestQueue::new(), ProgramsLab::new());
         programs.put("gemini", "echo goose version v3");
         programs.put("claude", "echo '2.1.332 (Claude Code)'");
         programs.put("opencode", "exit 3");
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn config_says_what_an_engine_answers() {
-        let (queue, programs) = (TestQueue::new(), Programs::new());
+        let (queue, programs) = (TestQueue::new(), ProgramsLab::new());
         programs.put("gemini", "[ \"$1\" = -V ] && echo my own build");
         programs.put("codex", "echo something else");
         let config = "engines: {gemini: {version: {args: [-V], says: Own Build}}, \
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn versions_that_nobody_has_tried_are_told() {
-        let (queue, programs) = (TestQueue::new(), Programs::new());
+        let (queue, programs) = (TestQueue::new(), ProgramsLab::new());
         for (answer, untried) in [
             ("2.1.332 (Claude Code)", None),
             ("2.1.100 (Claude Code)", None),
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_broken_file_is_as_good_as_none() {
-        let (queue, programs) = (TestQueue::new(), Programs::new());
+        let (queue, programs) = (TestQueue::new(), ProgramsLab::new());
         programs.put("gemini", "echo goose version v3");
         for text in ["", "[", "{}", "[{\"program\": 3}]"] {
             fs::write(queue.engine_versions(), text).unwrap();

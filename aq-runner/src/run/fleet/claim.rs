@@ -2,17 +2,17 @@
 
 use std::path::PathBuf;
 
-use aq_fleet::protocol::{FactoryId, Grant};
+use aq_fleet::protocol::{FactoryId, LeaseGrant};
 use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::{JobId, claimed};
 use jiff::Timestamp;
 
 use crate::checkpoint::{branch_at, repository_at};
-use crate::store::{AddContext, AddError, Draft, QueueDir, StoreError, add};
+use crate::store::{AddContext, AddError, JobDraft, QueueDir, StoreError, add};
 
 /// What became of a grant.
 #[derive(Debug)]
-pub(crate) enum Taken {
+pub(crate) enum GrantOutcome {
     /// It is in the inbox under this id, and survives power loss.
     Job(JobId),
     /// It can be no job here, for this reason.
@@ -29,22 +29,22 @@ pub(crate) fn take(
     queue: &QueueDir,
     home: Option<PathBuf>,
     factory: &FactoryId,
-    grant: &Grant,
+    grant: &LeaseGrant,
     now: Timestamp,
-) -> Result<Taken, StoreError> {
+) -> Result<GrantOutcome, StoreError> {
     let job = grant.job_id.to_string();
     let text = match claimed(&grant.manifest, &job, grant.epoch.0) {
         Ok(text) => text,
-        Err(problem) => return Ok(Taken::Refused(problem.message)),
+        Err(problem) => return Ok(GrantOutcome::Refused(problem.message)),
     };
     let id = match &grant.name {
         Some(name) => name.clone(),
         None => match job.parse() {
             Ok(id) => id,
-            Err(problem) => return Ok(Taken::Refused(format!("{problem}"))),
+            Err(problem) => return Ok(GrantOutcome::Refused(format!("{problem}"))),
         },
     };
-    let mut draft = Draft::new(format!("fleet job {id}"), id, text);
+    let mut draft = JobDraft::new(format!("fleet job {id}"), id, text);
     draft.is_granted = true;
     draft.record = RecordUpdate::new().set(RecordKey::FleetFactory, factory);
     if let Some(from) = &grant.checkpoint {
@@ -64,14 +64,14 @@ pub(crate) fn take(
     let context = AddContext { branch_at, repository_at, ..AddContext::new(base, home, now) };
     match add(queue, &[draft], &context) {
         Ok(report) => match report.added.first() {
-            Some(added) => Ok(Taken::Job(added.id().clone())),
-            None => Ok(Taken::Refused("nothing was added".to_owned())),
+            Some(added) => Ok(GrantOutcome::Job(added.id().clone())),
+            None => Ok(GrantOutcome::Refused("nothing was added".to_owned())),
         },
         Err(AddError::Store(problem) | AddError::Partly { problem, .. }) => Err(problem),
         Err(AddError::Invalid(problems)) => {
             let words: Vec<&str> = problems.iter().map(|p| p.summary.as_str()).collect();
-            Ok(Taken::Refused(words.join("; ")))
+            Ok(GrantOutcome::Refused(words.join("; ")))
         }
-        Err(problem) => Ok(Taken::Refused(problem.to_string())),
+        Err(problem) => Ok(GrantOutcome::Refused(problem.to_string())),
     }
 }

@@ -10,16 +10,16 @@ use aq_manifest::Stage;
 use jiff::Timestamp;
 
 use super::{FleetSettings, metrics, pushed};
-use crate::run::environment::Environment;
+use crate::run::environment::ProcessEnvironment;
 use crate::store::{HeldJob, QueueDir, StoreError};
-use crate::sync::fleet::Told;
+use crate::sync::fleet::HolderAnswer;
 
 /// How long the coordinator is asked before a person gets an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The coordinator's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Gate {
+pub(crate) enum ShipAnswer {
     /// The ship is decided; the job can be shipped here.
     Open,
     /// The job is no longer this host's.
@@ -36,34 +36,34 @@ pub(crate) enum Gate {
 /// When the job's record cannot be written.
 pub(crate) fn ask_to_ship(
     queue: &QueueDir,
-    environment: &Environment,
+    environment: &ProcessEnvironment,
     job: &mut HeldJob,
     lease: LeaseRef,
-) -> Result<Gate, StoreError> {
+) -> Result<ShipAnswer, StoreError> {
     let holder = match FleetSettings::read(environment) {
         Ok(Some(fleet)) => fleet.named_in(job.meta()).holder(queue, PATIENCE),
         Ok(None) => {
             let why = "it is a job of the fleet, and AQ_FLEET is not 1 here";
-            return Ok(Gate::Closed(why.to_owned()));
+            return Ok(ShipAnswer::Closed(why.to_owned()));
         }
         Err(e) => Err(e),
     };
     let holder = match holder {
         Ok(holder) => holder,
-        Err(e) => return Ok(Gate::Closed(e.to_string())),
+        Err(e) => return Ok(ShipAnswer::Closed(e.to_string())),
     };
     job.step(&NumberReport, Timestamp::now())?;
     let seq = job.row().fleet_reports().unwrap_or_default();
     let numbers = Some(metrics(job.meta()));
     let report = holder.report_of(lease, seq, Stage::Shipped, pushed(job.meta()), numbers);
     Ok(match holder.ship(lease, &report) {
-        Told::Accepted => Gate::Open,
-        Told::Fenced => Gate::Fenced,
-        Told::Later(why) => {
+        HolderAnswer::Accepted => ShipAnswer::Open,
+        HolderAnswer::Fenced => ShipAnswer::Fenced,
+        HolderAnswer::Later(why) => {
             let noted = RecordUpdate::new()
                 .set(RecordKey::Message, format!("cannot be shipped yet: {why}"));
             job.append(&noted.set(RecordKey::ShipTriedAt, Timestamp::now()))?;
-            Gate::Closed(why)
+            ShipAnswer::Closed(why)
         }
     })
 }

@@ -1,16 +1,18 @@
 //! Work in progress on its way between hosts, through the git remote that the config names
 //! (`fleet.push-wip`). What another host says of a remote is never used.
 
-use aq_fleet::protocol::{Checkpoint, LeaseRef};
+use aq_fleet::protocol::{LeaseRef, PushedCheckpoint};
 use aq_ledger::{RecordContent, RecordKey};
 use aq_manifest::{JobId, Stage};
 
-use super::hold::Held;
+use super::hold::LeaseNote;
 use super::pushed;
-use crate::checkpoint::{CheckpointError, CommitId, Handover, Job, Pushed, Wip, take_up as fetch};
+use crate::checkpoint::{
+    CheckpointError, CheckpointJob, CommitId, ForeignWork, JobBranch, PushOutcome, take_up as fetch,
+};
 use crate::run::workplace::branch_of;
 use crate::store::{QueueDir, read_values};
-use crate::sync::fleet::Told;
+use crate::sync::fleet::HolderAnswer;
 
 /// Digits of the fleet job's id that tell its branch from that of another job of the same name.
 const DIGITS: usize = 8;
@@ -21,7 +23,7 @@ const DIGITS: usize = 8;
 /// When it cannot be fetched; the job starts afresh then.
 pub(crate) fn take_up(
     remote: &str,
-    job: &Job,
+    job: &CheckpointJob,
     meta: &RecordContent,
 ) -> Result<Option<CommitId>, CheckpointError> {
     let (Some(branch), Some(commit)) =
@@ -29,7 +31,7 @@ pub(crate) fn take_up(
     else {
         return Ok(None);
     };
-    let handover = Handover { branch: branch.to_owned(), commit: commit.to_owned() };
+    let handover = ForeignWork { branch: branch.to_owned(), commit: commit.to_owned() };
     fetch(job, remote, &handover)
 }
 
@@ -41,31 +43,31 @@ pub(crate) fn take_up(
 /// When git fails or the remote cannot be reached.
 pub(crate) fn push(
     remote: &str,
-    wip: &Wip,
+    wip: &JobBranch,
     lease: LeaseRef,
     meta: &RecordContent,
-    renew: impl FnOnce() -> Told,
-) -> Result<Option<Checkpoint>, CheckpointError> {
+    renew: impl FnOnce() -> HolderAnswer,
+) -> Result<Option<PushedCheckpoint>, CheckpointError> {
     let Some(tip) = wip.tip()? else { return Ok(None) };
     let known = pushed(meta).map(|checkpoint| checkpoint.branch.to_string());
     let resumed = || meta.get(RecordKey::ResumeBranch).map(str::to_owned);
     let is_first = known.is_none() && meta.get(RecordKey::ResumeBranch).is_none();
     let mut branch = known.or_else(resumed).unwrap_or_else(|| wip.branch().to_owned());
     let mut done = wip.push(remote, &branch, &tip, false)?;
-    if done == Pushed::Overtaken && is_first {
+    if done == PushOutcome::Overtaken && is_first {
         // Another job of this name was there first.
         let digits: String = lease.job_id.to_string().chars().take(DIGITS).collect();
         branch = format!("{}-{digits}", wip.branch());
         done = wip.push(remote, &branch, &tip, true)?;
-    } else if done == Pushed::Overtaken && renew() == Told::Accepted {
+    } else if done == PushOutcome::Overtaken && renew() == HolderAnswer::Accepted {
         // Whoever overtook has lost the job.
         done = wip.push(remote, &branch, &tip, true)?;
     }
-    if done == Pushed::Overtaken {
+    if done == PushOutcome::Overtaken {
         return Ok(None);
     }
     let (Ok(branch), Ok(commit)) = (branch.parse(), tip.as_str().parse()) else { return Ok(None) };
-    Ok(Some(Checkpoint { branch, commit, remote: shown(remote), failure: None }))
+    Ok(Some(PushedCheckpoint { branch, commit, remote: shown(remote), failure: None }))
 }
 
 /// Pushes what the agents of all fleet jobs have done so far, committed or not, so that a host that
@@ -73,7 +75,7 @@ pub(crate) fn push(
 /// not stop the others.
 pub(crate) fn push_snapshots(queue: &QueueDir, remote: &str) -> Vec<(JobId, CheckpointError)> {
     let mut problems = Vec::new();
-    for id in Held::all(queue) {
+    for id in LeaseNote::all(queue) {
         if !queue.has(Stage::Building, &id) {
             continue;
         }

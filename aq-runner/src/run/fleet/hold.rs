@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use aq_fleet::protocol::{Checkpoint, Epoch, FleetJobId, LastFailure, LeaseRef, Metrics, Word};
+use aq_fleet::protocol::{
+    Epoch, FleetJobId, Identifier, LastFailure, LeaseRef, PushedCheckpoint, RunMetrics,
+};
 use aq_ledger::steps::NotePush;
 use aq_ledger::{RecordContent, RecordKey};
 use aq_manifest::JobId;
@@ -18,13 +20,13 @@ pub(crate) fn lease(meta: &RecordContent) -> Option<LeaseRef> {
 }
 
 /// The place that the work was pushed to last, and the failure of the last attempt.
-pub(crate) fn pushed(meta: &RecordContent) -> Option<Checkpoint> {
-    Some(Checkpoint {
+pub(crate) fn pushed(meta: &RecordContent) -> Option<PushedCheckpoint> {
+    Some(PushedCheckpoint {
         branch: meta.parsed(RecordKey::PushedBranch)?,
         commit: meta.parsed(RecordKey::PushedCommit)?,
         remote: meta.get(RecordKey::PushedTo)?.to_owned(),
         failure: meta.get(RecordKey::FailureClass).map(|class| LastFailure {
-            class: Word::lossy(class),
+            class: Identifier::lossy(class),
             attempts: meta.parsed(RecordKey::Attempts),
             files_changed: meta.parsed(RecordKey::FilesChanged),
         }),
@@ -32,7 +34,7 @@ pub(crate) fn pushed(meta: &RecordContent) -> Option<Checkpoint> {
 }
 
 /// The note of a push, for [`pushed`].
-pub(crate) fn pushed_note(done: &Checkpoint) -> NotePush<'_> {
+pub(crate) fn pushed_note(done: &PushedCheckpoint) -> NotePush<'_> {
     NotePush::Pushed {
         branch: done.branch.as_str(),
         commit: done.commit.as_str(),
@@ -41,9 +43,9 @@ pub(crate) fn pushed_note(done: &Checkpoint) -> NotePush<'_> {
 }
 
 /// The numbers of a job's last run.
-pub(crate) fn metrics(meta: &RecordContent) -> Metrics {
-    let word = |key| meta.get(key).map(Word::lossy);
-    Metrics {
+pub(crate) fn metrics(meta: &RecordContent) -> RunMetrics {
+    let word = |key| meta.get(key).map(Identifier::lossy);
+    RunMetrics {
         duration_s: meta.parsed(RecordKey::DurationS),
         exit: meta.parsed(RecordKey::Exit),
         attempts: meta.parsed(RecordKey::Attempts),
@@ -63,11 +65,11 @@ pub(crate) fn metrics(meta: &RecordContent) -> Metrics {
 /// A note that a job is here under a grant: made when the loop first sees it, and removed when the
 /// coordinator was told of its end. It is what finds a job whose end was not told before a crash.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct LeaseNote {
     path: PathBuf,
 }
 
-impl Held {
+impl LeaseNote {
     pub(crate) fn of(queue: &QueueDir, id: &JobId) -> Self {
         Self { path: fleet_dir(queue).join("held").join(id.as_str()) }
     }
@@ -106,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_push_on_record_is_where_the_work_is() {
-        let checkpoint = Checkpoint {
+        let checkpoint = PushedCheckpoint {
             branch: "aq/wip/a".parse().unwrap(),
             commit: "0123456789abcdef0123456789abcdef01234567".parse().unwrap(),
             remote: "origin".to_owned(),
@@ -130,7 +132,7 @@ mod tests {
 
     #[test]
     fn numbers_are_told_as_far_as_they_are_known() {
-        assert_eq!(metrics(&RecordContent::parse("")), Metrics::default());
+        assert_eq!(metrics(&RecordContent::parse("")), RunMetrics::default());
         let meta = "duration_s=1.5\nexit=0\nattempts=2\nfiles_changed=3\nlines_added=4\n\
                     lines_deleted=5\ninput_tokens=6\ncached_tokens=7\noutput_tokens=8\n\
                     cost_usd=0.5\nusage_estimated=1\nengine=shell\nmodel=a b\nprompt=secret\n";
@@ -150,15 +152,15 @@ mod tests {
     #[test]
     fn a_job_is_noted_until_its_end_was_told() {
         let queue = TestQueue::new();
-        assert_eq!(Held::all(&queue), []);
+        assert_eq!(LeaseNote::all(&queue), []);
         std::fs::create_dir_all(fleet_dir(&queue).join("held")).unwrap();
-        let held = Held::of(&queue, &id("a"));
+        let held = LeaseNote::of(&queue, &id("a"));
         assert!(!held.is_noted());
         held.note().unwrap();
         assert!(held.is_noted());
-        assert_eq!(Held::all(&queue), [id("a")]);
+        assert_eq!(LeaseNote::all(&queue), [id("a")]);
         held.forget();
         assert!(!held.is_noted());
-        assert_eq!(Held::all(&queue), []);
+        assert_eq!(LeaseNote::all(&queue), []);
     }
 }

@@ -12,10 +12,10 @@ mod settings;
 mod steps;
 mod submit;
 
-pub(crate) use claim::{Taken, take};
-pub(crate) use gate::{Gate, ask_to_ship};
+pub(crate) use claim::{GrantOutcome, take};
+pub(crate) use gate::{ShipAnswer, ask_to_ship};
 pub(crate) use handover::{push, push_snapshots, take_up};
-pub(crate) use hold::{Held, lease, metrics, pushed, pushed_note};
+pub(crate) use hold::{LeaseNote, lease, metrics, pushed, pushed_note};
 pub use operator::{
     FleetEvents, FleetJobFilter, FleetJobs, cancel_fleet_job, drain_host, find_fleet_job,
     fleet_jobs, log_host, requeue_fleet_job,
@@ -23,5 +23,5 @@ pub use operator::{
 pub use overview::{FleetError, FleetOverview, FleetPart, fleet_job, fleet_overview, fleet_part};
 pub use settings::{FleetProblem, FleetSettings, FleetSettingsError};
 pub(crate) use settings::{fleet_dir, host_name, worker_name};
-pub(crate) use steps::Steps;
-pub use submit::{Submitted, submit};
+pub(crate) use steps::ReportedSteps;
+pub use submit::{FleetSubmission, submit};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aq_fleet::client::{CallError, Client};
+use aq_fleet::client::{CallError, CoordinatorClient};
 use aq_fleet::protocol::{EventPage, FactoryId, FeedQuery, FleetJobId, JobQuery, JobSummary};
 use aq_manifest::Stage;
 
@@ -71,7 +71,7 @@ pub fn fleet_jobs(
 
 /// Hands over each job of all pages.
 fn pages(
-    client: &Client,
+    client: &CoordinatorClient,
     mut query: JobQuery,
     mut take: impl FnMut(JobSummary),
 ) -> Result<(), CallError> {
@@ -153,7 +153,7 @@ pub fn drain_host(
 /// Follows what happens in the fleet.
 #[derive(Debug)]
 pub struct FleetEvents {
-    client: Client,
+    client: CoordinatorClient,
     query: FeedQuery,
 }
 

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use aq_fleet::client::{CallError, Client};
+use aq_fleet::client::{CallError, CoordinatorClient};
 use aq_fleet::protocol::{
-    FactoryPage, FactoryView, FleetJobId, GivenReason, JobQuery, JobSummary, JobView, PageQuery,
-    Stats,
+    FactoryPage, FactoryView, FleetJobId, FleetStats, GivenReason, JobQuery, JobSummary, JobView,
+    PageQuery,
 };
 use aq_manifest::Stage;
 
 use super::{FleetSettings, FleetSettingsError, fleet_dir};
-use crate::run::environment::Environment;
+use crate::run::environment::ProcessEnvironment;
 use crate::store::QueueDir;
 
 /// How long each question may take.
@@ -43,7 +43,7 @@ pub struct FleetPart {
 #[derive(Clone, Debug)]
 pub struct FleetOverview {
     /// The numbers.
-    pub stats: Stats,
+    pub stats: FleetStats,
     /// The hosts, by their ids.
     pub factories: Vec<FactoryView>,
     /// Jobs that have not ended, the running ones first; each with the reason why it waits, for the
@@ -59,7 +59,7 @@ pub struct FleetOverview {
 /// When the switches are wrong.
 pub fn fleet_part(
     queue: Option<&QueueDir>,
-    environment: &Environment,
+    environment: &ProcessEnvironment,
 ) -> Result<Option<FleetPart>, FleetSettingsError> {
     let Some(settings) = FleetSettings::read(environment)? else { return Ok(None) };
     let waiting = queue.and_then(|queue| fleet_dir(queue).join("outbox").read_dir().ok());
@@ -107,7 +107,7 @@ pub fn fleet_job(settings: &FleetSettings, job: FleetJobId) -> Result<JobView, F
 }
 
 /// All hosts, by their ids.
-pub(super) fn factories(client: &Client) -> Result<Vec<FactoryView>, CallError> {
+pub(super) fn factories(client: &CoordinatorClient) -> Result<Vec<FactoryView>, CallError> {
     let mut all = Vec::new();
     let mut cursor = None;
     for _ in 0..PAGES {

@@ -5,19 +5,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aq_fleet::client::{Client, Token, TokenError};
+use aq_fleet::client::{CoordinatorClient, FleetToken, FleetTokenError};
 #[cfg(feature = "fleet")]
-use aq_fleet::client::{Http, HttpError, SystemClock};
+use aq_fleet::client::{HttpConnection, HttpError, SystemClock};
 use aq_fleet::outbox::OutboxError;
 use aq_fleet::protocol::{FactoryId, ShadowIdError};
-use aq_fleet::switches::{SwitchError, Switches};
+use aq_fleet::switches::{FleetSwitches, SwitchError};
 use aq_ledger::{RecordContent, RecordKey};
 use aq_manifest::JobIdError;
 
-use super::super::environment::Environment;
+use super::super::environment::ProcessEnvironment;
 use super::super::tokens::{FLEET_TOKEN, TokenFile, TokenFileError};
 use crate::store::QueueDir;
-use crate::sync::fleet::Holder;
+use crate::sync::fleet::FleetHolder;
 
 /// Where the coordinator is.
 const URL: &str = "AQ_FLEET_URL";
@@ -30,7 +30,7 @@ const FACTORY: &str = "AQ_FACTORY_ID";
 #[derive(Clone, Debug)]
 pub struct FleetSettings {
     /// The switches, resolved.
-    pub switches: Switches,
+    pub switches: FleetSwitches,
     /// This host's name in the fleet.
     pub factory: FactoryId,
     url: String,
@@ -44,7 +44,7 @@ enum TokenSource {
     /// Nowhere.
     Missing,
     /// In the environment that this process has taken.
-    Given(Token),
+    Given(FleetToken),
     /// In the file that the environment names. It is read for each client: whoever only looks at
     /// this host needs no token.
     File(TokenFile),
@@ -75,7 +75,7 @@ pub enum FleetSettingsError {
     Shadow(#[from] ShadowIdError),
     /// The token cannot be used.
     #[error(transparent)]
-    Token(#[from] TokenError),
+    Token(#[from] FleetTokenError),
     /// The file that should hold the token cannot be used.
     #[error(transparent)]
     TokenFile(#[from] TokenFileError),
@@ -138,8 +138,8 @@ impl FleetSettings {
     ///
     /// # Errors
     /// Says which variable is wrong or missing.
-    pub fn read(environment: &Environment) -> Result<Option<Self>, FleetSettingsError> {
-        let switches = Switches::resolve(|name| text_of(environment, name))?;
+    pub fn read(environment: &ProcessEnvironment) -> Result<Option<Self>, FleetSettingsError> {
+        let switches = FleetSwitches::resolve(|name| text_of(environment, name))?;
         if !switches.is_online() {
             return Ok(None);
         }
@@ -151,11 +151,14 @@ impl FleetSettings {
     ///
     /// # Errors
     /// Says which variable is wrong or missing.
-    pub fn of_coordinator(environment: &Environment) -> Result<Self, FleetSettingsError> {
-        Self::with(Switches::resolve(|name| text_of(environment, name))?, environment)
+    pub fn of_coordinator(environment: &ProcessEnvironment) -> Result<Self, FleetSettingsError> {
+        Self::with(FleetSwitches::resolve(|name| text_of(environment, name))?, environment)
     }
 
-    fn with(switches: Switches, environment: &Environment) -> Result<Self, FleetSettingsError> {
+    fn with(
+        switches: FleetSwitches,
+        environment: &ProcessEnvironment,
+    ) -> Result<Self, FleetSettingsError> {
         let text = |name: &str| text_of(environment, name);
         let url = text(URL).ok_or(FleetSettingsError::Missing(
             URL,
@@ -175,7 +178,7 @@ impl FleetSettings {
     ///
     /// # Errors
     /// When there is no token, or the address cannot be used.
-    pub fn client(&self, deadline: Duration) -> Result<Client, FleetSettingsError> {
+    pub fn client(&self, deadline: Duration) -> Result<CoordinatorClient, FleetSettingsError> {
         let token = match &self.token {
             TokenSource::Given(token) => token.clone(),
             TokenSource::File(file) => file.read()?.text.parse()?,
@@ -214,9 +217,9 @@ impl FleetSettings {
         &self,
         queue: &QueueDir,
         deadline: Duration,
-    ) -> Result<Holder, FleetSettingsError> {
+    ) -> Result<FleetHolder, FleetSettingsError> {
         let client = Arc::new(self.client(deadline)?);
-        Ok(Holder::open(self.factory.clone(), client, &fleet_dir(queue).join("outbox"))?)
+        Ok(FleetHolder::open(self.factory.clone(), client, &fleet_dir(queue).join("outbox"))?)
     }
 }
 
@@ -224,19 +227,19 @@ impl FleetSettings {
 fn client(
     url: &str,
     authority: Option<&Path>,
-    token: Token,
+    token: FleetToken,
     deadline: Duration,
-) -> Result<Client, FleetSettingsError> {
+) -> Result<CoordinatorClient, FleetSettingsError> {
     let http = match authority {
-        Some(file) => Http::with_authority(url, file)?,
-        None => Http::new(url)?,
+        Some(file) => HttpConnection::with_authority(url, file)?,
+        None => HttpConnection::new(url)?,
     };
-    Ok(Client::new(Arc::new(http), Arc::new(SystemClock), token, deadline))
+    Ok(CoordinatorClient::new(Arc::new(http), Arc::new(SystemClock), token, deadline))
 }
 
 #[cfg(feature = "fleet")]
 fn address_warning(url: &str) -> Option<&'static str> {
-    Http::warning(url)
+    HttpConnection::warning(url)
 }
 
 #[cfg(not(feature = "fleet"))]
@@ -245,7 +248,12 @@ fn address_warning(_: &str) -> Option<&'static str> {
 }
 
 #[cfg(not(feature = "fleet"))]
-fn client(_: &str, _: Option<&Path>, _: Token, _: Duration) -> Result<Client, FleetSettingsError> {
+fn client(
+    _: &str,
+    _: Option<&Path>,
+    _: FleetToken,
+    _: Duration,
+) -> Result<CoordinatorClient, FleetSettingsError> {
     Err(FleetSettingsError::NotBuilt)
 }
 
@@ -255,23 +263,23 @@ fn client(_: &str, _: Option<&Path>, _: Token, _: Duration) -> Result<Client, Fl
 /// # Errors
 /// Says which variable is wrong.
 pub(crate) fn worker_name(
-    environment: &Environment,
+    environment: &ProcessEnvironment,
     meta: &RecordContent,
 ) -> Result<Option<FactoryId>, FleetSettingsError> {
-    let switches = Switches::resolve(|name| text_of(environment, name))?;
+    let switches = FleetSwitches::resolve(|name| text_of(environment, name))?;
     if !switches.is_online() {
         return Ok(None);
     }
     meta.parsed(RecordKey::FleetFactory).map_or_else(|| factory(environment), Ok).map(Some)
 }
 
-fn factory(environment: &Environment) -> Result<FactoryId, FleetSettingsError> {
+fn factory(environment: &ProcessEnvironment) -> Result<FactoryId, FleetSettingsError> {
     let name = text_of(environment, FACTORY).unwrap_or_else(host_name);
     name.parse().map_err(|problem| FleetSettingsError::Factory { name, problem })
 }
 
 /// A variable that is set to something.
-fn text_of(environment: &Environment, name: &str) -> Option<String> {
+fn text_of(environment: &ProcessEnvironment, name: &str) -> Option<String> {
     let value = environment.get(name)?.to_string_lossy().into_owned();
     Some(value).filter(|value| !value.is_empty())
 }

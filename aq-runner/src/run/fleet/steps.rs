@@ -2,18 +2,18 @@
 //! are read out of the job's record, which tells them all and numbers them, whatever was killed
 //! between.
 
-use aq_fleet::protocol::{Event, EventValue, Fields, LeaseRef, Word};
+use aq_fleet::protocol::{EventValue, Fields, Identifier, JobEvent, LeaseRef};
 use aq_ledger::{RecordContent, RecordKey};
 use aq_manifest::Stage;
-use aq_tracker::Echo;
+use aq_tracker::TrackerUpdate;
 use jiff::Timestamp;
 
 use super::lease;
-use crate::store::Move;
+use crate::store::RecordedMove;
 
 /// How far the steps of one grant were told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Steps {
+pub(crate) struct ReportedSteps {
     lease: LeaseRef,
     /// Steps under this grant so far.
     seq: u64,
@@ -21,7 +21,7 @@ pub(crate) struct Steps {
     read: u64,
 }
 
-impl Steps {
+impl ReportedSteps {
     /// Nothing was told.
     pub(crate) fn new(lease: LeaseRef) -> Self {
         Self { lease, seq: 0, read: 0 }
@@ -41,10 +41,10 @@ impl Steps {
     /// place of its step among those under the grant, so it is the same each time it is read.
     pub(crate) fn news(
         &mut self,
-        mut steps: Vec<Move>,
+        mut steps: Vec<RecordedMove>,
         stage: Stage,
         now: Timestamp,
-    ) -> Vec<Event> {
+    ) -> Vec<JobEvent> {
         // The rename of the last step may still be to come.
         if steps.last().is_some_and(|last| last.to != stage) {
             steps.pop();
@@ -57,19 +57,19 @@ impl Steps {
             }
             self.seq += 1;
             if step.to != Stage::Inbox {
-                let kind = Word::lossy(step.to.folder());
+                let kind = Identifier::lossy(step.to.folder());
                 let fields = fields(step.to, &step.meta);
-                events.push(Event { seq: self.seq, at: now, kind, fields });
+                events.push(JobEvent { seq: self.seq, at: now, kind, fields });
             }
         }
         events
     }
 }
 
-/// What an [`Echo`] can hold, and which engine it was.
+/// What a [`TrackerUpdate`] can hold, and which engine it was.
 fn fields(stage: Stage, meta: &RecordContent) -> Fields {
-    let echo = Echo::read(stage, |key| meta.get_named(key));
-    let word = |text: &str| EventValue::Word(Word::lossy(text));
+    let echo = TrackerUpdate::read(stage, |key| meta.get_named(key));
+    let word = |text: &str| EventValue::Word(Identifier::lossy(text));
     let count = |count: u64| i64::try_from(count).ok().map(EventValue::Count);
     let fields = [
         ("result", echo.outcome.map(|outcome| word(&outcome.to_string()))),
@@ -87,7 +87,7 @@ fn fields(stage: Stage, meta: &RecordContent) -> Fields {
         ("engine", meta.get(RecordKey::Engine).map(word)),
         ("model", meta.get(RecordKey::Model).map(word)),
     ];
-    fields.into_iter().filter_map(|(key, value)| Some((Word::lossy(key), value?))).collect()
+    fields.into_iter().filter_map(|(key, value)| Some((Identifier::lossy(key), value?))).collect()
 }
 
 #[cfg(test)]
@@ -96,16 +96,20 @@ mod tests {
 
     const JOB: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
-    fn step(to: Stage, epoch: u64, end: u64, more: &str) -> Move {
+    fn step(to: Stage, epoch: u64, end: u64, more: &str) -> RecordedMove {
         let text = format!("fleet_job_id={JOB}\nfleet_lease_epoch={epoch}\n{more}");
-        Move { to, meta: RecordContent::parse(&text), end }
+        RecordedMove { to, meta: RecordContent::parse(&text), end }
     }
 
-    fn steps() -> Steps {
-        Steps::new(lease(&step(Stage::Inbox, 2, 0, "").meta).unwrap())
+    fn steps() -> ReportedSteps {
+        ReportedSteps::new(lease(&step(Stage::Inbox, 2, 0, "").meta).unwrap())
     }
 
-    fn told(steps: &mut Steps, moves: Vec<Move>, stage: Stage) -> Vec<(u64, String)> {
+    fn told(
+        steps: &mut ReportedSteps,
+        moves: Vec<RecordedMove>,
+        stage: Stage,
+    ) -> Vec<(u64, String)> {
         let events = steps.news(moves, stage, Timestamp::UNIX_EPOCH);
         events.iter().map(|event| (event.seq, event.kind.to_string())).collect()
     }

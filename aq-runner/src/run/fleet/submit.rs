@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aq_fleet::protocol::{FleetJobId, Submit};
+use aq_fleet::protocol::{FleetJobId, SubmitRequest};
 use aq_manifest::JobId;
 
 use super::{FleetError, FleetSettings};
@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A job that the fleet has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Submitted {
+pub struct FleetSubmission {
     /// Its id there.
     pub job: FleetJobId,
     /// Its key.
@@ -31,8 +31,13 @@ pub fn submit(
     settings: &FleetSettings,
     name: &JobId,
     text: String,
-) -> Result<Submitted, FleetError> {
-    let submit = Submit { manifest: text, name: name.clone(), shadow: false, factory_id: None };
+) -> Result<FleetSubmission, FleetError> {
+    let submit =
+        SubmitRequest { manifest: text, name: name.clone(), shadow: false, factory_id: None };
     let answer = settings.client(PATIENCE)?.submit(&submit)?;
-    Ok(Submitted { job: answer.value.job_id, key: answer.value.key, is_new: answer.status == 201 })
+    Ok(FleetSubmission {
+        job: answer.value.job_id,
+        key: answer.value.key,
+        is_new: answer.status == 201,
+    })
 }

@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use aq_caps::Version;
+use aq_caps::ToolVersion;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +36,7 @@ pub(super) type Answer = Result<Option<String>, ProbeError>;
 
 /// One tool that was probed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Entry {
+pub(super) struct ProbedTool {
     pub(super) command: Vec<String>,
     /// The file that the command's program was found in.
     pub(super) file: String,
@@ -47,14 +47,14 @@ pub(super) struct Entry {
 
 /// The whole file.
 #[derive(Debug, Serialize, Deserialize)]
-struct Cache {
+struct ProbeCache {
     format: u32,
     /// The `PATH` of the probes: a shim may answer by what else is on it.
     path: String,
-    entries: Vec<Entry>,
+    entries: Vec<ProbedTool>,
 }
 
-impl Entry {
+impl ProbedTool {
     /// Whether this is what a probe of the same file would say at `now`. One from the future
     /// (the clock was set back) is not believed.
     pub(super) fn holds(&self, now: Timestamp) -> bool {
@@ -66,16 +66,17 @@ impl Entry {
     /// Whether the version is one.
     fn is_sound(&self) -> bool {
         let version = self.answer.as_ref().ok().and_then(Option::as_ref);
-        version.is_none_or(|text| text.parse::<Version>().is_ok())
+        version.is_none_or(|text| text.parse::<ToolVersion>().is_ok())
     }
 }
 
 /// What earlier probes with this `path` found, according to the file in `dir`.
-pub(super) fn load(dir: &Path, path: &str) -> Vec<Entry> {
-    let cache = read(&dir.join(FILE)).ok().and_then(|t| serde_json::from_slice::<Cache>(&t).ok());
+pub(super) fn load(dir: &Path, path: &str) -> Vec<ProbedTool> {
+    let cache =
+        read(&dir.join(FILE)).ok().and_then(|t| serde_json::from_slice::<ProbeCache>(&t).ok());
     let cache = cache.filter(|cache| cache.format == FORMAT && cache.path == path);
     let mut entries = cache.map_or_else(Vec::new, |cache| cache.entries);
-    entries.retain(Entry::is_sound);
+    entries.retain(ProbedTool::is_sound);
     entries
 }
 
@@ -96,8 +97,8 @@ fn read(file: &Path) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// When the directory cannot be made or written to.
-pub(super) fn store(dir: &Path, path: &str, entries: Vec<Entry>) -> io::Result<()> {
-    let cache = Cache { format: FORMAT, path: path.to_owned(), entries };
+pub(super) fn store(dir: &Path, path: &str, entries: Vec<ProbedTool>) -> io::Result<()> {
+    let cache = ProbeCache { format: FORMAT, path: path.to_owned(), entries };
     std::fs::create_dir_all(dir)?;
     let mut file = tempfile::NamedTempFile::new_in(dir)?;
     file.write_all(&serde_json::to_vec(&cache)?)?;
@@ -109,7 +110,7 @@ pub(super) fn store(dir: &Path, path: &str, entries: Vec<Entry>) -> io::Result<(
 mod tests {
     use super::*;
 
-    fn entry(answer: Answer, probed_at: Timestamp) -> Entry {
+    fn entry(answer: Answer, probed_at: Timestamp) -> ProbedTool {
         let dir = tempfile::tempdir().unwrap();
         let program = dir.path().join("tool");
         File::create(&program).unwrap();
@@ -117,7 +118,7 @@ mod tests {
             .unwrap();
         let (_, stamp) = super::super::tools::locate("tool", dir.path().as_os_str()).unwrap();
         let command = vec!["tool".to_owned()];
-        Entry { command, file: "/bin/tool".to_owned(), stamp, probed_at, answer }
+        ProbedTool { command, file: "/bin/tool".to_owned(), stamp, probed_at, answer }
     }
 
     #[test]

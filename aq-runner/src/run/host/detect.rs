@@ -4,24 +4,24 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aq_caps::Token;
+use aq_caps::CapabilityToken;
 use jiff::Timestamp;
 
 use crate::engine::ProgramStamp;
 
-use super::cache::{self, Answer, Entry};
+use super::cache::{self, Answer, ProbedTool};
 use super::probe::{ProbeError, ProbeOutput, run_all};
-use super::report::{Advertised, Host, HostProblem, Source};
+use super::report::{AdvertisedToken, HostProblem, HostReport, TokenOrigin};
 use super::system;
-use super::tools::{Tool, find_version, locate};
+use super::tools::{ProbedProgram, find_version, locate};
 
 /// What to look for and where. The caller reads the environment and the config.
 #[derive(Clone, Debug)]
 pub struct HostConfig {
     /// The value of `PATH`: where tools are looked up, and what probes get.
     pub path: OsString,
-    /// The tools to ask, see [`Tool::with_defaults`].
-    pub tools: Vec<Tool>,
+    /// The tools to ask, see [`ProbedProgram::with_defaults`].
+    pub tools: Vec<ProbedProgram>,
     /// Names of the engines that are installed.
     pub engines: Vec<String>,
     /// The value of `AQ_CAPS`: tokens, separated by commas or white space.
@@ -52,7 +52,7 @@ impl Default for HostConfig {
     fn default() -> Self {
         Self {
             path: OsString::new(),
-            tools: Tool::with_defaults(Vec::new()),
+            tools: ProbedProgram::with_defaults(Vec::new()),
             engines: Vec::new(),
             aq_caps: String::new(),
             extra: Vec::new(),
@@ -65,42 +65,42 @@ impl Default for HostConfig {
 
 /// Finds out what this host has. Takes no longer than the time limit of one probe and half a
 /// second, and no process is started for what is cached or not there.
-pub fn detect(config: &HostConfig) -> Host {
-    let mut found = Found::default();
+pub fn detect(config: &HostConfig) -> HostReport {
+    let mut found = DetectedTools::default();
     for text in system::tokens() {
-        found.add(&text, 0, &Source::System, "system");
+        found.add(&text, 0, &TokenOrigin::System, "system");
     }
     for engine in &config.engines {
-        found.add(&format!("engine:{engine}"), 0, &Source::Engines, "engines");
+        found.add(&format!("engine:{engine}"), 0, &TokenOrigin::Engines, "engines");
     }
     found.probe(config);
-    found.add_words(&config.aq_caps, &Source::Environment, "AQ_CAPS");
+    found.add_words(&config.aq_caps, &TokenOrigin::Environment, "AQ_CAPS");
     for item in &config.extra {
-        found.add_words(item, &Source::Config, "config");
+        found.add_words(item, &TokenOrigin::Config, "config");
     }
     found.finish()
 }
 
 #[derive(Default)]
-struct Found {
-    tokens: Vec<Advertised>,
+struct DetectedTools {
+    tokens: Vec<AdvertisedToken>,
     absent: Vec<String>,
     unasked: Vec<String>,
     problems: Vec<HostProblem>,
 }
 
 /// A tool that is there.
-struct Present<'a> {
-    tool: &'a Tool,
+struct PresentTool<'a> {
+    tool: &'a ProbedProgram,
     file: PathBuf,
     stamp: ProgramStamp,
 }
 
-impl Found {
+impl DetectedTools {
     /// Adds the token that `text` is. `at` is its place in what `source_name` holds.
-    fn add(&mut self, text: &str, at: usize, source: &Source, source_name: &str) {
+    fn add(&mut self, text: &str, at: usize, source: &TokenOrigin, source_name: &str) {
         match text.parse() {
-            Ok(token) => self.tokens.push(Advertised { token, source: source.clone() }),
+            Ok(token) => self.tokens.push(AdvertisedToken { token, source: source.clone() }),
             Err(error) => self.problems.push(HostProblem::BadToken {
                 source_name: source_name.to_owned(),
                 text: text.to_owned(),
@@ -110,7 +110,7 @@ impl Found {
         }
     }
 
-    fn add_words(&mut self, list: &str, source: &Source, source_name: &str) {
+    fn add_words(&mut self, list: &str, source: &TokenOrigin, source_name: &str) {
         let mut at = 0;
         for piece in list.split_inclusive(|c: char| c == ',' || c.is_whitespace()) {
             let word = piece.trim_end_matches(|c: char| c == ',' || c.is_whitespace());
@@ -127,14 +127,14 @@ impl Found {
         let path = config.path.to_string_lossy();
         let known = config.cache_dir.as_ref().map_or_else(Vec::new, |dir| cache::load(dir, &path));
         let present = self.present(config);
-        let earlier: Vec<Option<&Entry>> =
+        let earlier: Vec<Option<&ProbedTool>> =
             present.iter().map(|tool| known.iter().find(|entry| tool.is_in(entry))).collect();
-        let holds = |entry: &&Entry| match config.probing {
+        let holds = |entry: &&ProbedTool| match config.probing {
             ProbePolicy::CachedOnly => true,
             ProbePolicy::AsNeeded => entry.holds(now),
             ProbePolicy::Refresh => false,
         };
-        let asked: Vec<&Present> = (present.iter().zip(&earlier))
+        let asked: Vec<&PresentTool> = (present.iter().zip(&earlier))
             .filter(|(_, earlier)| !earlier.as_ref().is_some_and(holds))
             .filter(|_| config.probing != ProbePolicy::CachedOnly)
             .map(|(tool, _)| tool)
@@ -176,10 +176,10 @@ impl Found {
     }
 
     /// The tools that are on `PATH` and whose names make tokens.
-    fn present<'a>(&mut self, config: &'a HostConfig) -> Vec<Present<'a>> {
+    fn present<'a>(&mut self, config: &'a HostConfig) -> Vec<PresentTool<'a>> {
         let mut present = Vec::new();
         for tool in &config.tools {
-            if let Err(error) = tool.name.parse::<Token>() {
+            if let Err(error) = tool.name.parse::<CapabilityToken>() {
                 let source_name = "tools in config".to_owned();
                 let text = tool.name.clone();
                 self.problems.push(HostProblem::BadToken { source_name, text, at: 0, error });
@@ -187,20 +187,20 @@ impl Found {
             }
             let program = tool.command.first().map_or("", String::as_str);
             match locate(program, &config.path) {
-                Some((file, stamp)) => present.push(Present { tool, file, stamp }),
+                Some((file, stamp)) => present.push(PresentTool { tool, file, stamp }),
                 None => self.absent.push(tool.name.clone()),
             }
         }
         present
     }
 
-    fn add_answer(&mut self, present: &Present, answer: Answer, cached: bool) {
+    fn add_answer(&mut self, present: &PresentTool, answer: Answer, cached: bool) {
         let (tool, file) = (present.tool.name.clone(), present.file.clone());
         let version = match answer {
             Ok(version) => version,
             Err(error) => return self.problems.push(HostProblem::Probe { tool, file, error }),
         };
-        let source = Source::Probe { file: file.clone(), cached };
+        let source = TokenOrigin::Probe { file: file.clone(), cached };
         self.add(&format!("has:{tool}"), 0, &source, "tools in config");
         match version {
             Some(version) => {
@@ -210,11 +210,11 @@ impl Found {
         }
     }
 
-    fn finish(mut self) -> Host {
+    fn finish(mut self) -> HostReport {
         // A stable sort, so that of equal tokens the first one found stays.
         self.tokens.sort_by(|a, b| a.token.cmp(&b.token));
         self.tokens.dedup_by(|later, first| later.token == first.token);
-        Host {
+        HostReport {
             capabilities: self.tokens.iter().map(|found| found.token.clone()).collect(),
             tokens: self.tokens,
             absent: self.absent,
@@ -224,15 +224,15 @@ impl Found {
     }
 }
 
-impl Present<'_> {
-    fn is_in(&self, entry: &Entry) -> bool {
+impl PresentTool<'_> {
+    fn is_in(&self, entry: &ProbedTool) -> bool {
         entry.command == self.tool.command
             && entry.stamp == self.stamp
             && entry.file == self.file.to_string_lossy()
     }
 
-    fn entry(&self, answer: Answer, now: Timestamp) -> Entry {
-        Entry {
+    fn entry(&self, answer: Answer, now: Timestamp) -> ProbedTool {
+        ProbedTool {
             command: self.tool.command.clone(),
             file: self.file.to_string_lossy().into_owned(),
             stamp: self.stamp,
@@ -243,8 +243,8 @@ impl Present<'_> {
 }
 
 /// Asks every tool, and gives their answers in the same order.
-fn ask(tools: &[&Present], config: &HostConfig) -> Vec<Answer> {
-    let command = |present: &&Present| {
+fn ask(tools: &[&PresentTool], config: &HostConfig) -> Vec<Answer> {
+    let command = |present: &&PresentTool| {
         let args = present.tool.command.get(1..).unwrap_or_default();
         (present.file.clone(), args.to_vec())
     };

@@ -14,6 +14,6 @@ mod tools;
 pub use detect::{HostConfig, ProbePolicy, detect};
 pub use probe::ProbeError;
 pub(crate) use probe::{ProbeOutput, run_all};
-pub use report::{Advertised, Host, HostProblem, Source};
-pub use tools::Tool;
+pub use report::{AdvertisedToken, HostProblem, HostReport, TokenOrigin};
+pub use tools::ProbedProgram;
 pub(crate) use tools::find_version;

@@ -141,8 +141,8 @@ pub(super) fn run(
 fn watch(child: &mut Child, started: Instant, limit: Duration) -> Result<ProbeOutput, ProbeError> {
     let stdout = child.stdout.take().map(OwnedFd::from);
     let stderr = child.stderr.take().map(OwnedFd::from);
-    let mut streams: Vec<Stream> =
-        [stdout, stderr].into_iter().flatten().map(Stream::new).collect();
+    let mut streams: Vec<ProbeStream> =
+        [stdout, stderr].into_iter().flatten().map(ProbeStream::new).collect();
     let status = loop {
         let left = limit.checked_sub(started.elapsed()).ok_or(ProbeError::TimedOut(limit))?;
         read_ready(&mut streams, left.min(TICK))?;
@@ -163,13 +163,13 @@ fn watch(child: &mut Child, started: Instant, limit: Duration) -> Result<ProbeOu
 }
 
 /// One end of an output pipe and what came out of it.
-struct Stream {
+struct ProbeStream {
     pipe: File,
     open: bool,
     text: Vec<u8>,
 }
 
-impl Stream {
+impl ProbeStream {
     fn new(pipe: OwnedFd) -> Self {
         Self { pipe: pipe.into(), open: true, text: Vec::new() }
     }
@@ -190,8 +190,8 @@ impl Stream {
 /// Waits for output for at most `wait`, reads it once, and says whether there was any.
 ///
 /// When both streams have ended, the command is about to end too: then the wait is a short one.
-fn read_ready(streams: &mut [Stream], wait: Duration) -> Result<bool, ProbeError> {
-    let mut open: Vec<&mut Stream> = streams.iter_mut().filter(|stream| stream.open).collect();
+fn read_ready(streams: &mut [ProbeStream], wait: Duration) -> Result<bool, ProbeError> {
+    let mut open: Vec<&mut ProbeStream> = streams.iter_mut().filter(|stream| stream.open).collect();
     let wait = if open.is_empty() { wait.min(Duration::from_millis(1)) } else { wait };
     // A part of a millisecond is rounded up, so that the last wait before the limit is no spin.
     let wait = u16::try_from(wait.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use aq_caps::{Capabilities, Token, TokenError};
+use aq_caps::{Capabilities, CapabilityToken, CapabilityTokenError};
 
 use crate::engine::MissingBinary;
 
@@ -11,11 +11,11 @@ use super::probe::ProbeError;
 
 /// What was found out about this host.
 #[derive(Debug)]
-pub struct Host {
+pub struct HostReport {
     /// What requirements are matched against.
     pub capabilities: Capabilities,
     /// Each token once, sorted, with the first place that gave it.
-    pub tokens: Vec<Advertised>,
+    pub tokens: Vec<AdvertisedToken>,
     /// Tools that are not on `PATH`. They were asked for, so this is no problem.
     pub absent: Vec<String>,
     /// Tools that are there and were not asked, because none was to be started.
@@ -26,16 +26,16 @@ pub struct Host {
 
 /// A token and where it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Advertised {
+pub struct AdvertisedToken {
     /// What is advertised.
-    pub token: Token,
+    pub token: CapabilityToken,
     /// Who says so.
-    pub source: Source,
+    pub source: TokenOrigin,
 }
 
 /// Who says that the host has something.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum TokenOrigin {
     /// The operating system.
     System,
     /// The engines that are installed.
@@ -53,7 +53,7 @@ pub enum Source {
     Config,
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for TokenOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::System => f.write_str("system"),
@@ -92,7 +92,7 @@ pub enum HostProblem {
         /// Where the word starts in the value of `AQ_CAPS` or in the item, in bytes.
         at: usize,
         /// What is wrong with it.
-        error: TokenError,
+        error: CapabilityTokenError,
     },
     /// A tool is there and gave no answer. It is advertised only where the cache has an answer of
     /// the same file and the failure may pass.

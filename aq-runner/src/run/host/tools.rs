@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use aq_caps::Version;
+use aq_caps::ToolVersion;
 use serde::Deserialize;
 
 use crate::engine::ProgramStamp;
@@ -12,7 +12,7 @@ use crate::engine::ProgramStamp;
 /// A tool and the command that prints its version.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Tool {
+pub struct ProbedProgram {
     /// The key of the token, and what `has:` says: `python` for `python:3.11.7` and `has:python`.
     pub name: String,
     /// Program, looked up on `PATH`, and arguments. The first thing in its output that looks like
@@ -20,7 +20,7 @@ pub struct Tool {
     pub command: Vec<String>,
 }
 
-impl Tool {
+impl ProbedProgram {
     /// The tools that are always asked, then those of `config`. One in `config` with the name of
     /// a built-in tool takes its place; with an empty command it only takes it away.
     pub fn with_defaults(config: Vec<Self>) -> Vec<Self> {
@@ -70,7 +70,7 @@ const PRE_RELEASES: [&str; 9] =
 
 /// The first thing that looks like a version: two or three numbers joined by dots, wherever they
 /// stand (`go1.22.1`); failing that, one number that is a word of its own, with or without a `v`.
-pub(crate) fn find_version(output: &str) -> Option<Version> {
+pub(crate) fn find_version(output: &str) -> Option<ToolVersion> {
     let mut lone = None;
     let mut from = 0;
     while let Some(start) = output[from..].find(|c: char| c.is_ascii_digit()) {
@@ -150,11 +150,11 @@ mod tests {
 
     #[test]
     fn config_adds_replaces_and_takes_away() {
-        let tool = |name: &str, command: &[&str]| Tool {
+        let tool = |name: &str, command: &[&str]| ProbedProgram {
             name: name.to_owned(),
             command: command.iter().map(|&part| part.to_owned()).collect(),
         };
-        let tools = Tool::with_defaults(vec![
+        let tools = ProbedProgram::with_defaults(vec![
             tool("python", &["python3.12", "-V"]),
             tool("java", &[]),
             tool("zig", &["zig", "version"]),

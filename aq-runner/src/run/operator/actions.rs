@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use aq_ledger::KeyValues;
-use aq_ledger::steps::{Reject, Requeue, StopReason, StopWaiting};
+use aq_ledger::steps::{RejectWork, RequeueJob, StopReason, StopWaiting};
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
@@ -13,8 +13,8 @@ use crate::store::{
 };
 
 use crate::run::at_work::{is_at_work, loop_process, worker};
-use crate::run::environment::Environment;
-use crate::run::recovery::{Recovered, recover_job};
+use crate::run::environment::ProcessEnvironment;
+use crate::run::recovery::{RecoveryResult, recover_job};
 use crate::run::settings::scratch_of;
 use crate::run::stop::{LoopStopRequest, StopRequest};
 
@@ -52,7 +52,7 @@ pub(crate) fn take(queue: &QueueDir, id: &JobId) -> Result<HeldJob> {
 /// # Errors
 /// [`StoreError::WrongStage`] when it is in neither; [`StoreError::Busy`] while `verify` runs.
 pub fn reject(queue: &QueueDir, id: &JobId, reason: Option<&str>, now: Timestamp) -> Result<()> {
-    take(queue, id)?.step(&Reject { reason }, now)
+    take(queue, id)?.step(&RejectWork { reason }, now)
 }
 
 /// Puts a failed job back into the inbox as if it had never run. Its log stays. A job that came
@@ -63,7 +63,7 @@ pub fn reject(queue: &QueueDir, id: &JobId, reason: Option<&str>, now: Timestamp
 /// [`StoreError::WrongStage`] when it is not in failed/, or in quarantine/ without `force`.
 pub fn requeue(queue: &QueueDir, id: &JobId, force: bool) -> Result<()> {
     let mut job = take(queue, id)?;
-    let step = job.decide(&Requeue { force }, Timestamp::now())?;
+    let step = job.decide(&RequeueJob { force }, Timestamp::now())?;
     StopRequest::of(queue, id).withdraw();
     // Before it can start: a fresh one is told nothing of earlier ones.
     FeedbackFile::of(queue, id).remove()?;
@@ -72,7 +72,7 @@ pub fn requeue(queue: &QueueDir, id: &JobId, force: bool) -> Result<()> {
 
 /// What stopping a job came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stopped {
+pub enum StopOutcome {
     /// It had not started: it is in failed/ now.
     BeforeStart,
     /// Its supervisor has ended, and the job lies here: in failed/, unless the job was faster.
@@ -87,10 +87,10 @@ pub enum Stopped {
 /// [`StoreError::WrongStage`] when it neither waits nor runs.
 pub fn stop(
     queue: &QueueDir,
-    environment: &Environment,
+    environment: &ProcessEnvironment,
     id: &JobId,
     now: Timestamp,
-) -> Result<Stopped> {
+) -> Result<StopOutcome> {
     let request = StopRequest::of(queue, id);
     let give_up = Instant::now() + WORKER_END;
     // Who was told; and whether somebody was at work at all, who may have seen the wish by itself.
@@ -101,21 +101,21 @@ pub fn stop(
                 job.step(&StopWaiting, now)?;
                 request.withdraw();
                 // When somebody was told, it failed by itself just now and would be tried again.
-                let ended = told.map(|_| Stopped::Ended(Stage::Failed));
-                return Ok(ended.unwrap_or(Stopped::BeforeStart));
+                let ended = told.map(|_| StopOutcome::Ended(Stage::Failed));
+                return Ok(ended.unwrap_or(StopOutcome::BeforeStart));
             }
             Ok(job) if job.stage() == Stage::Building => {
                 // Its worker is dead: recovery ends what is left, and sees the wish.
                 drop(job);
                 make_request(queue, id)?;
                 let places = scratch_of(queue, environment);
-                if let Recovered::Failed(_) = recover_job(queue, &places, id, now)? {
-                    return Ok(Stopped::Ended(Stage::Failed));
+                if let RecoveryResult::Failed(_) = recover_job(queue, &places, id, now)? {
+                    return Ok(StopOutcome::Ended(Stage::Failed));
                 }
             }
             Ok(job) if at_work => {
                 request.withdraw();
-                return Ok(Stopped::Ended(job.stage()));
+                return Ok(StopOutcome::Ended(job.stage()));
             }
             Ok(job) => job.require(&[], "stop", "inbox/ or building/")?,
             Err(StoreError::Busy(_)) => {
@@ -125,7 +125,7 @@ pub fn stop(
             Err(e) => return Err(e),
         }
         if Instant::now() >= give_up {
-            return Ok(Stopped::Signalled);
+            return Ok(StopOutcome::Signalled);
         }
         std::thread::sleep(LOOK_AGAIN);
     }

@@ -7,19 +7,19 @@ use aq_ledger::{RecordContent, RecordKey};
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
-use crate::checkpoint::{Isolation, Origin, branch_at, repository_at};
-use crate::store::{AddContext, Parent, QueueDir, read_values, scratch_dirs};
+use crate::checkpoint::{WorkIsolation, WorkOrigin, branch_at, repository_at};
+use crate::store::{AddContext, ParentJob, QueueDir, read_values, scratch_dirs};
 
 use crate::run::checkouts::job_of_checkout;
 use crate::run::engines::sightings::note_engines_of_add;
-use crate::run::environment::Environment;
+use crate::run::environment::ProcessEnvironment;
 use crate::run::settings::scratch_of;
 use crate::run::workplace::{branch_of, checkpoint_job};
 
 /// The context of an add that was called in a directory.
 pub fn add_context(
     queue: &QueueDir,
-    environment: &Environment,
+    environment: &ProcessEnvironment,
     base: PathBuf,
     now: Timestamp,
 ) -> AddContext {
@@ -31,7 +31,7 @@ pub fn add_context(
 
 /// The job in whose checkout or TMPDIR a directory is. Agents may have changed their environment,
 /// so the place decides.
-fn parent(queue: &QueueDir, environment: &Environment, dir: &Path) -> Option<Parent> {
+fn parent(queue: &QueueDir, environment: &ProcessEnvironment, dir: &Path) -> Option<ParentJob> {
     let by_place = job_of_checkout(dir).filter(|(of, _)| of == queue.root());
     let by_place = by_place.and_then(|(_, name)| JobId::new(name.to_str()?).ok());
     let running = [Stage::Building, Stage::Review].into_iter();
@@ -40,14 +40,14 @@ fn parent(queue: &QueueDir, environment: &Environment, dir: &Path) -> Option<Par
         let meta = read_values(&queue.meta(&id)).ok()?;
         let places = places(queue, environment, &id, &meta);
         let is_there = places.iter().any(|(own, _)| dir.starts_with(own));
-        is_there.then(|| Parent { places, branch: target(queue, &id, &meta) })
+        is_there.then(|| ParentJob { places, branch: target(queue, &id, &meta) })
     })
 }
 
 /// What an agent has of its own, with what it stands for in the project.
 fn places(
     queue: &QueueDir,
-    environment: &Environment,
+    environment: &ProcessEnvironment,
     id: &JobId,
     meta: &RecordContent,
 ) -> Vec<(PathBuf, PathBuf)> {
@@ -57,12 +57,12 @@ fn places(
     let scratch = scratch_dirs(&scratch_of(queue, environment), queue, id).into_iter();
     let mut places: Vec<_> = scratch.map(|dir| (dir, job.cwd.clone())).collect();
     match &job.isolation {
-        Isolation::Own(place) => {
+        WorkIsolation::Own(place) => {
             let roots = place.root().into_iter().chain([place.linked.clone()]);
             places.extend(roots.map(|root| (root, top.to_owned())));
         }
         // The checkout is on the job's branch, which no other job may be merged into.
-        Isolation::InPlace => places.push((top.to_owned(), top.to_owned())),
+        WorkIsolation::InPlace => places.push((top.to_owned(), top.to_owned())),
     }
     places
 }
@@ -74,7 +74,7 @@ fn target(queue: &QueueDir, id: &JobId, meta: &RecordContent) -> Option<String> 
     let recorded =
         || meta.get(RecordKey::Target).or(meta.get(RecordKey::AddedOn)).map(str::to_owned);
     match origin {
-        Some(Origin::Branch(name)) => Some(name),
+        Some(WorkOrigin::Branch(name)) => Some(name),
         _ => recorded(),
     }
 }

@@ -7,9 +7,9 @@ use aq_ledger::steps::{HoldJob, JobStep, ReleaseJob};
 use aq_manifest::{EditError, JobId, Stage, with_value};
 use jiff::Timestamp;
 
-use crate::store::{AddError, Invalid, QueueDir, Result, change};
+use crate::store::{AddError, InvalidJobFile, QueueDir, Result, change};
 
-use crate::run::environment::Environment;
+use crate::run::environment::ProcessEnvironment;
 use crate::run::operator::actions::take;
 
 /// Keeps a waiting job from its start until [`release`]. Answers `false` when it is held already.
@@ -51,7 +51,7 @@ fn set_held(queue: &QueueDir, id: &JobId, step: &impl JobStep, is_held: bool) ->
 /// As an add of the changed file; nothing has changed then.
 pub fn set_value(
     queue: &QueueDir,
-    environment: &Environment,
+    environment: &ProcessEnvironment,
     id: &JobId,
     (key, value): (&str, &str),
     colour: bool,
@@ -59,7 +59,7 @@ pub fn set_value(
     let mut job = take(queue, id)?;
     job.require(&[Stage::Inbox], "set", "inbox/")?;
     let name = format!("{id}.md");
-    let refuse = |why: String| AddError::Invalid(vec![Invalid::whole(&name, why)]);
+    let refuse = |why: String| AddError::Invalid(vec![InvalidJobFile::whole(&name, why)]);
     let before = queue.read_job(Stage::Inbox, id).map_err(|e| refuse(e.to_string()))?;
     let text = match with_value(&before, key, value) {
         Ok(text) => text,
@@ -78,7 +78,7 @@ pub fn set_value(
 /// As [`set_value`].
 pub fn replace_text(
     queue: &QueueDir,
-    environment: &Environment,
+    environment: &ProcessEnvironment,
     id: &JobId,
     before: &str,
     text: &str,

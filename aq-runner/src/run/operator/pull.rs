@@ -6,22 +6,22 @@
 //! to open one only where there is none.
 
 use aq_ledger::RecordKey;
-use aq_ledger::steps::{BeginPull, NotePull, NotePullError, Reject, ShipPull};
+use aq_ledger::steps::{BeginPull, NotePull, NotePullError, RejectWork, ShipPull};
 use aq_manifest::{JobId, Stage};
 use aq_tracker::forge::{
     NewPull, PullAnswer, PullChange, PullRequest, PullRequests, PullState, own_part, remote_words,
     with_own_part,
 };
-use aq_tracker::{HttpTransport, ItemId, Repository, TrackerError};
+use aq_tracker::{GitHubRepository, HttpTransport, ItemId, TrackerError};
 use jiff::Timestamp;
 
-use crate::checkpoint::{CommitId, GitWatch, Published, Wip};
+use crate::checkpoint::{CommitId, GitWatch, JobBranch, PublishOutcome};
 use crate::run::fleet::lease;
 use crate::run::operator::actions::take;
 use crate::run::operator::pull_error::PullError;
 use crate::run::operator::pull_text::{description, title};
 use crate::run::operator::tracker::patiently;
-use crate::run::settings::Settings;
+use crate::run::settings::QueueSettings;
 use crate::run::tracking::trackers;
 use crate::run::workplace::{WorkplaceError, saved_branch, watched_branch};
 use crate::store::{HeldJob, JobRecord, QueueDir, StoreError, read_text};
@@ -54,11 +54,11 @@ pub enum PullProgress {
 }
 
 /// Pull requests on GitHub, with this host's token.
-pub(crate) struct Forge(PullRequests<HttpTransport>);
+pub(crate) struct PullForge(PullRequests<HttpTransport>);
 
-impl Forge {
+impl PullForge {
     /// GitHub as the environment names it.
-    pub(crate) fn of(settings: &Settings) -> Result<Self, PullError> {
+    pub(crate) fn of(settings: &QueueSettings) -> Result<Self, PullError> {
         let (trackers, _) = trackers(settings)?;
         Ok(Self(trackers.pull_requests()?))
     }
@@ -73,12 +73,12 @@ impl Forge {
 /// or git or GitHub refuses. What was begun is completed by the next call, or by a run loop.
 pub fn ship_by_pull(
     queue: &QueueDir,
-    settings: &Settings,
+    settings: &QueueSettings,
     id: &JobId,
     leave_out: bool,
     now: Timestamp,
 ) -> Result<PullProgress, PullError> {
-    let forge = Forge::of(settings)?;
+    let forge = PullForge::of(settings)?;
     let mut job = take(queue, id)?;
     job.require(&[Stage::Review, Stage::Testing], "ship", "review/ or testing/")?;
     job.expect_sound()?;
@@ -89,8 +89,8 @@ pub fn ship_by_pull(
 /// A job whose pull request is worked on.
 pub(crate) struct PullJob<'a> {
     pub(crate) queue: &'a QueueDir,
-    pub(crate) settings: &'a Settings,
-    pub(crate) forge: &'a Forge,
+    pub(crate) settings: &'a QueueSettings,
+    pub(crate) forge: &'a PullForge,
     pub(crate) watch: GitWatch,
 }
 
@@ -157,7 +157,7 @@ impl PullJob<'_> {
         let remote = &self.settings.shipping.pr_remote;
         // An open one that has this commit keeps what others have pushed since.
         if !job.meta().has(RecordKey::PullRequestOpen)
-            && wip.publish(remote, &commit)? == Published::Overtaken
+            && wip.publish(remote, &commit)? == PublishOutcome::Overtaken
         {
             let branch = wip.branch().to_owned();
             return Err(PullError::Overtaken { id, branch, remote: remote.clone() });
@@ -191,8 +191,8 @@ impl PullJob<'_> {
     fn open(
         &self,
         job: &HeldJob,
-        wip: &Wip,
-        repository: &Repository,
+        wip: &JobBranch,
+        repository: &GitHubRepository,
         text: &str,
     ) -> Result<Option<PullRequest>, PullError> {
         // A file that cannot be read has no heading.
@@ -262,7 +262,7 @@ impl PullJob<'_> {
     fn end(
         &self,
         job: &mut HeldJob,
-        wip: &Wip,
+        wip: &JobBranch,
         pull: &PullRequest,
         now: Timestamp,
     ) -> Result<PullProgress, PullError> {
@@ -271,7 +271,7 @@ impl PullJob<'_> {
         // Somebody may have merged it by hand.
         if pull.state == PullState::Closed && !wip.is_in(remote, &pull.base)? {
             let reason = format!("the pull request {url} was closed without a merge");
-            job.step(&Reject { reason: Some(&reason) }, now)?;
+            job.step(&RejectWork { reason: Some(&reason) }, now)?;
             return Ok(PullProgress::Closed { url });
         }
         job.step(&ShipPull { into: &pull.base }, now)?;
@@ -279,7 +279,7 @@ impl PullJob<'_> {
     }
 
     /// The repository of the remote that branches are pushed to.
-    fn repository(&self, wip: &Wip) -> Result<Repository, PullError> {
+    fn repository(&self, wip: &JobBranch) -> Result<GitHubRepository, PullError> {
         let remote = &self.settings.shipping.pr_remote;
         let hosts = self.forge.0.hosts();
         let addresses = wip.remote_addresses(remote)?;
@@ -329,14 +329,14 @@ fn is_this(pull: &PullRequest, commit: &CommitId, known: Option<u64>) -> bool {
 }
 
 /// The number of a request on record, where it is in this repository.
-fn number_of(name: Option<&str>, repository: &Repository) -> Option<u64> {
+fn number_of(name: Option<&str>, repository: &GitHubRepository) -> Option<u64> {
     match name?.parse() {
         Ok(ItemId::Issue { repository: found, number }) if found == *repository => Some(number),
         _ => None,
     }
 }
 
-fn no_pull(repository: &Repository) -> PullError {
+fn no_pull(repository: &GitHubRepository) -> PullError {
     no_pull_of(&repository.to_string())
 }
 
@@ -375,7 +375,7 @@ mod tests {
 
     #[test]
     fn numbers_are_of_one_repository() {
-        let repository: Repository = "github:o/r".parse().unwrap();
+        let repository: GitHubRepository = "github:o/r".parse().unwrap();
         let number = |name| number_of(name, &repository);
         assert_eq!(number(Some("github:o/r#7")), Some(7));
         for name in [None, Some("github:o/other#7"), Some("T-7"), Some("")] {

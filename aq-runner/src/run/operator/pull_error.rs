@@ -1,7 +1,7 @@
 //! Errors of shipping by a pull request.
 
 use aq_manifest::JobId;
-use aq_tracker::{Retry, TrackerError};
+use aq_tracker::{RetryAdvice, TrackerError};
 
 use crate::checkpoint::CheckpointError;
 use crate::run::tokens::TokenFileError;
@@ -65,10 +65,10 @@ impl From<CheckpointError> for PullError {
 
 impl PullError {
     /// When to try again. What only a person can mend may be mended at any time.
-    pub(crate) fn retry(&self) -> Retry {
+    pub(crate) fn retry(&self) -> RetryAdvice {
         match self {
             Self::Forge(error) => error.retry(),
-            _ => Retry::ItemLater,
+            _ => RetryAdvice::ItemLater,
         }
     }
 

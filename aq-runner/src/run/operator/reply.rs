@@ -3,7 +3,7 @@
 //! The words are on disk before the job moves (`store/feedback_file.rs` has the steps), so a reply
 //! that is killed is made again without saying anything twice.
 
-use aq_ledger::steps::{Resume, ResumeFrom, Step};
+use aq_ledger::steps::{ResumeFrom, ResumeJob, StepWrites};
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
@@ -17,7 +17,7 @@ use crate::run::stop::StopRequest;
 
 /// The outcome of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Replied {
+pub enum ReplyOutcome {
     /// The job is back in the inbox, and its next attempt gets them.
     PutBack,
     /// The job waits already, and its next attempt gets them.
@@ -42,13 +42,13 @@ pub enum ReplyError {
 ///
 /// # Errors
 /// [`StoreError::WrongStage`] for a job that will not run again.
-pub fn reply(queue: &QueueDir, id: &JobId, words: &str) -> Result<Replied, ReplyError> {
+pub fn reply(queue: &QueueDir, id: &JobId, words: &str) -> Result<ReplyOutcome, ReplyError> {
     let section = words_text(words)?;
     let mut job = match take(queue, id) {
         Ok(job) => job,
         Err(StoreError::Busy(_)) if is_at_work(queue, id) => {
             add(queue, id, &section)?;
-            return Ok(Replied::Runs);
+            return Ok(ReplyOutcome::Runs);
         }
         Err(e) => return Err(e.into()),
     };
@@ -56,11 +56,11 @@ pub fn reply(queue: &QueueDir, id: &JobId, words: &str) -> Result<Replied, Reply
         Stage::Inbox | Stage::Building => {
             add(queue, id, &section)?;
             let is_lost = job.stage() == Stage::Building;
-            Ok(if is_lost { Replied::Runs } else { Replied::Waits })
+            Ok(if is_lost { ReplyOutcome::Runs } else { ReplyOutcome::Waits })
         }
         _ => {
             put_back_with(queue, &mut job, ResumeFrom::Reply, &section)?;
-            Ok(Replied::PutBack)
+            Ok(ReplyOutcome::PutBack)
         }
     }
 }
@@ -81,7 +81,7 @@ pub fn reject_and_requeue(queue: &QueueDir, id: &JobId, why: &str) -> Result<(),
 /// [`StoreError::WrongStage`] when it is not in failed/, or in quarantine/ without `force`.
 pub fn resume(queue: &QueueDir, id: &JobId, force: bool) -> Result<(), StoreError> {
     let mut job = take(queue, id)?;
-    let step = Resume { from: ResumeFrom::Requeue { force } };
+    let step = ResumeJob { from: ResumeFrom::Requeue { force } };
     let step = job.decide(&step, Timestamp::now())?;
     put_back(queue, &mut job, &step)
 }
@@ -93,12 +93,12 @@ fn put_back_with(
     section: &str,
 ) -> Result<(), StoreError> {
     // First the question: words that are on disk are told.
-    let step = job.decide(&Resume { from }, Timestamp::now())?;
+    let step = job.decide(&ResumeJob { from }, Timestamp::now())?;
     add(queue, job.id(), section)?;
     put_back(queue, job, &step)
 }
 
-fn put_back(queue: &QueueDir, job: &mut HeldJob, step: &Step) -> Result<(), StoreError> {
+fn put_back(queue: &QueueDir, job: &mut HeldJob, step: &StepWrites) -> Result<(), StoreError> {
     StopRequest::of(queue, job.id()).withdraw();
     job.apply(step)
 }
@@ -124,7 +124,7 @@ mod tests {
             queue.place("a", stage, "x");
             let meta = "attempts=3\nattempt=3\nsession_id=s\nsession_engine=e\nresult=crash\n";
             std::fs::write(queue.meta(&id("a")), meta).unwrap();
-            assert_eq!(reply(&queue, &id("a"), "Use tabs.").unwrap(), Replied::PutBack);
+            assert_eq!(reply(&queue, &id("a"), "Use tabs.").unwrap(), ReplyOutcome::PutBack);
             assert!(queue.has(Stage::Inbox, &id("a")), "{stage}");
             let record = queue.record("a");
             assert_eq!(
@@ -133,7 +133,7 @@ mod tests {
             );
             assert_eq!(record.count(RecordKey::Attempts), 0, "retry counts anew");
             assert!(waiting(&queue).contains("Use tabs."));
-            assert_eq!(reply(&queue, &id("a"), "Use tabs.").unwrap(), Replied::Waits);
+            assert_eq!(reply(&queue, &id("a"), "Use tabs.").unwrap(), ReplyOutcome::Waits);
             assert_eq!(waiting(&queue).matches("Use tabs.").count(), 1);
         }
     }

@@ -5,21 +5,21 @@ use std::iter;
 use std::path::Path;
 
 use aq_ledger::RecordKey;
-use aq_ledger::steps::{Fence, MergedWork, Ship, Verify};
+use aq_ledger::steps::{FenceJob, MergedWork, ShipWork, VerifyWork};
 use aq_manifest::{JobId, ShipMode, Stage};
 use jiff::Timestamp;
 
-use crate::checkpoint::Merged;
+use crate::checkpoint::MergeResult;
 use crate::store::{HeldJob, JobRecord, QueueDir, StoreError, sync_file_system};
 
-use crate::run::environment::Environment;
-use crate::run::fleet::{Gate, ask_to_ship, lease};
+use crate::run::environment::ProcessEnvironment;
+use crate::run::fleet::{ShipAnswer, ask_to_ship, lease};
 use crate::run::launch::start_worker;
 use crate::run::left_out::recorded_left_out;
 use crate::run::operator::actions::take;
 use crate::run::queue::train::ship_mode;
 use crate::run::recovery::recover_job;
-use crate::run::settings::{Settings, scratch_of};
+use crate::run::settings::{QueueSettings, scratch_of};
 use crate::run::workplace::{WorkplaceError, merge, refuse_left_out};
 
 /// Why a job is not shipped.
@@ -58,7 +58,7 @@ pub enum ShipError {
 /// fleet, when it is no longer this host's or the coordinator cannot be asked.
 pub fn ship(
     queue: &QueueDir,
-    environment: &Environment,
+    environment: &ProcessEnvironment,
     id: &JobId,
     leave_out: bool,
     now: Timestamp,
@@ -66,7 +66,7 @@ pub fn ship(
     let mut job = shippable(queue, id)?;
     refuse_left_out(id, &recorded_left_out(job.meta()), leave_out)?;
     pass_gate(queue, environment, &mut job, now)?;
-    Ok(job.step(&Ship { merged: None }, now)?)
+    Ok(job.step(&ShipWork { merged: None }, now)?)
 }
 
 /// Merges a job's branch into the one that it started from, then accepts the job. `leave_out` is
@@ -78,11 +78,11 @@ pub fn ship(
 /// merge is made possible.
 pub fn ship_merged(
     queue: &QueueDir,
-    environment: &Environment,
+    environment: &ProcessEnvironment,
     id: &JobId,
     leave_out: bool,
     now: Timestamp,
-) -> Result<Merged, ShipError> {
+) -> Result<MergeResult, ShipError> {
     let mut job = shippable(queue, id)?;
     // First the question: what is merged cannot be taken back.
     pass_gate(queue, environment, &mut job, now)?;
@@ -93,7 +93,7 @@ pub fn ship_merged(
         sync_file_system(dir)?;
     }
     let (into, commit) = (merged.into.as_str(), merged.commit.as_str());
-    job.step(&Ship { merged: Some(MergedWork { into, commit }) }, now)?;
+    job.step(&ShipWork { merged: Some(MergedWork { into, commit }) }, now)?;
     Ok(merged)
 }
 
@@ -104,7 +104,7 @@ pub fn ship_merged(
 /// When there is no such job, or its record cannot be read.
 pub fn way_to_ship(
     queue: &QueueDir,
-    settings: &Settings,
+    settings: &QueueSettings,
     id: &JobId,
 ) -> Result<ShipMode, StoreError> {
     let record = JobRecord::read(queue, queue.expect(id)?, id.clone())?;
@@ -131,7 +131,7 @@ pub struct TrainEnd {
 /// As [`ship`], and when the worker cannot be started. What becomes of the merge is no error.
 pub fn ship_by_train(
     queue: &QueueDir,
-    environment: &Environment,
+    environment: &ProcessEnvironment,
     id: &JobId,
     worker: &Path,
     now: Timestamp,
@@ -148,7 +148,7 @@ pub fn ship_by_train(
     }
     if job.stage() == Stage::Review {
         // A person has accepted it; its own check runs on the merge.
-        job.step(&Verify { has_passed: false }, now)?;
+        job.step(&VerifyWork { has_passed: false }, now)?;
     }
     run_worker(queue, environment, worker, job)?;
     Ok(train_end(queue, id)?)
@@ -164,7 +164,7 @@ fn train_end(queue: &QueueDir, id: &JobId) -> Result<TrainEnd, StoreError> {
 
 fn run_worker(
     queue: &QueueDir,
-    environment: &Environment,
+    environment: &ProcessEnvironment,
     worker: &Path,
     job: HeldJob,
 ) -> Result<(), StoreError> {
@@ -184,7 +184,7 @@ fn run_worker(
 /// [`ship`] from testing/.
 pub fn promote(
     queue: &QueueDir,
-    environment: &Environment,
+    environment: &ProcessEnvironment,
     id: &JobId,
     worker: &Path,
     now: Timestamp,
@@ -211,18 +211,18 @@ fn shippable(queue: &QueueDir, id: &JobId) -> Result<HeldJob, StoreError> {
 /// Lets a job of this host's own pass, and one of the fleet when the coordinator says so.
 fn pass_gate(
     queue: &QueueDir,
-    environment: &Environment,
+    environment: &ProcessEnvironment,
     job: &mut HeldJob,
     now: Timestamp,
 ) -> Result<(), ShipError> {
     let Some(lease) = lease(job.meta()) else { return Ok(()) };
     let id = job.id().clone();
     match ask_to_ship(queue, environment, job, lease)? {
-        Gate::Open => Ok(()),
-        Gate::Fenced => {
-            job.step(&Fence, now)?;
+        ShipAnswer::Open => Ok(()),
+        ShipAnswer::Fenced => {
+            job.step(&FenceJob, now)?;
             Err(ShipError::Fenced(id))
         }
-        Gate::Closed(why) => Err(ShipError::Unasked { id, stage: job.stage(), why }),
+        ShipAnswer::Closed(why) => Err(ShipError::Unasked { id, stage: job.stage(), why }),
     }
 }

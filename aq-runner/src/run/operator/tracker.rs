@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use aq_ledger::RecordKey;
 use aq_manifest::{JobId, Stage};
-use aq_tracker::{Item, ItemId, ItemIdError, Search, TrackerError, mapping};
+use aq_tracker::{IssueSearch, ItemId, ItemIdError, TrackerError, TrackerItem, mapping};
 
 use crate::store::{
-    AddContext, AddError, AddReport, AddWarning, AddWarningKind, Added, Draft, JobRecord, QueueDir,
-    StoreError, add, holder, moves,
+    AddContext, AddError, AddReport, AddWarning, AddWarningKind, DraftResult, JobDraft, JobRecord,
+    QueueDir, StoreError, add, holder, moves,
 };
 
-use crate::run::environment::Environment;
-use crate::run::settings::Settings;
+use crate::run::environment::ProcessEnvironment;
+use crate::run::settings::QueueSettings;
 use crate::run::tokens::TokenFileError;
 use crate::run::tracking::{echo, item_of, known, outbox, record_told, trackers};
 
@@ -21,14 +21,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is wanted of trackers.
 #[derive(Clone, Debug)]
-pub enum Wanted {
+pub enum ItemQuery {
     /// One item.
     Item(ItemId),
     /// Issues on GitHub.
-    Issues(Search),
+    Issues(IssueSearch),
 }
 
-impl Wanted {
+impl ItemQuery {
     /// Reads what a person writes: an item, or a repository to take issues of. An address on GitHub
     /// is one of its issues, and so is `owner/repo#12` where there is no tracker with names of its
     /// own.
@@ -40,7 +40,7 @@ impl Wanted {
         labels: &[String],
         query: Option<&str>,
         limit: usize,
-        environment: &Environment,
+        environment: &ProcessEnvironment,
     ) -> Result<Self, TrackError> {
         let is_set = |name| environment.get(name).is_some_and(|value| !value.is_empty());
         let has_items = is_set("AQ_TRACKER_URL") || is_set("AQ_TRACKER_API_CMD");
@@ -48,7 +48,7 @@ impl Wanted {
             let on_github = on_github(text, has_items).and_then(|text| text.parse().ok());
             return Ok(Self::Item(on_github.map_or_else(|| text.parse(), Ok)?));
         }
-        Ok(Self::Issues(Search {
+        Ok(Self::Issues(IssueSearch {
             // Only GitHub is searched.
             repository: on_github(text, false).as_deref().unwrap_or(text).parse()?,
             labels: labels.to_vec(),
@@ -115,9 +115,9 @@ fn with_mend(error: &TrackerError) -> String {
 
 /// An item that was read.
 #[derive(Clone, Debug)]
-pub struct Pulled(Item);
+pub struct PulledItem(TrackerItem);
 
-impl Pulled {
+impl PulledItem {
     /// The item.
     pub fn id(&self) -> &ItemId {
         &self.0.id
@@ -128,19 +128,19 @@ impl Pulled {
 ///
 /// # Errors
 /// The tracker's.
-pub fn pull(settings: &Settings, wanted: &Wanted) -> Result<Vec<Pulled>, TrackError> {
+pub fn pull(settings: &QueueSettings, wanted: &ItemQuery) -> Result<Vec<PulledItem>, TrackError> {
     let (trackers, _) = trackers(settings)?;
     let items = match wanted {
-        Wanted::Item(id) => {
+        ItemQuery::Item(id) => {
             let tracker = trackers.tracker(trackers.kind(id))?;
             vec![patiently(|| tracker.item(id))?]
         }
-        Wanted::Issues(search) => {
+        ItemQuery::Issues(search) => {
             let github = trackers.github()?;
             patiently(|| github.search(search))?
         }
     };
-    Ok(items.into_iter().map(Pulled).collect())
+    Ok(items.into_iter().map(PulledItem).collect())
 }
 
 /// Adds the job of an item. One whose job is there already changes nothing, unless that job has not
@@ -150,7 +150,7 @@ pub fn pull(settings: &Settings, wanted: &Wanted) -> Result<Vec<Pulled>, TrackEr
 /// When the item makes no job, or as [`add`].
 pub fn put_in(
     queue: &QueueDir,
-    pulled: &Pulled,
+    pulled: &PulledItem,
     context: &AddContext,
 ) -> Result<AddReport, TrackError> {
     let item = pulled.id().to_string();
@@ -159,10 +159,10 @@ pub fn put_in(
     let left_the_inbox = holder(queue, &job.key)?.filter(|holder| holder.stage != Stage::Inbox);
     let mut report = match left_the_inbox {
         Some(holder) => {
-            let there = Added::Unchanged { id: holder.id, stage: holder.stage };
+            let there = DraftResult::Unchanged { id: holder.id, stage: holder.stage };
             AddReport { added: vec![there], warnings: Vec::new() }
         }
-        None => add(queue, &[Draft::new(item.clone(), job.name, job.text)], context)?,
+        None => add(queue, &[JobDraft::new(item.clone(), job.name, job.text)], context)?,
     };
     let warnings = job.warnings.iter().map(|warning| AddWarning {
         kind: AddWarningKind::TrackerItem,
@@ -175,7 +175,7 @@ pub fn put_in(
 
 /// What became of telling a tracker.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Echoed {
+pub enum UpdateOutcome {
     /// It knows now.
     Told {
         /// The item.
@@ -200,7 +200,11 @@ pub enum Echoed {
 ///
 /// # Errors
 /// The tracker's; nothing is recorded then.
-pub fn to_tracker(queue: &QueueDir, settings: &Settings, id: &JobId) -> Result<Echoed, TrackError> {
+pub fn to_tracker(
+    queue: &QueueDir,
+    settings: &QueueSettings,
+    id: &JobId,
+) -> Result<UpdateOutcome, TrackError> {
     let outbox = outbox(queue);
     let path = queue.state();
     let broken = |source| StoreError::Io { action: "use the outbox in", path, source };
@@ -212,12 +216,12 @@ pub fn to_tracker(queue: &QueueDir, settings: &Settings, id: &JobId) -> Result<E
     let item = item_of(&meta).ok_or_else(|| TrackError::NoItem(id.clone()))?;
     let item_id: ItemId = item.parse()?;
     let Some(update) = mapping::update(&echo(stage, &meta), &settings.statuses) else {
-        return Ok(Echoed::Nothing { stage });
+        return Ok(UpdateOutcome::Nothing { stage });
     };
     let _talk = outbox.lock_talk().map_err(broken.clone())?;
     let mut told = known(&outbox, id, item, &meta);
     if told.waiting.is_empty() && told.is_last(stage) {
-        return Ok(Echoed::Known { item: item.to_owned() });
+        return Ok(UpdateOutcome::Known { item: item.to_owned() });
     }
     let (trackers, _) = trackers(settings)?;
     let tracker = trackers.tracker(trackers.kind(&item_id))?;
@@ -236,7 +240,7 @@ pub fn to_tracker(queue: &QueueDir, settings: &Settings, id: &JobId) -> Result<E
         Err(e) => return Err(e.into()),
     }
     .map_err(broken)?;
-    Ok(Echoed::Told { item: item.to_owned(), status: update.status })
+    Ok(UpdateOutcome::Told { item: item.to_owned(), status: update.status })
 }
 
 /// Tries again when the tracker wants a pause that a person can wait for.
@@ -260,9 +264,9 @@ mod tests {
     use super::*;
 
     fn read(text: &str, variable: &str) -> String {
-        let environment = Environment::new([(variable.into(), "https://t.example".into())]);
-        match Wanted::read(text, &[], None, 1, &environment) {
-            Ok(Wanted::Item(item)) => item.to_string(),
+        let environment = ProcessEnvironment::new([(variable.into(), "https://t.example".into())]);
+        match ItemQuery::read(text, &[], None, 1, &environment) {
+            Ok(ItemQuery::Item(item)) => item.to_string(),
             other => format!("{other:?}"),
         }
     }

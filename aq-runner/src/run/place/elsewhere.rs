@@ -6,7 +6,7 @@ use aq_manifest::{JobId, Stage};
 
 use crate::store::{JobRecord, QueueDir};
 
-use super::super::environment::Environment;
+use super::super::environment::ProcessEnvironment;
 use super::error::PlaceError;
 use super::trust::trusted_queues;
 use super::user_dirs::UserDirs;
@@ -28,7 +28,7 @@ pub struct WaitingElsewhere {
 pub fn waiting_elsewhere(
     here: &QueueDir,
     dirs: &[PathBuf],
-    environment: &Environment,
+    environment: &ProcessEnvironment,
 ) -> Result<Vec<WaitingElsewhere>, PlaceError> {
     if dirs.is_empty() {
         return Ok(Vec::new());

@@ -15,14 +15,14 @@ const INNER: [&str; 4] = ["inbox", "profiles", ".state", "config.yaml"];
 
 /// A directory as far as its permissions go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct DirectoryFacts {
+pub(super) struct DirectoryAccess {
     pub(super) path: PathBuf,
     pub(super) owner: u32,
     pub(super) group: u32,
     pub(super) mode: u32,
 }
 
-impl DirectoryFacts {
+impl DirectoryAccess {
     fn is_private_of(&self, caller: u32) -> bool {
         self.owner == caller && self.mode & 0o077 == 0
     }
@@ -75,7 +75,7 @@ impl fmt::Display for ExposedPlace {
 /// the last directory is or holds. What is below a private directory of the caller's is not asked
 /// about.
 pub(super) fn exposed_in(
-    chain: &[DirectoryFacts],
+    chain: &[DirectoryAccess],
     caller: u32,
     is_own_group: &dyn Fn(u32) -> bool,
 ) -> ExposureVerdict {
@@ -151,9 +151,9 @@ pub fn exposed_place(queue: &Path) -> io::Result<Option<ExposedPlace>> {
     Ok(None)
 }
 
-fn facts(path: &Path) -> io::Result<DirectoryFacts> {
+fn facts(path: &Path) -> io::Result<DirectoryAccess> {
     let about = path.metadata()?;
-    Ok(DirectoryFacts {
+    Ok(DirectoryAccess {
         path: path.to_owned(),
         owner: about.uid(),
         group: about.gid(),
@@ -187,11 +187,11 @@ mod tests {
     fn judge(dirs: &str) -> String {
         let mut path = PathBuf::from("/");
         let mut chain =
-            vec![DirectoryFacts { path: path.clone(), owner: 0, group: 0, mode: 0o755 }];
+            vec![DirectoryAccess { path: path.clone(), owner: 0, group: 0, mode: 0o755 }];
         for (n, word) in dirs.split_whitespace().enumerate() {
             path.push(n.to_string());
             let parts: Vec<&str> = word.split(':').collect();
-            chain.push(DirectoryFacts {
+            chain.push(DirectoryAccess {
                 path: path.clone(),
                 owner: parts[0].parse().unwrap(),
                 group: parts[1].parse().unwrap(),

@@ -8,7 +8,7 @@ use aq_manifest::Stage;
 
 use crate::store::{FileLock, QueueDir, RepositoryMarker, StoreError};
 
-use super::super::environment::Environment;
+use super::super::environment::ProcessEnvironment;
 use super::error::{PlaceError, at, is_absent};
 use super::git_config::{IdPolicy, establish_id, new_id};
 use super::repository_place::RepositoryPlace;
@@ -36,7 +36,7 @@ const QUEUE_PARTS: [&str; 7] =
 ///
 /// # Errors
 /// When the directory, or the user's list, cannot be written.
-pub fn make_queue(dir: &Path, environment: &Environment) -> Result<MadeQueue, PlaceError> {
+pub fn make_queue(dir: &Path, environment: &ProcessEnvironment) -> Result<MadeQueue, PlaceError> {
     let whole = std::path::absolute(dir).map_err(|e| at("find", dir, e))?;
     if whole.to_str().is_none() {
         return Err(StoreError::NotText(whole).into());
@@ -63,7 +63,7 @@ pub fn make_queue(dir: &Path, environment: &Environment) -> Result<MadeQueue, Pl
 /// When there is no place for it, or the user's list cannot be written.
 pub fn make_repository_queue(
     repository: &RepositoryPlace,
-    environment: &Environment,
+    environment: &ProcessEnvironment,
 ) -> Result<MadeQueue, PlaceError> {
     let dirs = UserDirs::new(environment)?;
     let aq_home = dirs.aq_home.as_ref().ok_or(PlaceError::NoHome)?;
@@ -111,7 +111,7 @@ fn place_whole(
     aq_home: &Path,
     root: &Path,
     marker: &RepositoryMarker,
-    environment: &Environment,
+    environment: &ProcessEnvironment,
 ) -> Result<QueueDir, PlaceError> {
     let half = aq_home.join(".new");
     match std::fs::remove_dir_all(&half) {
@@ -132,7 +132,7 @@ fn complete_marker(
     queue: &QueueDir,
     marker: RepositoryMarker,
     repository: &RepositoryPlace,
-    environment: &Environment,
+    environment: &ProcessEnvironment,
 ) -> Result<(), PlaceError> {
     if require_trust(queue, environment).is_err() {
         return Ok(());
@@ -164,7 +164,7 @@ fn free_name(aq_home: &Path, name: &str) -> PathBuf {
 /// person's decision.
 pub fn make_missing_queue(
     place: &QueuePlace,
-    environment: &Environment,
+    environment: &ProcessEnvironment,
 ) -> Result<MadeQueue, PlaceError> {
     match (&place.path, &place.repository, &place.standing) {
         (None, Some(repository), RepositoryStanding::Copied { original }) => {
@@ -196,9 +196,12 @@ mod tests {
             Self { _dir: dir, root }
         }
 
-        fn environment(&self, aq_home: &str) -> Environment {
+        fn environment(&self, aq_home: &str) -> ProcessEnvironment {
             let path = |name: &str| self.root.join(name).into_os_string();
-            Environment::new([("HOME".into(), path("home")), ("AQ_HOME".into(), path(aq_home))])
+            ProcessEnvironment::new([
+                ("HOME".into(), path("home")),
+                ("AQ_HOME".into(), path(aq_home)),
+            ])
         }
 
         fn repository(&self, name: &str) -> RepositoryPlace {

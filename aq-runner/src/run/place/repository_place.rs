@@ -6,9 +6,9 @@ use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::checkpoint::Repository;
+use crate::checkpoint::GitRepository;
 
-use super::super::environment::Environment;
+use super::super::environment::ProcessEnvironment;
 use super::error::{PlaceError, is_absent};
 use super::git_config::ConfigFacts;
 
@@ -35,7 +35,7 @@ impl RepositoryPlace {
     pub fn find(
         dir: &Path,
         home: Option<&Path>,
-        environment: &Environment,
+        environment: &ProcessEnvironment,
     ) -> Result<Option<Self>, PlaceError> {
         let found = match look(dir, environment) {
             RepositorySighting::Nothing => None,
@@ -91,7 +91,7 @@ enum RepositorySighting {
     Unclear,
 }
 
-fn look(dir: &Path, environment: &Environment) -> RepositorySighting {
+fn look(dir: &Path, environment: &ProcessEnvironment) -> RepositorySighting {
     let Ok(start) = dir.metadata() else { return RepositorySighting::Unclear };
     // Git stops at these, and at mount points.
     let has_bounds = environment.path("GIT_CEILING_DIRECTORIES").is_some();
@@ -172,7 +172,7 @@ fn is_git_dir(dir: &Path) -> bool {
 
 fn ask_git(dir: &Path) -> Result<Option<RepositoryPlace>, PlaceError> {
     let refused = |source| PlaceError::Repository { dir: dir.to_owned(), source };
-    let Some(found) = Repository::discover(dir, &[]).map_err(refused)? else { return Ok(None) };
+    let Some(found) = GitRepository::discover(dir, &[]).map_err(refused)? else { return Ok(None) };
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let common_dir = real(found.common_dir());
     let is_linked = real(found.git_dir()) != common_dir;
@@ -221,7 +221,7 @@ mod tests {
             std::fs::create_dir_all(home.join(name)).unwrap();
         }
         std::fs::write(home.join(".git/HEAD"), "ref: refs/heads/main\n").unwrap();
-        let environment = Environment::default();
+        let environment = ProcessEnvironment::default();
         let find = |dir: &Path, home: &Path| {
             RepositoryPlace::find(dir, Some(home), &environment).unwrap().map(|found| found.top)
         };

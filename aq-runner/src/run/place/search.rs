@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::super::checkouts::job_of_checkout;
-use super::super::environment::Environment;
+use super::super::environment::ProcessEnvironment;
 use super::error::PlaceError;
 use super::path_list::PathList;
 use super::repository_place::RepositoryPlace;
@@ -21,7 +21,7 @@ pub struct QueueSearch<'a> {
     /// The current directory, without symbolic links.
     pub cwd: &'a Path,
     /// The caller's environment.
-    pub environment: &'a Environment,
+    pub environment: &'a ProcessEnvironment,
 }
 
 /// The rule by which a queue was found.
@@ -137,7 +137,7 @@ fn project_queue(dir: &Path) -> Option<PathBuf> {
 
 /// True when this `.aq/` above this repository is to be named now: once for each pair, as the
 /// user's state directory remembers. Where nothing can be remembered it is named each time.
-pub fn is_first_pass(place: &QueuePlace, environment: &Environment) -> bool {
+pub fn is_first_pass(place: &QueuePlace, environment: &ProcessEnvironment) -> bool {
     let (Some(queue), Some(repository)) = (&place.passed_over, &place.repository) else {
         return false;
     };
@@ -185,7 +185,7 @@ mod tests {
             let variables = [("HOME", home.as_str())];
             let all = variables.iter().chain(more);
             let environment =
-                Environment::new(all.map(|(name, value)| ((*name).into(), (*value).into())));
+                ProcessEnvironment::new(all.map(|(name, value)| ((*name).into(), (*value).into())));
             let cwd = self.root.join(cwd);
             create_dir_all(&cwd).unwrap();
             let search = QueueSearch { named: None, cwd: &cwd, environment: &environment };
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn a_queue_above_is_named_once() {
         let lab = SearchLab::new();
-        let environment = Environment::new([("HOME".into(), lab.root.join("home").into())]);
+        let environment = ProcessEnvironment::new([("HOME".into(), lab.root.join("home").into())]);
         lab.queue("");
         let mut said = Vec::new();
         for dir in ["p", "q", "p"] {

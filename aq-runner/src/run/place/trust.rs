@@ -10,7 +10,7 @@ use notify::{RecursiveMode, Watcher};
 
 use crate::store::{QueueDir, StoreError};
 
-use super::super::environment::Environment;
+use super::super::environment::ProcessEnvironment;
 use super::error::at;
 use super::exposure::{ExposedPlace, exposed_place};
 use super::path_list::PathList;
@@ -78,7 +78,10 @@ pub fn shell_word(path: &Path) -> String {
 ///
 /// # Errors
 /// The cause, with the mend.
-pub fn require_trust(queue: &QueueDir, environment: &Environment) -> Result<(), UntrustedQueue> {
+pub fn require_trust(
+    queue: &QueueDir,
+    environment: &ProcessEnvironment,
+) -> Result<(), UntrustedQueue> {
     let root = queue.root();
     let untrusted = |cause| UntrustedQueue { queue: root.to_owned(), cause };
     if trusted_by_variable(environment).any(|dir| dir == root) {
@@ -100,7 +103,7 @@ pub fn require_trust(queue: &QueueDir, environment: &Environment) -> Result<(), 
 ///
 /// # Errors
 /// When another user could change the queue, or the list cannot be written.
-pub fn trust_queue(queue: &QueueDir, environment: &Environment) -> Result<bool, TrustError> {
+pub fn trust_queue(queue: &QueueDir, environment: &ProcessEnvironment) -> Result<bool, TrustError> {
     let root = queue.root();
     if let Some(place) = exposed_place(root).map_err(|e| at("look at", root, e))? {
         return Err(TrustError::Exposed(place));
@@ -120,7 +123,10 @@ pub enum TrustError {
 }
 
 /// Puts a path on the list, unless `AQ_TRUST` names it.
-pub(super) fn list_queue(root: &Path, environment: &Environment) -> Result<bool, StoreError> {
+pub(super) fn list_queue(
+    root: &Path,
+    environment: &ProcessEnvironment,
+) -> Result<bool, StoreError> {
     if trusted_by_variable(environment).any(|dir| dir == root) {
         return Ok(false);
     }
@@ -135,16 +141,16 @@ pub(super) fn list_queue(root: &Path, environment: &Environment) -> Result<bool,
 }
 
 /// The queues that the user trusts, as listed; none when the list cannot be read.
-pub fn trusted_queues(environment: &Environment) -> Vec<PathBuf> {
+pub fn trusted_queues(environment: &ProcessEnvironment) -> Vec<PathBuf> {
     trust_list(environment).and_then(|list| list.read().ok()).unwrap_or_default()
 }
 
 /// The user's list: `queues` in the state directory.
-pub fn trust_list(environment: &Environment) -> Option<PathList> {
+pub fn trust_list(environment: &ProcessEnvironment) -> Option<PathList> {
     Some(PathList::new(UserDirs::state_of(environment)?.join("queues")))
 }
 
-fn trusted_by_variable(environment: &Environment) -> impl Iterator<Item = PathBuf> {
+fn trusted_by_variable(environment: &ProcessEnvironment) -> impl Iterator<Item = PathBuf> {
     let named = environment.get("AQ_TRUST").unwrap_or_default();
     let dirs: Vec<PathBuf> = std::env::split_paths(&named).collect();
     let absolute = dirs.into_iter().filter(|dir| dir.is_absolute());
@@ -158,7 +164,7 @@ fn trusted_by_variable(environment: &Environment) -> impl Iterator<Item = PathBu
 /// When the user has no state directory, so that nothing can be waited for.
 pub fn wait_for_trust(
     queue: &QueueDir,
-    environment: &Environment,
+    environment: &ProcessEnvironment,
     mut changed: impl FnMut(&UntrustedQueue),
 ) -> io::Result<()> {
     let mut told = String::new();
@@ -185,7 +191,7 @@ pub fn wait_for_trust(
 
 /// Watches the directory of the list: the file itself may not be there yet.
 fn watch_list(
-    environment: &Environment,
+    environment: &ProcessEnvironment,
 ) -> io::Result<(notify::RecommendedWatcher, std::sync::mpsc::Receiver<()>)> {
     let list = trust_list(environment).ok_or(io::ErrorKind::NotFound)?;
     let dir = list.path().parent().unwrap_or(Path::new("/"));
@@ -207,11 +213,11 @@ mod tests {
     use super::*;
     use crate::store::testing::TestQueue;
 
-    fn environment(queue: &TestQueue, more: &[(&str, &str)]) -> Environment {
+    fn environment(queue: &TestQueue, more: &[(&str, &str)]) -> ProcessEnvironment {
         let state = queue.base().join("state").display().to_string();
         let variables = [("XDG_STATE_HOME", state.as_str())];
         let all = variables.iter().chain(more);
-        Environment::new(all.map(|(name, value)| ((*name).into(), (*value).into())))
+        ProcessEnvironment::new(all.map(|(name, value)| ((*name).into(), (*value).into())))
     }
 
     #[test]
@@ -244,7 +250,7 @@ mod tests {
     #[test]
     fn without_a_state_directory_the_variable_is_named() {
         let queue = TestQueue::new();
-        let refused = trust_queue(&queue, &Environment::default()).unwrap_err().to_string();
+        let refused = trust_queue(&queue, &ProcessEnvironment::default()).unwrap_err().to_string();
         assert!(refused.contains("AQ_TRUST"), "{refused}");
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::super::environment::Environment;
+use super::super::environment::ProcessEnvironment;
 use super::error::PlaceError;
 
 /// Directories that aq uses outside of any queue. All are absolute.
@@ -23,7 +23,7 @@ impl UserDirs {
     ///
     /// # Errors
     /// When `AQ_HOME` is relative.
-    pub fn new(environment: &Environment) -> Result<Self, PlaceError> {
+    pub fn new(environment: &ProcessEnvironment) -> Result<Self, PlaceError> {
         let aq_home = environment.aq_home();
         match aq_home {
             Some(dir) if !dir.is_absolute() && environment.path("AQ_HOME").is_some() => {
@@ -34,11 +34,11 @@ impl UserDirs {
     }
 
     /// The user's own state directory of aq: `$XDG_STATE_HOME/aq`, else `~/.local/state/aq`.
-    pub(super) fn state_of(environment: &Environment) -> Option<PathBuf> {
+    pub(super) fn state_of(environment: &ProcessEnvironment) -> Option<PathBuf> {
         Self::without_aq_home(environment, None).state
     }
 
-    fn without_aq_home(environment: &Environment, aq_home: Option<PathBuf>) -> Self {
+    fn without_aq_home(environment: &ProcessEnvironment, aq_home: Option<PathBuf>) -> Self {
         let absolute = |dir: &PathBuf| dir.is_absolute();
         let home = environment.path("HOME").filter(absolute);
         // The XDG specification has relative paths ignored.
@@ -61,7 +61,7 @@ mod tests {
 
     fn dirs(variables: &[(&str, &str)]) -> Result<UserDirs, PlaceError> {
         let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
-        UserDirs::new(&Environment::new(variables))
+        UserDirs::new(&ProcessEnvironment::new(variables))
     }
 
     #[test]

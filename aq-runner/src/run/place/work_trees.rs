@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, faccessat, geteuid};
 
-use super::super::environment::Environment;
+use super::super::environment::ProcessEnvironment;
 use super::error::{PlaceError, at, is_absent};
 use super::repository_place::{RepositoryPlace, is_same};
 use super::user_dirs::UserDirs;
@@ -19,7 +19,7 @@ pub(super) fn refuse_work_tree(
     aq_home: &Path,
     repository: &RepositoryPlace,
     dirs: &UserDirs,
-    environment: &Environment,
+    environment: &ProcessEnvironment,
 ) -> Result<(), PlaceError> {
     let top_of = |dir: &Path| work_tree_of(dir, repository, dirs, environment);
     let Some(top) = top_of(aq_home)? else { return Ok(()) };
@@ -44,7 +44,7 @@ fn work_tree_of(
     dir: &Path,
     repository: &RepositoryPlace,
     dirs: &UserDirs,
-    environment: &Environment,
+    environment: &ProcessEnvironment,
 ) -> Result<Option<PathBuf>, PlaceError> {
     let there = existing(dir).canonicalize().map_err(|e| at("open", dir, e))?;
     // The repository itself counts also when its top is the home.

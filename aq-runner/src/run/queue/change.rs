@@ -1,7 +1,7 @@
 //! Changes of the run loop's queue, for somebody who keeps a second one.
 
 use aq_manifest::{JobId, Stage};
-use aq_scheduler::{EngineState, Job, Settled, State};
+use aq_scheduler::{EngineState, JobState, ScheduledJob, SettledAs};
 use jiff::Timestamp;
 
 /// A change of the queue in memory.
@@ -10,11 +10,11 @@ pub(crate) enum QueueChange {
     /// A job was put in, in place of what was known of it.
     Put(Box<QueuedJob>),
     /// The job with this key has ended.
-    Settled { key: String, by: JobId, settled: Settled },
+    Settled { key: String, by: JobId, settled: SettledAs },
     /// A job was started.
-    Started { id: JobId, state: State },
+    Started { id: JobId, state: JobState },
     /// A job has ended.
-    Ended { id: JobId, key: Option<String>, settled: Settled },
+    Ended { id: JobId, key: Option<String>, settled: SettledAs },
     /// A job was taken out.
     Forgotten(JobId),
     /// The clock was set back.
@@ -26,8 +26,8 @@ pub(crate) enum QueueChange {
 /// A job that was put in.
 #[derive(Clone, Debug)]
 pub(crate) struct QueuedJob {
-    pub(crate) job: Job,
-    pub(crate) state: State,
+    pub(crate) job: ScheduledJob,
+    pub(crate) state: JobState,
     pub(crate) origin: JobOrigin,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct JobOrigin {
 pub(crate) struct DependencyEnd {
     pub(crate) key: String,
     pub(crate) by: JobId,
-    pub(crate) settled: Settled,
+    pub(crate) settled: SettledAs,
 }
 
 /// A job that has ended, as far as others may wait for it.
@@ -55,13 +55,13 @@ pub(crate) struct EndedJob {
     pub(crate) id: JobId,
     pub(crate) key: Option<String>,
     pub(crate) deps: Vec<String>,
-    pub(crate) settled: Settled,
+    pub(crate) settled: SettledAs,
 }
 
 /// A job as its record shows it.
 #[derive(Clone, Debug)]
 pub(crate) struct ReadJob {
-    pub(crate) job: Job,
+    pub(crate) job: ScheduledJob,
     pub(crate) origin: JobOrigin,
     /// Jobs that have ended are not in the queue; these have keys that the job waits for.
     pub(crate) ends: Vec<DependencyEnd>,

@@ -3,7 +3,8 @@
 
 use aq_manifest::JobId;
 use aq_scheduler::{
-    Counts, EngineState, Host, HostId, HostLack, Job, Plan, Queue, QueueError, State, WaitReason,
+    EngineState, HostId, HostLack, HostPlan, JobQueue, JobState, QueueCounts, QueueError,
+    ScheduledJob, SchedulerHost, WaitReason,
 };
 use jiff::Timestamp;
 
@@ -11,22 +12,22 @@ use crate::run::queue::change::{DependencyEnd, EndedJob, QueueChange, QueuedJob,
 
 /// The scheduler's queue with this host in it.
 #[derive(Debug)]
-pub(crate) struct Model {
-    queue: Queue,
+pub(crate) struct QueueModel {
+    queue: JobQueue,
     host: HostId,
     /// What happened since it was asked for, when somebody follows.
     changes: Option<Vec<QueueChange>>,
 }
 
-impl Model {
-    pub(crate) fn new(host: Host) -> Self {
-        let mut queue = Queue::new();
+impl QueueModel {
+    pub(crate) fn new(host: SchedulerHost) -> Self {
+        let mut queue = JobQueue::new();
         let host = queue.add_host(host);
         Self { queue, host, changes: None }
     }
 
     /// A second queue like this one, for somebody who follows: from now on the changes are noted.
-    pub(crate) fn follow(&mut self) -> (Queue, HostId) {
+    pub(crate) fn follow(&mut self) -> (JobQueue, HostId) {
         self.changes = Some(Vec::new());
         (self.queue.clone(), self.host)
     }
@@ -67,7 +68,7 @@ impl Model {
     ///
     /// # Errors
     /// Its dependencies go round in a circle; it is not in then.
-    pub(crate) fn put(&mut self, read: ReadJob, state: State) -> Result<(), QueueError> {
+    pub(crate) fn put(&mut self, read: ReadJob, state: JobState) -> Result<(), QueueError> {
         let ReadJob { job, origin, ends } = read;
         self.note(|| {
             let (job, state) = (job.clone(), state.clone());
@@ -82,8 +83,8 @@ impl Model {
     /// As [`Self::put`].
     pub(crate) fn insert(
         &mut self,
-        job: Job,
-        state: State,
+        job: ScheduledJob,
+        state: JobState,
         ends: Vec<DependencyEnd>,
     ) -> Result<(), QueueError> {
         // Not being there is what is wanted.
@@ -106,7 +107,7 @@ impl Model {
     /// nobody waits is not kept: it is read for the job that comes to wait for it.
     pub(crate) fn end(&mut self, ended: EndedJob) {
         let EndedJob { id, key, deps, settled } = ended;
-        if self.queue.set_state(&id, State::Settled(settled)).is_err()
+        if self.queue.set_state(&id, JobState::Settled(settled)).is_err()
             && let Some(key) = &key
         {
             self.queue.settle(key, settled);
@@ -130,20 +131,20 @@ impl Model {
         let _ = self.queue.set_state(id, state);
     }
 
-    pub(crate) fn running(&self, engine: &str) -> State {
-        State::Running { host: self.host, engine: engine.to_owned() }
+    pub(crate) fn running(&self, engine: &str) -> JobState {
+        JobState::Running { host: self.host, engine: engine.to_owned() }
     }
 
     /// State of a job; `None` for one that is not in the queue.
-    pub(crate) fn state(&self, id: &JobId) -> Option<State> {
+    pub(crate) fn state(&self, id: &JobId) -> Option<JobState> {
         self.queue.state(id)
     }
 
-    pub(crate) fn plan(&mut self, now: Timestamp) -> Plan {
+    pub(crate) fn plan(&mut self, now: Timestamp) -> HostPlan {
         self.queue.plan(self.host, now).expect("the host was added by `new` and is never removed")
     }
 
-    pub(crate) fn explain(&self, plan: &Plan, id: &JobId) -> Option<WaitReason> {
+    pub(crate) fn explain(&self, plan: &HostPlan, id: &JobId) -> Option<WaitReason> {
         self.queue.explain(plan, id)
     }
 
@@ -152,7 +153,7 @@ impl Model {
         self.queue.order()
     }
 
-    pub(crate) fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> QueueCounts {
         self.queue.counts()
     }
 

@@ -5,33 +5,36 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use aq_caps::Capabilities;
 use aq_ledger::{JobRow, RecordKey};
 use aq_manifest::{ReviewPolicy, Stage};
-use aq_scheduler::{EngineState, Host, Job, Limits, Misfits, Settled, State, WaitReason};
+use aq_scheduler::{
+    EngineState, HostLimits, JobState, ScheduledJob, SchedulerHost, SettledAs, UnschedulablePolicy,
+    WaitReason,
+};
 use jiff::Timestamp;
 
-use crate::engine::Registry;
+use crate::engine::EngineRegistry;
 use crate::run::engines::availability::{KnownEngines, state};
 use crate::run::host_lack::recorded_lack;
 use crate::run::queue::change::{DependencyEnd, EndedJob, JobOrigin, ReadJob};
-use crate::run::settings::Settings;
+use crate::run::settings::QueueSettings;
 use crate::run::start_point::recorded_conflict;
 use crate::store::{JobRecord, QueueDir, holder};
 
 /// This host as the scheduler sees it.
 pub(crate) fn read_host(
     queue: &QueueDir,
-    settings: &Settings,
+    settings: &QueueSettings,
     capabilities: Capabilities,
-    limits: Limits,
+    limits: HostLimits,
     now: Timestamp,
-) -> Host {
+) -> SchedulerHost {
     let engines = read_engines(queue, settings, now).into_iter().collect();
-    Host { capabilities, engines, limits, misfits: Misfits::Reject }
+    SchedulerHost { capabilities, engines, limits, misfits: UnschedulablePolicy::Reject }
 }
 
 /// Which engines are installed, and which rest.
 pub(crate) fn read_engines(
     queue: &QueueDir,
-    settings: &Settings,
+    settings: &QueueSettings,
     now: Timestamp,
 ) -> Vec<(String, EngineState)> {
     let known = KnownEngines::read(queue);
@@ -40,7 +43,7 @@ pub(crate) fn read_engines(
 }
 
 /// The job of a record, with the ends of what it waits for.
-pub(crate) fn read_job(queue: &QueueDir, engines: &Registry, row: JobRow<'_>) -> ReadJob {
+pub(crate) fn read_job(queue: &QueueDir, engines: &EngineRegistry, row: JobRow<'_>) -> ReadJob {
     let job = scheduler_job(engines, &[], row);
     let ends = dependency_ends(queue, &job.deps);
     let mut hasher = DefaultHasher::new();
@@ -61,7 +64,7 @@ pub(crate) fn dependency_ends(queue: &QueueDir, keys: &[String]) -> Vec<Dependen
 }
 
 /// A job that has ended, by its record.
-pub(crate) fn ended_job(record: &JobRecord, settled: Settled) -> EndedJob {
+pub(crate) fn ended_job(record: &JobRecord, settled: SettledAs) -> EndedJob {
     EndedJob {
         id: record.id.clone(),
         key: record.meta.get(RecordKey::IdempotencyKey).map(str::to_owned),
@@ -72,7 +75,7 @@ pub(crate) fn ended_job(record: &JobRecord, settled: Settled) -> EndedJob {
 
 /// A record as the scheduler's job, without requirements that the tools in `unasked` would have to
 /// answer: nobody knows what those are.
-fn scheduler_job(engines: &Registry, unasked: &[String], row: JobRow<'_>) -> Job {
+fn scheduler_job(engines: &EngineRegistry, unasked: &[String], row: JobRow<'_>) -> ScheduledJob {
     let wanted = row.engine_wanted();
     let class = row.engine_class().unwrap_or_default();
     let prefers = row.prefers_engine().unwrap_or_default();
@@ -82,7 +85,7 @@ fn scheduler_job(engines: &Registry, unasked: &[String], row: JobRow<'_>) -> Job
         .unwrap_or_else(|_| vec![wanted.unwrap_or(class).to_owned()]);
     let mut requirements = row.capabilities().unwrap_or_default();
     requirements.retain(|wanted| !unasked.iter().any(|tool| wanted.depends_on(tool)));
-    Job {
+    ScheduledJob {
         priority: row.priority().unwrap_or_default(),
         lock: row.lock().map(str::to_owned),
         repository: row.content().get(RecordKey::RepositoryLock).map(str::to_owned),
@@ -92,50 +95,50 @@ fn scheduler_job(engines: &Registry, unasked: &[String], row: JobRow<'_>) -> Job
         requirements,
         engines: candidates,
         held: row.stage == Stage::Inbox && row.held().is_some(),
-        ..Job::new(row.id.clone(), row.added_at().unwrap_or(Timestamp::UNIX_EPOCH))
+        ..ScheduledJob::new(row.id.clone(), row.added_at().unwrap_or(Timestamp::UNIX_EPOCH))
     }
 }
 
 /// A job for somebody who looks: what it lacked it lacks until a loop has tried again.
 pub(crate) fn seen_from_outside(
-    settings: &Settings,
+    settings: &QueueSettings,
     unasked: &[String],
     row: JobRow<'_>,
-    state: State,
-) -> (Job, State) {
+    state: JobState,
+) -> (ScheduledJob, JobState) {
     let lack = recorded_lack(row.content()).map(WaitReason::HostLacks);
     let obstacle = lack.or_else(|| recorded_conflict(row.content()));
     let state = match (&obstacle, state) {
-        (Some(_), State::Waiting { .. }) => State::WAITING,
+        (Some(_), JobState::Waiting { .. }) => JobState::WAITING,
         (_, state) => state,
     };
-    (Job { obstacle, ..scheduler_job(&settings.engines, unasked, row) }, state)
+    (ScheduledJob { obstacle, ..scheduler_job(&settings.engines, unasked, row) }, state)
 }
 
 /// The meaning of a folder for the key of a job that is in it.
-pub(crate) fn settled(stage: Stage) -> Option<Settled> {
+pub(crate) fn settled(stage: Stage) -> Option<SettledAs> {
     match stage {
-        Stage::Shipped => Some(Settled::Shipped),
-        Stage::Failed => Some(Settled::Failed),
-        Stage::Quarantine => Some(Settled::Quarantined),
+        Stage::Shipped => Some(SettledAs::Shipped),
+        Stage::Failed => Some(SettledAs::Failed),
+        Stage::Quarantine => Some(SettledAs::Quarantined),
         Stage::Inbox | Stage::Building | Stage::Review | Stage::Testing => None,
     }
 }
 
 /// State of a job that nobody works on, by its folder and record. `None`: it has ended, or
 /// only recovery can tell.
-pub(crate) fn resting_state(row: JobRow<'_>, now: Timestamp) -> Option<State> {
+pub(crate) fn resting_state(row: JobRow<'_>, now: Timestamp) -> Option<JobState> {
     // A pause that began in the future was written by a clock that has been set back since.
     let clock_was_wrong = row.ended_at().is_some_and(|at| at > now);
     let not_before = row.next_eligible().filter(|_| !clock_was_wrong);
     match row.stage {
-        Stage::Inbox => Some(State::Waiting { not_before }),
+        Stage::Inbox => Some(JobState::Waiting { not_before }),
         // The agent's work is accepted and `verify` has not judged it: that is still to be run.
         Stage::Review if row.review_policy().unwrap_or_default() == ReviewPolicy::Auto => {
-            Some(State::Waiting { not_before })
+            Some(JobState::Waiting { not_before })
         }
-        Stage::Review => Some(State::Review),
-        Stage::Testing => Some(State::Testing),
+        Stage::Review => Some(JobState::Review),
+        Stage::Testing => Some(JobState::Testing),
         Stage::Building | Stage::Shipped | Stage::Failed | Stage::Quarantine => None,
     }
 }

@@ -8,7 +8,7 @@ use aq_manifest::{JobId, Priority, ShipMode};
 use jiff::Timestamp;
 
 use crate::checkpoint::repository_at;
-use crate::run::settings::Settings;
+use crate::run::settings::QueueSettings;
 use crate::run::workplace::present_cwd;
 use crate::store::QueueDir;
 
@@ -31,7 +31,7 @@ pub(crate) struct TrainSeat {
 pub(crate) type TrainTurn<'a> = (Reverse<Priority>, Timestamp, &'a JobId);
 
 /// The way in which a job is shipped: its own, else the config's.
-pub(crate) fn ship_mode(row: JobRow<'_>, settings: &Settings) -> ShipMode {
+pub(crate) fn ship_mode(row: JobRow<'_>, settings: &QueueSettings) -> ShipMode {
     row.ship().unwrap_or(settings.shipping.mode)
 }
 

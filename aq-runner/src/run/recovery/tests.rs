@@ -20,14 +20,14 @@ fn left(stage: Stage, record: &str) -> TestQueue {
     queue
 }
 
-fn recover_all(queue: &TestQueue) -> Vec<(JobId, Result<Recovered>)> {
+fn recover_all(queue: &TestQueue) -> Vec<(JobId, Result<RecoveryResult>)> {
     let home = queue.base().join("home").into_os_string();
-    let environment = Environment::new([("HOME".into(), home)]);
+    let environment = ProcessEnvironment::new([("HOME".into(), home)]);
     recover(queue, &environment, Timestamp::UNIX_EPOCH).unwrap()
 }
 
 /// Recovers `a`. Returns the result, and its folder. A second recovery has nothing to do.
-fn recovered(queue: &TestQueue) -> (Option<Recovered>, Stage) {
+fn recovered(queue: &TestQueue) -> (Option<RecoveryResult>, Stage) {
     let mut found = recover_all(queue);
     assert!(recover_all(queue).is_empty());
     assert!(found.len() < 2, "{found:?}");
@@ -64,17 +64,17 @@ impl Drop for MarkedProcess {
 #[test]
 fn dead_workers_put_jobs_back() {
     let queue = left(Stage::Building, LAUNCHED);
-    let requeued = |counted| Some(Recovered::Requeued { counted });
+    let requeued = |counted| Some(RecoveryResult::Requeued { counted });
     assert_eq!(recovered(&queue), (requeued(false), Stage::Inbox));
     let queue = left(Stage::Building, DEAD);
     assert_eq!(recovered(&queue), (requeued(true), Stage::Inbox));
     assert_eq!(queue.record("a").count(RecordKey::Attempts), 1);
     let queue = left(Stage::Review, DEAD);
-    assert_eq!(recovered(&queue), (Some(Recovered::VerifyAgain), Stage::Review));
+    assert_eq!(recovered(&queue), (Some(RecoveryResult::VerifyAgain), Stage::Review));
     let queue = left(Stage::Testing, DEAD);
-    assert_eq!(recovered(&queue), (Some(Recovered::MergeAgain), Stage::Testing));
+    assert_eq!(recovered(&queue), (Some(RecoveryResult::MergeAgain), Stage::Testing));
     let queue = left(Stage::Building, &format!("{DEAD}recoveries=9\n"));
-    assert_eq!(recovered(&queue), (Some(Recovered::Failed(Outcome::Crash)), Stage::Failed));
+    assert_eq!(recovered(&queue), (Some(RecoveryResult::Failed(Outcome::Crash)), Stage::Failed));
 }
 
 #[test]
@@ -94,14 +94,14 @@ fn recorded_ends_are_finished() {
         let queue = left(Stage::Building, &format!("{DEAD}moved_to={end}\n"));
         let scratch = queue.state().join("tmp/a");
         fs::create_dir_all(&scratch).unwrap();
-        assert_eq!(recovered(&queue), (Some(Recovered::Completed(end)), end));
+        assert_eq!(recovered(&queue), (Some(RecoveryResult::Completed(end)), end));
         assert!(!scratch.exists());
     }
     let accepted = format!("{DEAD}attempts=1\nmoved_to=review\n");
     let queue = left(Stage::Building, &accepted);
-    assert_eq!(recovered(&queue), (Some(Recovered::VerifyAgain), Stage::Review));
+    assert_eq!(recovered(&queue), (Some(RecoveryResult::VerifyAgain), Stage::Review));
     let queue = left(Stage::Building, &format!("{accepted}pid=\n"));
-    assert_eq!(recovered(&queue), (Some(Recovered::Completed(Stage::Review)), Stage::Review));
+    assert_eq!(recovered(&queue), (Some(RecoveryResult::Completed(Stage::Review)), Stage::Review));
 }
 
 #[test]
@@ -134,8 +134,8 @@ fn leftovers_end_before_the_job() {
 #[test]
 fn wishes_are_followed_once() {
     for (reason, end, folder) in [
-        (StopReason::Person, Recovered::Failed(Outcome::Stopped), Stage::Failed),
-        (StopReason::Fenced, Recovered::Quarantined, Stage::Quarantine),
+        (StopReason::Person, RecoveryResult::Failed(Outcome::Stopped), Stage::Failed),
+        (StopReason::Fenced, RecoveryResult::Quarantined, Stage::Quarantine),
     ] {
         for stage in [Stage::Building, Stage::Review] {
             let queue = left(stage, DEAD);
@@ -169,7 +169,7 @@ fn damaged_records_harm_only_theirs() {
     let [(a, damaged), (b, sound)] = &found[..] else { panic!("{found:?}") };
     assert_eq!((a, b), (&id("a"), &id("b")));
     assert!(matches!(damaged, Err(StoreError::Record { .. })), "{damaged:?}");
-    assert_eq!(sound.as_ref().unwrap(), &Recovered::Requeued { counted: true });
+    assert_eq!(sound.as_ref().unwrap(), &RecoveryResult::Requeued { counted: true });
     assert_eq!(queue.find(a), Some(Stage::Building));
 }
 
@@ -197,7 +197,10 @@ fn second_names_are_removed() {
     let queue = left(Stage::Inbox, "moved_to=failed\n");
     let [old, new] = [Stage::Inbox, Stage::Failed].map(|at| queue.job_file(at, &id("a")));
     fs::hard_link(&old, &new).unwrap();
-    let removed = Undoubled::Removed { from: Stage::Inbox, kept: Stage::Failed };
-    assert_eq!(recovered(&queue), (Some(Recovered::Undoubled(vec![removed])), Stage::Failed));
+    let removed = DuplicateOutcome::Removed { from: Stage::Inbox, kept: Stage::Failed };
+    assert_eq!(
+        recovered(&queue),
+        (Some(RecoveryResult::DuplicatesResolved(vec![removed])), Stage::Failed)
+    );
     assert!(!old.exists());
 }

@@ -10,12 +10,12 @@ const ADJUSTED: Duration = Duration::from_secs(1);
 
 /// The wall clock beside one that nobody can set.
 #[derive(Debug)]
-pub(super) struct Clock {
+pub(super) struct LoopClock {
     wall: Timestamp,
     at: Instant,
 }
 
-impl Clock {
+impl LoopClock {
     pub(super) fn new() -> Self {
         Self { wall: Timestamp::now(), at: Instant::now() }
     }
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn jump_back_is_seen_once() {
-        let mut clock = Clock::new();
+        let mut clock = LoopClock::new();
         let (wall, at) = (clock.wall, clock.at);
         let second = Duration::from_secs(1);
         assert!(!clock.look(wall + 30 * second, at + 30 * second));

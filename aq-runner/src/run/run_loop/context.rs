@@ -6,18 +6,18 @@ use aq_manifest::{JobId, Stage};
 
 use super::event_source::{EventSource, WakeCause};
 use super::loop_core::{JobTrouble, LoopCore, LoopEffect, LoopEvent, LoopReport};
-use super::progress::Progress;
+use super::progress::LoopProgress;
 use crate::run::host_lack::HostError as _;
 use crate::run::run_loop::options::RunOptions;
-use crate::run::settings::Settings;
+use crate::run::settings::QueueSettings;
 use crate::store::{HeldJob, QueueDir, StoreError};
 
 /// The queue, its settings, and whoever watches the loop.
 pub(super) struct LoopContext<'a> {
     pub(super) queue: &'a QueueDir,
-    pub(super) settings: Settings,
+    pub(super) settings: QueueSettings,
     pub(super) options: &'a RunOptions,
-    pub(super) observer: &'a mut dyn FnMut(Progress<'_>),
+    pub(super) observer: &'a mut dyn FnMut(LoopProgress<'_>),
     pub(super) source: EventSource,
 }
 
@@ -61,21 +61,21 @@ impl From<LoopEffect> for PendingWork {
 impl LoopContext<'_> {
     /// Tells the observer of something that went wrong.
     pub(super) fn report_trouble(&mut self, words: &str) {
-        (self.observer)(Progress::Trouble(words));
+        (self.observer)(LoopProgress::Trouble(words));
     }
 
     pub(super) fn report(&mut self, report: &LoopReport) {
         (self.observer)(match report {
-            LoopReport::Started { id, engine } => Progress::Started { id, engine },
+            LoopReport::Started { id, engine } => LoopProgress::Started { id, engine },
             LoopReport::Ended(record) => {
-                Progress::Ended { id: &record.id, stage: record.stage, record }
+                LoopProgress::Ended { id: &record.id, stage: record.stage, record }
             }
             LoopReport::Merged(record) => {
-                Progress::Merged { id: &record.id, stage: record.stage, record }
+                LoopProgress::Merged { id: &record.id, stage: record.stage, record }
             }
-            LoopReport::Refused { id, why } => Progress::Refused { id, why },
-            LoopReport::Trouble(words) => Progress::Trouble(words),
-            LoopReport::Idle(counts) => Progress::Idle(*counts),
+            LoopReport::Refused { id, why } => LoopProgress::Refused { id, why },
+            LoopReport::Trouble(words) => LoopProgress::Trouble(words),
+            LoopReport::Idle(counts) => LoopProgress::Idle(*counts),
         });
     }
 

@@ -5,8 +5,8 @@
 //! What happened is read out of the jobs' records, so nothing is lost when no loop is there to see
 //! it. What was told is in `.state/tracker/` and, once nobody holds the job, in its record.
 
-mod noter;
-mod teller;
+mod update_collector;
+mod update_sender;
 
 use std::sync::mpsc::{Receiver, Sender as ToThread, channel};
 use std::time::Duration;
@@ -14,14 +14,14 @@ use std::time::Duration;
 use aq_manifest::{JobId, Stage};
 
 use crate::store::QueueDir;
-use crate::sync::tracker::Sender;
+use crate::sync::tracker::OutboxSender;
 
 use crate::run::run_loop::LoopNotice;
-use crate::run::settings::Settings;
+use crate::run::settings::QueueSettings;
 use crate::run::tokens::TokenFileError;
 use crate::run::tracking::{outbox, trackers};
-use noter::{Look, Noter};
-use teller::Teller;
+use update_collector::{CollectRequest, UpdateCollector};
+use update_sender::UpdateSender;
 
 /// How often jobs whose item is not done are looked at when nobody says that they moved.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -31,8 +31,8 @@ const LAST_CALL: Duration = Duration::from_secs(5);
 
 /// The loop's side of the threads; nothing at all unless `AQ_TRACKER_AUTO=1`.
 #[derive(Debug)]
-pub(crate) struct Echoes {
-    threads: Option<Threads>,
+pub(crate) struct TrackerThreads {
+    threads: Option<RunningThreads>,
 }
 
 /// Why trackers cannot be told.
@@ -47,23 +47,23 @@ pub(crate) enum EchoError {
 }
 
 #[derive(Debug)]
-struct Threads {
-    to_noter: ToThread<Look>,
+struct RunningThreads {
+    to_noter: ToThread<CollectRequest>,
     troubles: Receiver<String>,
     /// Nothing ever comes; it closes when the threads have ended.
     ended: Receiver<()>,
 }
 
-impl Echoes {
+impl TrackerThreads {
     /// Starts the threads, if the environment asks for it.
-    pub(crate) fn start(queue: &QueueDir, settings: &Settings) -> Result<Self, EchoError> {
+    pub(crate) fn start(queue: &QueueDir, settings: &QueueSettings) -> Result<Self, EchoError> {
         if settings.environment.get("AQ_TRACKER_AUTO").is_none_or(|value| value != "1") {
             return Ok(Self { threads: None });
         }
         let (to_noter, looks) = channel();
         // Before the loop moves any: it may do so and end before the thread has started.
         for id in live_jobs(queue).into_iter().chain(outbox(queue).jobs()) {
-            let _ = to_noter.send(Look::Job(id));
+            let _ = to_noter.send(CollectRequest::Job(id));
         }
         let (to_teller, jobs) = channel();
         let (tell, troubles) = channel();
@@ -73,27 +73,28 @@ impl Echoes {
             let _ = tell.send(format!("tracker: warning: {warning}"));
         }
         let (outbox, statuses) = (outbox(queue), settings.statuses.clone());
-        let teller = Teller {
+        let teller = UpdateSender {
             queue: queue.clone(),
             outbox: outbox.clone(),
-            sender: Sender::new(outbox.clone(), statuses.clone(), trackers),
+            sender: OutboxSender::new(outbox.clone(), statuses.clone(), trackers),
             troubles: tell.clone(),
         };
-        let noter = Noter { queue: queue.clone(), outbox, statuses, to_teller, troubles: tell };
+        let noter =
+            UpdateCollector { queue: queue.clone(), outbox, statuses, to_teller, troubles: tell };
         std::thread::Builder::new().name("aq-noter".to_owned()).spawn(move || noter.run(&looks))?;
         std::thread::Builder::new().name("aq-teller".to_owned()).spawn(move || {
             let _alive = alive;
             teller.run(&jobs);
         })?;
-        Ok(Self { threads: Some(Threads { to_noter, troubles, ended }) })
+        Ok(Self { threads: Some(RunningThreads { to_noter, troubles, ended }) })
     }
 
     /// Hears that a job may have moved, or that any may have.
     pub(crate) fn hear(&self, notice: &LoopNotice) {
         let Some(threads) = &self.threads else { return };
         let look = match notice {
-            LoopNotice::Job { id, .. } => Look::Job(id.clone()),
-            LoopNotice::FoldersChanged => Look::Known,
+            LoopNotice::Job { id, .. } => CollectRequest::Job(id.clone()),
+            LoopNotice::FoldersChanged => CollectRequest::Known,
             _ => return,
         };
         // A thread that is gone has said why.

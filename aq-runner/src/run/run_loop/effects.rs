@@ -7,22 +7,22 @@ mod start;
 
 use std::io;
 
-use aq_caps::Token;
+use aq_caps::CapabilityToken;
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
-use super::clock::Clock;
+use super::clock::LoopClock;
 use super::context::{ListenerContext, LoopContext, PendingWork};
 use super::event_source::WakeCause;
 use super::folders::{FolderLooks, QueueIdentity};
-use super::listeners::Listeners;
+use super::listeners::LoopListeners;
 use super::lock::LoopLock;
-use super::loop_core::{LoopCore, LoopEffect, LoopEvent, Summary};
-use super::progress::{Progress, RunError};
-use crate::run::recovery::{Recovered, undouble};
-use crate::run::settings::Settings;
+use super::loop_core::{LoopCore, LoopEffect, LoopEvent, LoopSummary};
+use super::progress::{LoopProgress, RunError};
+use crate::run::recovery::{RecoveryResult, resolve_duplicates};
+use crate::run::settings::QueueSettings;
 use crate::run::stop::LoopStopRequest;
-use crate::store::{HeldJob, Invalid, QueueDir, StoreError, refuse};
+use crate::store::{HeldJob, InvalidJobFile, QueueDir, StoreError, refuse};
 use host_checks::HostChecks;
 
 /// All that a run loop touches.
@@ -32,20 +32,20 @@ pub(super) struct EffectPerformer<'a> {
     pub(super) context: LoopContext<'a>,
     pub(super) folders: FolderLooks,
     host: HostChecks,
-    clock: Clock,
+    clock: LoopClock,
     /// The request to end of somebody whose signal would end the whole program.
     stop_request: LoopStopRequest,
-    listeners: Listeners,
+    listeners: LoopListeners,
 }
 
 /// Hands the settings on to workers. Without that a job cannot start while the file has an error.
 pub(super) fn keep_settings(
     queue: &QueueDir,
-    settings: &Settings,
-    observer: &mut dyn FnMut(Progress<'_>),
+    settings: &QueueSettings,
+    observer: &mut dyn FnMut(LoopProgress<'_>),
 ) {
     if let Err(e) = settings.keep(queue) {
-        observer(Progress::Trouble(&format!("the settings are not kept for workers: {e}")));
+        observer(LoopProgress::Trouble(&format!("the settings are not kept for workers: {e}")));
     }
 }
 
@@ -54,13 +54,13 @@ impl<'a> EffectPerformer<'a> {
         lock: LoopLock,
         identity: QueueIdentity,
         context: LoopContext<'a>,
-        listeners: Listeners,
+        listeners: LoopListeners,
     ) -> Self {
         Self {
             lock,
             folders: FolderLooks::new(identity),
             host: HostChecks::new(&context),
-            clock: Clock::new(),
+            clock: LoopClock::new(),
             stop_request: LoopStopRequest::of(context.queue),
             listeners,
             context,
@@ -79,7 +79,7 @@ impl<'a> EffectPerformer<'a> {
     /// Has the listeners begin that need the core.
     pub(super) fn join(
         &mut self,
-        capabilities: Vec<Token>,
+        capabilities: Vec<CapabilityToken>,
         core: &mut LoopCore,
     ) -> Result<Vec<PendingWork>, RunError> {
         let mut out = Vec::new();
@@ -92,9 +92,9 @@ impl<'a> EffectPerformer<'a> {
     /// at.
     pub(super) fn begin(&mut self) -> Result<Vec<PendingWork>, RunError> {
         let mut out = Vec::new();
-        for (id, undoubled) in undouble(self.queue(), Timestamp::now())? {
-            match undoubled {
-                Ok(Recovered::Undoubled(files)) => {
+        for (id, resolved) in resolve_duplicates(self.queue(), Timestamp::now())? {
+            match resolved {
+                Ok(RecoveryResult::DuplicatesResolved(files)) => {
                     for file in files {
                         self.context.report_trouble(&format!("{id}: {file}"));
                     }
@@ -109,7 +109,7 @@ impl<'a> EffectPerformer<'a> {
     }
 
     /// Gives the listeners a moment for their last words.
-    pub(super) fn leave(mut self, summary: Summary) {
+    pub(super) fn leave(mut self, summary: LoopSummary) {
         self.listeners.leave(&mut self.context, summary);
         self.stop_request.withdraw();
     }
@@ -201,7 +201,7 @@ impl<'a> EffectPerformer<'a> {
     /// A loop with a bad config would refuse to start; one that runs keeps the one it has.
     fn load_settings(&mut self, out: &mut Vec<PendingWork>) {
         let queue = self.context.queue;
-        match Settings::load(queue, self.context.settings.environment.clone()) {
+        match QueueSettings::load(queue, self.context.settings.environment.clone()) {
             Ok(mut settings) => {
                 settings.trackers = std::mem::take(&mut self.context.settings.trackers);
                 keep_settings(queue, &settings, self.context.observer);
@@ -217,7 +217,7 @@ impl<'a> EffectPerformer<'a> {
 
     fn refuse_circle(&mut self, id: JobId, why: String, out: &mut Vec<PendingWork>) {
         let queue = self.context.queue;
-        let invalid = Invalid::whole(&format!("{id}.md"), why);
+        let invalid = InvalidJobFile::whole(&format!("{id}.md"), why);
         let refused = HeldJob::take(queue, &id)
             .and_then(|mut job| refuse(queue, &mut job, &invalid, Timestamp::now()));
         out.push(match refused {

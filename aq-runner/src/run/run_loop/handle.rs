@@ -7,9 +7,9 @@ use crate::store::QueueDir;
 
 use crate::run::run_loop::options::RunOptions;
 use crate::run::run_loop::{
-    LoopStopper, Progress, RunError, Summary, WakeChannel, become_the_loop, run_as,
+    LoopProgress, LoopStopper, LoopSummary, RunError, WakeChannel, become_the_loop, run_as,
 };
-use crate::run::settings::Settings;
+use crate::run::settings::QueueSettings;
 
 /// A run loop on a thread of its own, which ends when the handle is dropped.
 ///
@@ -20,7 +20,7 @@ use crate::run::settings::Settings;
 #[must_use = "the loop ends when its handle is dropped"]
 pub struct RunHandle {
     stopper: LoopStopper,
-    thread: Option<JoinHandle<Result<Summary, RunError>>>,
+    thread: Option<JoinHandle<Result<LoopSummary, RunError>>>,
 }
 
 /// Starts a run loop on a thread of its own. `observer` is called on that thread. When this
@@ -31,9 +31,9 @@ pub struct RunHandle {
 /// answer of [`RunHandle::join`].
 pub fn start(
     queue: &QueueDir,
-    settings: Settings,
+    settings: QueueSettings,
     options: RunOptions,
-    mut observer: impl FnMut(Progress<'_>) + Send + 'static,
+    mut observer: impl FnMut(LoopProgress<'_>) + Send + 'static,
 ) -> Result<RunHandle, RunError> {
     let lock = become_the_loop(queue, &options)?;
     let channel = WakeChannel::new();
@@ -62,8 +62,8 @@ impl RunHandle {
     ///
     /// # Errors
     /// The reason why it could not go on.
-    pub fn join(mut self) -> Result<Summary, RunError> {
-        let Some(thread) = self.thread.take() else { return Ok(Summary::default()) };
+    pub fn join(mut self) -> Result<LoopSummary, RunError> {
+        let Some(thread) = self.thread.take() else { return Ok(LoopSummary::default()) };
         let panicked = || io::Error::other("it panicked, and standard error says where");
         thread.join().unwrap_or_else(|_| Err(RunError::System("go on with the loop", panicked())))
     }

@@ -6,30 +6,30 @@ mod shadow;
 
 use std::os::unix::net::UnixStream;
 
-use aq_caps::Token;
-use aq_fleet::switches::Mode;
+use aq_caps::CapabilityToken;
+use aq_fleet::switches::FleetMode;
 use aq_ledger::{JobRow, RecordContent};
-use aq_scheduler::State;
+use aq_scheduler::JobState;
 
 use super::context::{ListenerContext, LoopContext, PendingWork};
-use super::loop_core::{LoopCore, LoopEvent, LoopNotice, Summary};
+use super::loop_core::{LoopCore, LoopEvent, LoopNotice, LoopSummary};
 use super::progress::RunError;
 use super::pulls::PullListener;
 use crate::run::fleet::{FleetSettings, lease};
-use crate::run::run_loop::echo::{EchoError, Echoes};
-use crate::run::settings::Settings;
+use crate::run::run_loop::echo::{EchoError, TrackerThreads};
+use crate::run::settings::QueueSettings;
 use crate::store::QueueDir;
-use fleet::{Fleet, WorkerLine, advertised};
+use fleet::{FleetMember, WorkerLine, advertised};
 use shadow::ShadowWatch;
 
 /// Everybody who listens to a run loop.
-pub(super) struct Listeners {
+pub(super) struct LoopListeners {
     /// Tells trackers; nothing at all unless the environment asks for it.
-    trackers: Echoes,
+    trackers: TrackerThreads,
     /// Opens pull requests and asks about them.
     pulls: PullListener,
     /// This host in a fleet; `None` offline.
-    fleet: Option<Fleet>,
+    fleet: Option<FleetMember>,
     /// The comparison of decisions; `None` in any other mode than shadow.
     shadow: Option<ShadowWatch>,
 }
@@ -43,17 +43,17 @@ impl From<EchoError> for RunError {
     }
 }
 
-impl Listeners {
+impl LoopListeners {
     /// Starts those that need no core.
-    pub(super) fn new(queue: &QueueDir, settings: &Settings) -> Result<Self, RunError> {
-        let trackers = Echoes::start(queue, settings)?;
+    pub(super) fn new(queue: &QueueDir, settings: &QueueSettings) -> Result<Self, RunError> {
+        let trackers = TrackerThreads::start(queue, settings)?;
         Ok(Self { trackers, pulls: PullListener::default(), fleet: None, shadow: None })
     }
 
     /// Joins the fleet when the switches say so.
     pub(super) fn join(
         &mut self,
-        capabilities: Vec<Token>,
+        capabilities: Vec<CapabilityToken>,
         core: &mut LoopCore,
         context: &mut LoopContext<'_>,
         out: &mut Vec<PendingWork>,
@@ -69,8 +69,8 @@ impl Listeners {
             context.report_trouble(&format!("warning: {warning}"));
         }
         let capabilities = advertised(context.queue, capabilities);
-        let mut fleet = Fleet::join(&settings, capabilities.clone(), context)?;
-        if settings.switches.mode() == Mode::Shadow {
+        let mut fleet = FleetMember::join(&settings, capabilities.clone(), context)?;
+        if settings.switches.mode() == FleetMode::Shadow {
             let (client, tell) = (fleet.client(), fleet.trouble_teller(context));
             let shadow =
                 ShadowWatch::start(&settings, client, capabilities, core, context.queue, tell)?;
@@ -104,7 +104,7 @@ impl Listeners {
     pub(super) fn expectations(&self, core: &LoopCore) -> LoopEvent {
         LoopEvent::ListenersAsked {
             is_drained: self.pulls.is_drained()
-                && self.fleet.as_ref().is_none_or(Fleet::is_drained),
+                && self.fleet.as_ref().is_none_or(FleetMember::is_drained),
             next: self.fleet.as_ref().and_then(|fleet| fleet.next_ship(core)),
         }
     }
@@ -117,7 +117,7 @@ impl Listeners {
     }
 
     /// State of a job in the inbox, which a listener may want to be started a little later.
-    pub(super) fn waiting_state(&self, row: JobRow<'_>, state: State) -> State {
+    pub(super) fn waiting_state(&self, row: JobRow<'_>, state: JobState) -> JobState {
         match &self.fleet {
             Some(fleet) => fleet.waiting_state(row, state),
             None => state,
@@ -136,7 +136,7 @@ impl Listeners {
     }
 
     /// Gives each listener a moment for its last words.
-    pub(super) fn leave(self, context: &mut LoopContext<'_>, summary: Summary) {
+    pub(super) fn leave(self, context: &mut LoopContext<'_>, summary: LoopSummary) {
         let is_cut_short = summary.is_cut_short();
         if let Some(shadow) = self.shadow {
             shadow.finish(is_cut_short, context);

@@ -24,16 +24,16 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use aq_manifest::JobId;
-use aq_scheduler::{Counts, HostId, Queue, Start, State};
+use aq_scheduler::{HostId, JobQueue, JobState, PlannedStart, QueueCounts};
 use jiff::Timestamp;
 
-use crate::run::queue::model::Model;
+use crate::run::queue::model::QueueModel;
 use host_lacks::HostLacks;
 pub(in crate::run) use host_lacks::LOOK_AGAIN;
 use job_backoff::JobBackoff;
 pub(in crate::run) use loop_effect::{LoopEffect, LoopNotice, LoopReport};
 pub(in crate::run) use loop_event::{JobLook, JobTrouble, LoopEvent, MetLack, RunLack};
-pub use summary::Summary;
+pub use summary::LoopSummary;
 use trains::MergeTrains;
 
 /// The time between two looks at the folders, for file systems that report no change: no sleep is
@@ -43,7 +43,7 @@ pub(in crate::run) const SWEEP: Duration = Duration::from_secs(30);
 /// The state of a run loop, apart from what is on disk.
 #[derive(Debug)]
 pub(in crate::run) struct LoopCore {
-    model: Model,
+    model: QueueModel,
     /// Drain the queue and end.
     once: bool,
     /// Jobs whose worker is alive: its end is sent.
@@ -61,17 +61,17 @@ pub(in crate::run) struct LoopCore {
     /// The engines were read for the plan that is to be made now.
     are_engines_fresh: bool,
     /// Jobs that the last plan starts after the one that is being started.
-    starts: VecDeque<Start>,
+    starts: VecDeque<PlannedStart>,
     /// The time at which time alone may change the plan.
     wake_at: Option<Timestamp>,
-    summary: Summary,
+    summary: LoopSummary,
     effects: Vec<LoopEffect>,
 }
 
 impl LoopCore {
     /// The core of a loop that has looked at nothing yet. With `once` it ends when nothing more
     /// will happen by itself.
-    pub(in crate::run) fn new(model: Model, once: bool) -> Self {
+    pub(in crate::run) fn new(model: QueueModel, once: bool) -> Self {
         Self {
             model,
             once,
@@ -85,7 +85,7 @@ impl LoopCore {
             are_engines_fresh: false,
             starts: VecDeque::new(),
             wake_at: None,
-            summary: Summary::default(),
+            summary: LoopSummary::default(),
             effects: Vec::new(),
         }
     }
@@ -170,7 +170,7 @@ impl LoopCore {
 
     /// A second queue like the one in memory, for a listener that keeps it by
     /// [`LoopNotice::Queue`].
-    pub(in crate::run) fn follow(&mut self) -> (Queue, HostId) {
+    pub(in crate::run) fn follow(&mut self) -> (JobQueue, HostId) {
         self.model.follow()
     }
 
@@ -190,12 +190,12 @@ impl LoopCore {
     }
 
     /// How many jobs are where.
-    pub(in crate::run) fn counts(&self) -> Counts {
+    pub(in crate::run) fn counts(&self) -> QueueCounts {
         self.model.counts()
     }
 
     /// The result of the loop as far as it has come.
-    pub(in crate::run) fn summary(&self) -> Summary {
+    pub(in crate::run) fn summary(&self) -> LoopSummary {
         self.summary
     }
 
@@ -227,7 +227,7 @@ impl LoopCore {
     }
 
     /// Tells the listeners of a job, of which they may know this state.
-    fn notify(&mut self, id: &JobId, before: Option<State>) {
+    fn notify(&mut self, id: &JobId, before: Option<JobState>) {
         let after = self.model.state(id);
         let id = id.clone();
         self.effects.push(LoopEffect::Notify(LoopNotice::Job { id, before, after }));

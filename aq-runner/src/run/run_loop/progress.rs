@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use aq_manifest::{JobId, Stage};
-use aq_scheduler::Counts;
+use aq_scheduler::QueueCounts;
 
 use super::folders::{LostPart, shown_jobs, shown_place};
 use crate::run::fleet::FleetSettingsError;
@@ -14,7 +14,7 @@ use crate::store::{JobRecord, StoreError};
 
 /// A message of a loop while it runs. It prints nothing itself.
 #[derive(Clone, Debug)]
-pub enum Progress<'a> {
+pub enum LoopProgress<'a> {
     /// A job was started.
     Started {
         /// The job.
@@ -59,7 +59,7 @@ pub enum Progress<'a> {
     /// Something about the fleet that is no trouble.
     Fleet(&'a str),
     /// The loop is about to sleep.
-    Idle(Counts),
+    Idle(QueueCounts),
 }
 
 /// The reason why a loop did not run.

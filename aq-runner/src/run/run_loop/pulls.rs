@@ -14,15 +14,15 @@ use std::time::Duration;
 
 use aq_ledger::RecordKey;
 use aq_manifest::{JobId, ShipMode, Stage};
-use aq_scheduler::State;
+use aq_scheduler::JobState;
 
 use crate::run::fleet::lease;
 use crate::run::queue::train::ship_mode;
 use crate::run::run_loop::context::{ListenerContext, LoopContext};
 use crate::run::run_loop::event_source::WakeCause;
 use crate::run::run_loop::loop_core::{LoopEvent, LoopNotice, LoopReport};
-use crate::run::run_loop::progress::Progress;
-use crate::run::settings::Settings;
+use crate::run::run_loop::progress::LoopProgress;
+use crate::run::settings::QueueSettings;
 use crate::store::JobRecord;
 use watcher::{PullNews, PullNotice, PullWatcher};
 
@@ -51,7 +51,7 @@ impl PullListener {
     /// Hears that a job has come to testing/, or left it.
     pub(super) fn hear(&mut self, notice: &LoopNotice, context: &mut LoopContext<'_>) {
         let LoopNotice::Job { id, before, after } = notice else { return };
-        let is_tested = |state: &Option<State>| matches!(state, Some(State::Testing));
+        let is_tested = |state: &Option<JobState>| matches!(state, Some(JobState::Testing));
         if is_tested(after) && needs_pull(context, id) {
             self.send(PullNotice::Tested(id.clone()), context);
         } else if is_tested(before) && !is_tested(after) && self.thread.is_some() {
@@ -96,7 +96,7 @@ impl PullListener {
         match news {
             PullNews::Answered => self.unanswered = self.unanswered.saturating_sub(1),
             PullNews::Open { id, url } => {
-                (context.observer)(Progress::PullRequest { id: &id, url: &url });
+                (context.observer)(LoopProgress::PullRequest { id: &id, url: &url });
             }
             PullNews::Moved(id) => {
                 let stage = context.queue.find(&id).filter(|stage| stage.is_final());
@@ -127,7 +127,7 @@ impl PullListener {
 }
 
 /// Tests for a job that is shipped by a pull request, and not by the loop.
-fn is_by_pull(settings: &Settings, record: &JobRecord) -> bool {
+fn is_by_pull(settings: &QueueSettings, record: &JobRecord) -> bool {
     let row = record.unchecked();
     row.has_pull_request() || ship_mode(row, settings) == ShipMode::Pr
 }
@@ -152,7 +152,7 @@ fn start(context: &LoopContext<'_>) -> Result<PullThread, String> {
     let (tell, news) = channel();
     let (alive, ended) = channel::<()>();
     let is_ending = Arc::new(AtomicBool::new(false));
-    let settings = Settings::load(context.queue, context.settings.environment.clone());
+    let settings = QueueSettings::load(context.queue, context.settings.environment.clone());
     let watcher = PullWatcher::new(
         context.queue.clone(),
         settings.map_err(|e| e.to_string())?,

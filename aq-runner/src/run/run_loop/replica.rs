@@ -3,25 +3,25 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use aq_fleet::shadow::{Candidate, Reason as Word, Snapshot};
+use aq_fleet::shadow::{InboxSnapshot, ShadowCandidate, ShadowReason as Word};
 use aq_manifest::{JobId, Priority, Stage};
-use aq_scheduler::{HostId, HostLack, Plan, Queue, Settled, State, WaitReason};
+use aq_scheduler::{HostId, HostLack, HostPlan, JobQueue, JobState, SettledAs, WaitReason};
 use jiff::Timestamp;
 
 use crate::run::queue::change::{JobOrigin, QueueChange, QueuedJob};
 
-use crate::sync::fleet::{Decision, Original, Question};
+use crate::sync::fleet::{MirroredJob, ShadowDecision, ShadowQuestion};
 
 /// What the loop hands over: what happened since the last time, and what it decided then.
 #[derive(Debug)]
-pub(crate) struct Handed {
+pub(crate) struct LoopHandover {
     pub(crate) changes: Vec<QueueChange>,
-    pub(crate) asked: Option<Asked>,
+    pub(crate) asked: Option<LoopDecision>,
 }
 
 /// A decision.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct LoopDecision {
     pub(crate) at: Timestamp,
     /// The job that was started; `None` when a slot stays free.
     pub(crate) started: Option<JobId>,
@@ -29,19 +29,19 @@ pub(crate) struct Asked {
 
 /// The second queue.
 #[derive(Debug)]
-pub(crate) struct Replica {
-    queue: Queue,
+pub(crate) struct QueueReplica {
+    queue: JobQueue,
     host: HostId,
-    jobs: HashMap<JobId, Known>,
+    jobs: HashMap<JobId, ReplicatedJob>,
     /// Who had a key in the end, and where it ended.
     ended: HashMap<String, (JobId, Stage)>,
     /// Ends that are to be told.
-    news: Vec<Original>,
+    news: Vec<MirroredJob>,
 }
 
 #[derive(Debug)]
-struct Known {
-    original: Original,
+struct ReplicatedJob {
+    original: MirroredJob,
     key: Option<String>,
     priority: Priority,
     added_at: Timestamp,
@@ -52,20 +52,20 @@ struct Known {
     was_seen: bool,
 }
 
-impl Replica {
+impl QueueReplica {
     /// A copy of a queue that has no jobs yet.
-    pub(crate) fn new(queue: Queue, host: HostId) -> Self {
+    pub(crate) fn new(queue: JobQueue, host: HostId) -> Self {
         Self { queue, host, jobs: HashMap::new(), ended: HashMap::new(), news: Vec::new() }
     }
 
     /// Follows, and describes the decision. `None`: there is nothing to be told or compared.
-    pub(crate) fn take(&mut self, handed: Handed) -> Option<Decision> {
+    pub(crate) fn take(&mut self, handed: LoopHandover) -> Option<ShadowDecision> {
         for change in handed.changes {
             self.follow(change);
         }
         let Some(asked) = handed.asked else {
             let snapshot = self.snapshot(Timestamp::now());
-            return Some(Decision { originals: self.originals(&snapshot), question: None });
+            return Some(ShadowDecision { originals: self.originals(&snapshot), question: None });
         };
         // One that did not come from the inbox is none that a coordinator would give.
         let local = match &asked.started {
@@ -84,8 +84,8 @@ impl Replica {
         let mut held_locks: Vec<String> = held.filter_map(|job| job.lock.clone()).collect();
         held_locks.sort_unstable();
         held_locks.dedup();
-        let question = Some(Question { at: asked.at, local, snapshot, held_locks });
-        Some(Decision { originals, question })
+        let question = Some(ShadowQuestion { at: asked.at, local, snapshot, held_locks });
+        Some(ShadowDecision { originals, question })
     }
 
     fn follow(&mut self, change: QueueChange) {
@@ -105,7 +105,7 @@ impl Replica {
                 }
             }
             QueueChange::Ended { id, key, settled } => {
-                if self.queue.set_state(&id, State::Settled(settled)).is_err()
+                if self.queue.set_state(&id, JobState::Settled(settled)).is_err()
                     && let Some(key) = &key
                 {
                     self.queue.settle(key, settled);
@@ -117,7 +117,7 @@ impl Replica {
                 if let Some(job) = self.jobs.remove(&id) {
                     job.deps.iter().for_each(|key| self.queue.forget(key));
                     if job.was_seen {
-                        self.news.push(Original { stage: folder(settled), ..job.original });
+                        self.news.push(MirroredJob { stage: folder(settled), ..job.original });
                     }
                 }
             }
@@ -142,14 +142,14 @@ impl Replica {
         let was_seen = self.jobs.remove(&id).is_some_and(|job| job.was_seen);
         let key = job.key.clone().unwrap_or_else(|| format!("job:{id}"));
         let lock = job.lock.clone().filter(|_| has_own_lock);
-        let known = Known {
-            original: Original { key, id: id.clone(), stage, lock, version },
+        let known = ReplicatedJob {
+            original: MirroredJob { key, id: id.clone(), stage, lock, version },
             key: job.key.clone(),
             priority: job.priority,
             added_at: job.added_at,
             lock: job.lock.clone(),
             deps: job.deps.clone(),
-            running: matches!(state, State::Running { .. }),
+            running: matches!(state, JobState::Running { .. }),
             was_seen: was_seen || stage == Stage::Inbox,
         };
         if self.queue.insert(job, state).is_ok() {
@@ -158,21 +158,21 @@ impl Replica {
     }
 
     /// What waits in the inbox, and why.
-    fn snapshot(&mut self, at: Timestamp) -> Snapshot {
-        let Ok(plan) = self.queue.plan(self.host, at) else { return Snapshot::default() };
+    fn snapshot(&mut self, at: Timestamp) -> InboxSnapshot {
+        let Ok(plan) = self.queue.plan(self.host, at) else { return InboxSnapshot::default() };
         let waiting = self.queue.order().into_iter().filter_map(|id| {
             let job = self.jobs.get(id).filter(|job| job.original.stage == Stage::Inbox)?;
-            Some(Candidate {
+            Some(ShadowCandidate {
                 key: job.original.key.clone(),
                 priority: job.priority,
                 waits: self.waits(&plan, id),
                 mirrored: false,
             })
         });
-        Snapshot { jobs: waiting.collect() }
+        InboxSnapshot { jobs: waiting.collect() }
     }
 
-    fn waits(&self, plan: &Plan, id: &JobId) -> Option<Word> {
+    fn waits(&self, plan: &HostPlan, id: &JobId) -> Option<Word> {
         Some(match self.queue.explain(plan, id)? {
             WaitReason::WaitingOn { .. } => Word::Deps,
             WaitReason::LockHeld { .. } | WaitReason::RepositoryInUse { .. } => Word::Lock,
@@ -196,7 +196,7 @@ impl Replica {
 
     /// The jobs that the coordinator has to know of: those that it has seen waiting, and those that
     /// others wait for.
-    fn originals(&mut self, snapshot: &Snapshot) -> Vec<Original> {
+    fn originals(&mut self, snapshot: &InboxSnapshot) -> Vec<MirroredJob> {
         let in_backoff: HashSet<&str> = snapshot
             .jobs
             .iter()
@@ -208,11 +208,12 @@ impl Replica {
             waiting.flat_map(|job| &job.deps).map(String::as_str).collect();
         // For a job that comes to wait for one of the others, it is told again.
         self.ended.retain(|key, _| wanted.contains(key.as_str()));
-        let is_wanted = |job: &Known| job.key.as_deref().is_some_and(|key| wanted.contains(key));
-        let mut live: Vec<&Known> =
+        let is_wanted =
+            |job: &ReplicatedJob| job.key.as_deref().is_some_and(|key| wanted.contains(key));
+        let mut live: Vec<&ReplicatedJob> =
             self.jobs.values().filter(|job| job.was_seen || is_wanted(job)).collect();
         live.sort_by(|a, b| (a.added_at, &a.original.id).cmp(&(b.added_at, &b.original.id)));
-        let mut all: Vec<Original> = Vec::with_capacity(live.len());
+        let mut all: Vec<MirroredJob> = Vec::with_capacity(live.len());
         let mut place: HashMap<String, usize> = HashMap::new();
         for job in live {
             let mut original = job.original.clone();
@@ -233,9 +234,9 @@ impl Replica {
         let holders = wanted.iter().filter_map(|&key| {
             let (id, stage) = self.ended.get(key)?;
             let (key, id, stage) = (key.to_owned(), id.clone(), *stage);
-            Some(Original { key, id, stage, lock: None, version: 0 })
+            Some(MirroredJob { key, id, stage, lock: None, version: 0 })
         });
-        let ended: Vec<Original> = self.news.iter().cloned().chain(holders).collect();
+        let ended: Vec<MirroredJob> = self.news.iter().cloned().chain(holders).collect();
         self.news.clear();
         for original in ended {
             if !place.contains_key(&original.key) {
@@ -247,37 +248,42 @@ impl Replica {
     }
 }
 
-const fn folder(settled: Settled) -> Stage {
+const fn folder(settled: SettledAs) -> Stage {
     match settled {
-        Settled::Shipped => Stage::Shipped,
-        Settled::Failed => Stage::Failed,
-        Settled::Quarantined => Stage::Quarantine,
+        SettledAs::Shipped => Stage::Shipped,
+        SettledAs::Failed => Stage::Failed,
+        SettledAs::Quarantined => Stage::Quarantine,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use aq_scheduler::{EngineState, Host, Job, Limits, Misfits};
+    use aq_scheduler::{EngineState, HostLimits, ScheduledJob, SchedulerHost, UnschedulablePolicy};
 
     use super::*;
 
     const NOW: &str = "2026-01-01T09:00:00Z";
 
-    fn replica() -> Replica {
-        let mut queue = Queue::new();
-        let host = queue.add_host(Host {
+    fn replica() -> QueueReplica {
+        let mut queue = JobQueue::new();
+        let host = queue.add_host(SchedulerHost {
             engines: [("shell".to_owned(), EngineState::READY)].into(),
-            limits: Limits { max: 2, max_review: None },
-            misfits: Misfits::Keep,
-            ..Host::default()
+            limits: HostLimits { max: 2, max_review: None },
+            misfits: UnschedulablePolicy::Keep,
+            ..SchedulerHost::default()
         });
-        Replica::new(queue, host)
+        QueueReplica::new(queue, host)
     }
 
-    fn put(id: &str, stage: Stage, state: State, with: impl FnOnce(&mut QueuedJob)) -> QueueChange {
+    fn put(
+        id: &str,
+        stage: Stage,
+        state: JobState,
+        with: impl FnOnce(&mut QueuedJob),
+    ) -> QueueChange {
         let added_at = NOW.parse().unwrap();
         let engines = vec!["shell".to_owned()];
-        let job = Job { engines, ..Job::new(id.parse().unwrap(), added_at) };
+        let job = ScheduledJob { engines, ..ScheduledJob::new(id.parse().unwrap(), added_at) };
         let origin = JobOrigin { stage, has_own_lock: false, version: 1 };
         let mut put = QueuedJob { job, state, origin };
         with(&mut put);
@@ -285,25 +291,25 @@ mod tests {
     }
 
     fn waiting(id: &str, with: impl FnOnce(&mut QueuedJob)) -> QueueChange {
-        put(id, Stage::Inbox, State::WAITING, with)
+        put(id, Stage::Inbox, JobState::WAITING, with)
     }
 
     fn take(
-        replica: &mut Replica,
+        replica: &mut QueueReplica,
         changes: Vec<QueueChange>,
         started: Option<&str>,
-    ) -> Option<Decision> {
+    ) -> Option<ShadowDecision> {
         let started = started.map(|id| id.parse().unwrap());
-        let asked = Some(Asked { at: NOW.parse().unwrap(), started });
-        replica.take(Handed { changes, asked })
+        let asked = Some(LoopDecision { at: NOW.parse().unwrap(), started });
+        replica.take(LoopHandover { changes, asked })
     }
 
-    fn stages(decision: &Decision) -> Vec<(&str, Stage)> {
+    fn stages(decision: &ShadowDecision) -> Vec<(&str, Stage)> {
         decision.originals.iter().map(|job| (job.key.as_str(), job.stage)).collect()
     }
 
-    fn started(replica: &Replica, id: &str) -> QueueChange {
-        let state = State::Running { host: replica.host, engine: "shell".to_owned() };
+    fn started(replica: &QueueReplica, id: &str) -> QueueChange {
+        let state = JobState::Running { host: replica.host, engine: "shell".to_owned() };
         QueueChange::Started { id: id.parse().unwrap(), state }
     }
 
@@ -317,7 +323,7 @@ mod tests {
             }),
             waiting("b", |put| put.job.lock = Some("/home/me".to_owned())),
             waiting("c", |put| put.job.deps = vec!["k".to_owned()]),
-            put("d", Stage::Inbox, State::Waiting { not_before: Some(Timestamp::MAX) }, |_| {}),
+            put("d", Stage::Inbox, JobState::Waiting { not_before: Some(Timestamp::MAX) }, |_| {}),
             waiting("e", |put| put.job.priority = Priority::High),
         ];
         let first = take(&mut replica, changes, Some("e")).unwrap();
@@ -364,7 +370,7 @@ mod tests {
 
         // The end of `a` is told as long as somebody waits for its key.
         let (id, key) = ("a".parse().unwrap(), Some("k".to_owned()));
-        let ended = vec![QueueChange::Ended { id, key, settled: Settled::Shipped }];
+        let ended = vec![QueueChange::Ended { id, key, settled: SettledAs::Shipped }];
         let fourth = take(&mut replica, ended, None).unwrap();
         assert!(stages(&fourth).contains(&("k", Stage::Shipped)));
         assert_eq!(fourth.question.as_ref().unwrap().snapshot.get("job:c").unwrap().waits, None);
@@ -380,15 +386,15 @@ mod tests {
         let mut replica = replica();
         let keyed = |put: &mut QueuedJob| put.job.key = Some(format!("k-{}", put.job.id));
         let changes = vec![
-            put("rests", Stage::Review, State::Review, keyed),
-            put("done", Stage::Testing, State::Testing, keyed),
+            put("rests", Stage::Review, JobState::Review, keyed),
+            put("done", Stage::Testing, JobState::Testing, keyed),
             waiting("a", |put| put.job.deps = vec!["k-done".to_owned(), "k-old".to_owned()]),
             QueueChange::Settled {
                 key: "k-old".to_owned(),
                 by: "old".parse().unwrap(),
-                settled: Settled::Failed,
+                settled: SettledAs::Failed,
             },
-            put("verify", Stage::Review, State::WAITING, |_| {}),
+            put("verify", Stage::Review, JobState::WAITING, |_| {}),
         ];
         let decision = take(&mut replica, changes, None).unwrap();
         assert_eq!(

@@ -8,7 +8,7 @@ use crate::store::{QueueDir, Result, additions};
 
 /// One attempt: from a launch to where it led.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Attempt {
+pub struct AttemptView {
     /// As its launch counted; attempts that did not count have the number of the next one.
     pub number: u32,
     /// When its agent was started, or else its worker.
@@ -39,16 +39,16 @@ pub struct Attempt {
 ///
 /// # Errors
 /// When the record cannot be read.
-pub fn attempts(queue: &QueueDir, id: &JobId) -> Result<Vec<Attempt>> {
+pub fn attempts(queue: &QueueDir, id: &JobId) -> Result<Vec<AttemptView>> {
     let (steps, since) = additions(queue, id)?;
-    let mut found: Vec<Attempt> = Vec::new();
+    let mut found: Vec<AttemptView> = Vec::new();
     // Where the last attempt is by now.
     let mut at = None;
     for (to, added) in &steps {
         if *to == Stage::Building {
             at = None;
             let mut attempt =
-                Attempt { number: added.count(RecordKey::Attempt), ..Attempt::default() };
+                AttemptView { number: added.count(RecordKey::Attempt), ..AttemptView::default() };
             attempt.add(added);
             // The text before the launch is of the one before it.
             (attempt.result, attempt.message, attempt.ended) = (None, None, None);
@@ -76,7 +76,7 @@ fn may_follow(at: Stage, to: Stage) -> bool {
     at != Stage::Inbox && (to != Stage::Inbox || !at.is_final())
 }
 
-impl Attempt {
+impl AttemptView {
     /// Answers whether it came to a bad end: its agent failed, `verify` did, or a person turned it
     /// down.
     pub fn has_failed(&self) -> bool {

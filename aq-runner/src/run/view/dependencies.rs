@@ -9,16 +9,16 @@ use crate::store::{JobRecord, QueueDir, Result, holder};
 
 /// Jobs and keys, and who waits for what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Dependencies {
+pub struct DependencyView {
     /// What waits, or is waited for; nothing is in it twice.
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<DependencyNode>,
     /// Who waits for what.
-    pub edges: Vec<Edge>,
+    pub edges: Vec<DependencyEdge>,
 }
 
 /// One job, or a key without one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Node {
+pub enum DependencyNode {
     /// A job.
     Job {
         /// Its id.
@@ -30,9 +30,9 @@ pub enum Node {
     Missing(String),
 }
 
-/// One dependency; its ends are places in [`Dependencies::nodes`].
+/// One dependency; its ends are places in [`DependencyView::nodes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Edge {
+pub struct DependencyEdge {
     /// What is waited for.
     pub from: usize,
     /// What waits.
@@ -49,10 +49,10 @@ pub struct Edge {
 pub fn dependencies<'a>(
     queue: &QueueDir,
     jobs: impl IntoIterator<Item = &'a JobRecord>,
-) -> Result<Dependencies> {
-    let mut found = Dependencies::default();
-    let mut places: HashMap<Node, usize> = HashMap::new();
-    let mut holders: HashMap<String, Node> = HashMap::new();
+) -> Result<DependencyView> {
+    let mut found = DependencyView::default();
+    let mut places: HashMap<DependencyNode, usize> = HashMap::new();
+    let mut holders: HashMap<String, DependencyNode> = HashMap::new();
     let given: Vec<&JobRecord> = jobs.into_iter().collect();
     let mut read: BTreeSet<JobId> = given.iter().map(|record| record.id.clone()).collect();
     let stages: BTreeMap<&JobId, Stage> =
@@ -81,13 +81,13 @@ pub fn dependencies<'a>(
                     node
                 }
             };
-            if let Node::Job { id, stage } = &from
+            if let DependencyNode::Job { id, stage } = &from
                 && read.insert(id.clone())
             {
                 further.push_back(JobRecord::read(queue, *stage, id.clone())?);
             }
-            let to = Node::Job { id: record.id.clone(), stage: record.stage };
-            let mut place = |node: Node| {
+            let to = DependencyNode::Job { id: record.id.clone(), stage: record.stage };
+            let mut place = |node: DependencyNode| {
                 *places.entry(node).or_insert_with_key(|node| {
                     found.nodes.push(node.clone());
                     found.nodes.len() - 1
@@ -95,23 +95,23 @@ pub fn dependencies<'a>(
             };
             let (from, to) = (place(from), place(to));
             let mode = record.unchecked().deps_mode().unwrap_or_default();
-            found.edges.push(Edge { from, to, mode });
+            found.edges.push(DependencyEdge { from, to, mode });
         }
     }
 }
 
 /// What a key means. A job that was given is where its caller saw it, wherever it is by now.
-fn node(queue: &QueueDir, key: &str, given: &BTreeMap<&JobId, Stage>) -> Result<Node> {
+fn node(queue: &QueueDir, key: &str, given: &BTreeMap<&JobId, Stage>) -> Result<DependencyNode> {
     Ok(match holder(queue, key)? {
         Some(holder) => {
             let stage = given.get(&holder.id).copied().unwrap_or(holder.stage);
-            Node::Job { id: holder.id, stage }
+            DependencyNode::Job { id: holder.id, stage }
         }
-        None => Node::Missing(key.to_owned()),
+        None => DependencyNode::Missing(key.to_owned()),
     })
 }
 
-impl std::hash::Hash for Node {
+impl std::hash::Hash for DependencyNode {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         // The stage of a job differs in no two nodes of one graph.
         match self {
@@ -121,10 +121,12 @@ impl std::hash::Hash for Node {
     }
 }
 
-impl Dependencies {
+impl DependencyView {
     /// The place of a job.
     pub fn place(&self, job: &JobId) -> Option<usize> {
-        self.nodes.iter().position(|node| matches!(node, Node::Job { id, .. } if id == job))
+        self.nodes
+            .iter()
+            .position(|node| matches!(node, DependencyNode::Job { id, .. } if id == job))
     }
 
     /// The nodes that one is connected with: all that it waits for, and all that waits for it, over
@@ -136,7 +138,11 @@ impl Dependencies {
     }
 
     /// What can be reached when each edge leads from the first to the second of what `way` answers.
-    fn reach(&self, start: usize, way: impl Fn(&Edge) -> (usize, usize)) -> BTreeSet<usize> {
+    fn reach(
+        &self,
+        start: usize,
+        way: impl Fn(&DependencyEdge) -> (usize, usize),
+    ) -> BTreeSet<usize> {
         let mut next: Vec<Vec<usize>> = vec![Vec::new(); self.nodes.len()];
         for edge in &self.edges {
             let (here, there) = way(edge);
@@ -183,7 +189,7 @@ impl Dependencies {
         let nodes = kept.iter().map(|&old| self.nodes[old].clone()).collect();
         let edges = self.edges.iter().filter_map(|edge| {
             let (from, to) = (*places.get(&edge.from)?, *places.get(&edge.to)?);
-            Some(Edge { from, to, ..*edge })
+            Some(DependencyEdge { from, to, ..*edge })
         });
         Self { nodes, edges: edges.collect() }
     }
@@ -198,10 +204,10 @@ mod tests {
         format!("---\nidempotency-key: {key}\nengine: shell\nlock: none\n{front}\n---\ntrue\n")
     }
 
-    fn names(found: &Dependencies) -> Vec<String> {
-        let name = |node: &Node| match node {
-            Node::Job { id, stage } => format!("{id} {stage}"),
-            Node::Missing(key) => format!("? {key}"),
+    fn names(found: &DependencyView) -> Vec<String> {
+        let name = |node: &DependencyNode| match node {
+            DependencyNode::Job { id, stage } => format!("{id} {stage}"),
+            DependencyNode::Missing(key) => format!("? {key}"),
         };
         found.nodes.iter().map(name).collect()
     }
@@ -237,9 +243,9 @@ mod tests {
         assert_eq!(
             found.edges,
             [
-                Edge { from: 0, to: 1, mode: DepsMode::Soft },
-                Edge { from: 2, to: 1, mode: DepsMode::Soft },
-                Edge { from: 3, to: 2, mode: DepsMode::Hard },
+                DependencyEdge { from: 0, to: 1, mode: DepsMode::Soft },
+                DependencyEdge { from: 2, to: 1, mode: DepsMode::Soft },
+                DependencyEdge { from: 3, to: 2, mode: DepsMode::Hard },
             ]
         );
     }

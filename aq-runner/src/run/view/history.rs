@@ -8,7 +8,7 @@ use aq_ledger::RecordKey;
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
-use crate::insights::Numbers;
+use crate::insights::JobNumbers;
 use crate::store::{JobRecord, QueueDir, Result, SpentLine, spent};
 
 use crate::run::view::job_view::JobView;
@@ -17,7 +17,7 @@ use crate::run::view::job_view::JobView;
 ///
 /// # Errors
 /// When the queue's folders cannot be read.
-pub fn history(queue: &QueueDir) -> Result<Vec<Numbers>> {
+pub fn history(queue: &QueueDir) -> Result<Vec<JobNumbers>> {
     let mut records = Vec::new();
     for stage in Stage::ALL.into_iter().filter(|&stage| stage != Stage::Inbox) {
         for id in queue.jobs(stage)? {
@@ -46,7 +46,7 @@ pub fn recent_numbers(
     queue: &QueueDir,
     live: &[JobView],
     since: Timestamp,
-) -> Result<Vec<Numbers>> {
+) -> Result<Vec<JobNumbers>> {
     let mut ended = Vec::new();
     let changed_since = |id: &JobId| {
         let changed = queue.meta(id).metadata().and_then(|about| about.modified());
@@ -67,8 +67,8 @@ pub fn recent_numbers(
     let records = || live.iter().map(|job| &job.record).chain(&ended);
     give_way(&mut lines, records());
     let all = records().filter_map(of_record).chain(lines.iter().map(of_line));
-    let is_recent = |job: &Numbers| {
-        Numbers::counts_in(job.stage) && job.ended_at.is_some_and(|ended| ended >= since)
+    let is_recent = |job: &JobNumbers| {
+        JobNumbers::counts_in(job.stage) && job.ended_at.is_some_and(|ended| ended >= since)
     };
     Ok(all.filter(is_recent).collect())
 }
@@ -89,24 +89,24 @@ fn give_way<'a>(lines: &mut Vec<SpentLine>, records: impl Iterator<Item = &'a Jo
 ///
 /// # Errors
 /// When there is no such job, or its record cannot be read.
-pub fn job_numbers(queue: &QueueDir, id: &JobId) -> Result<Numbers> {
+pub fn job_numbers(queue: &QueueDir, id: &JobId) -> Result<JobNumbers> {
     let record = JobRecord::read(queue, queue.expect(id)?, id.clone())?;
     let put_away = || Ok(spent(queue)?.iter().rfind(|line| line.id == *id).map(of_line));
     Ok(match of_record(&record) {
         Some(numbers) => numbers,
-        None => put_away()?.unwrap_or_else(|| Numbers::read(id.clone(), record.stage, |_| None)),
+        None => put_away()?.unwrap_or_else(|| JobNumbers::read(id.clone(), record.stage, |_| None)),
     })
 }
 
 /// The numbers of a record; `None` when nothing is recorded.
-pub(crate) fn of_record(record: &JobRecord) -> Option<Numbers> {
+pub(crate) fn of_record(record: &JobRecord) -> Option<JobNumbers> {
     let meta = &record.meta;
-    let numbers = || Numbers::read(record.id.clone(), record.stage, |key| meta.get(key));
+    let numbers = || JobNumbers::read(record.id.clone(), record.stage, |key| meta.get(key));
     (!meta.is_empty()).then(numbers)
 }
 
-pub(crate) fn of_line(line: &SpentLine) -> Numbers {
-    Numbers::read(line.id.clone(), line.stage, |key| line.get(key))
+pub(crate) fn of_line(line: &SpentLine) -> JobNumbers {
+    JobNumbers::read(line.id.clone(), line.stage, |key| line.get(key))
 }
 
 #[cfg(test)]
@@ -115,8 +115,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::insights::{Insights, insights};
-    use crate::run::{Environment, Overview, Settings, overview};
+    use crate::insights::{QueueInsights, insights};
+    use crate::run::{ProcessEnvironment, QueueOverview, QueueSettings, overview};
     use crate::store::testing::{TestQueue, id};
     use crate::store::{CleanChoice, clean};
 
@@ -129,16 +129,16 @@ mod tests {
         Stage::Inbox,
     ];
 
-    fn look(queue: &TestQueue) -> Overview {
-        let settings = Settings::load(queue, Environment::default()).unwrap();
+    fn look(queue: &TestQueue) -> QueueOverview {
+        let settings = QueueSettings::load(queue, ProcessEnvironment::default()).unwrap();
         overview(queue, &settings, usize::MAX, Timestamp::now()).unwrap()
     }
 
     /// The same sums as a person is shown them in three places: everything, cards, the last hours.
-    fn sums(queue: &TestQueue, since: Timestamp) -> (Insights, f64, Insights) {
+    fn sums(queue: &TestQueue, since: Timestamp) -> (QueueInsights, f64, QueueInsights) {
         let look = look(queue);
         let ended = look.jobs.iter().chain(&look.ended);
-        let cards = ended.filter(|job| Numbers::counts_in(job.record.stage));
+        let cards = ended.filter(|job| JobNumbers::counts_in(job.record.stage));
         let cards = cards.filter_map(super::JobView::cost_usd);
         let all = insights(history(queue).unwrap(), None);
         let recent = insights(recent_numbers(queue, &look.jobs, since).unwrap(), None);

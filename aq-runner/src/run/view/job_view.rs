@@ -10,7 +10,7 @@ use aq_scheduler::WaitReason;
 use jiff::Timestamp;
 
 use crate::checkpoint::LeftOut;
-use crate::insights::Numbers;
+use crate::insights::JobNumbers;
 use crate::store::{JobRecord, QueueDir, RecordFault, SpentLine};
 
 use crate::run::left_out::recorded_left_out;
@@ -24,7 +24,7 @@ pub struct JobView {
     /// Its folder and record.
     pub record: JobRecord,
     /// Its doing at this moment.
-    pub activity: Activity,
+    pub activity: JobActivity,
     /// The item that it came from.
     pub tracker: Option<TrackerView>,
     /// A problem of the place of its work, for a person to mend.
@@ -32,11 +32,11 @@ pub struct JobView {
     /// Its log has something in it.
     pub has_log: bool,
     /// Its numbers; `None` when nothing is known of them.
-    pub numbers: Option<Numbers>,
+    pub numbers: Option<JobNumbers>,
 }
 
 impl JobView {
-    pub(crate) fn new(queue: &QueueDir, record: JobRecord, activity: Activity) -> Self {
+    pub(crate) fn new(queue: &QueueDir, record: JobRecord, activity: JobActivity) -> Self {
         let tracker = tracker_view(queue, &record.id, &record.meta);
         let work_problem = WorkProblem::of(queue, &record, &activity);
         // Asked only where that is said.
@@ -53,11 +53,11 @@ impl JobView {
         }
     }
 
-    /// As [`crate::run::Overview::distrust`], of one job.
+    /// As [`crate::run::QueueOverview::distrust`], of one job.
     pub fn distrust(&mut self, queue: &Path) {
-        if matches!(self.activity, Activity::Waiting(_) | Activity::Unread) {
+        if matches!(self.activity, JobActivity::Waiting(_) | JobActivity::Unread) {
             let reason = WaitReason::Untrusted { queue: shell_word(queue) };
-            self.activity = Activity::Waiting(Some(reason));
+            self.activity = JobActivity::Waiting(Some(reason));
         }
     }
 
@@ -65,7 +65,7 @@ impl JobView {
     pub fn tries(&self) -> u32 {
         let ended = self.record.attempts();
         match self.activity {
-            Activity::Running { .. } => ended.max(self.record.meta.count(RecordKey::Attempt)),
+            JobActivity::Running { .. } => ended.max(self.record.meta.count(RecordKey::Attempt)),
             _ => ended,
         }
     }
@@ -83,7 +83,7 @@ impl JobView {
 
 /// The doing of a job.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Activity {
+pub enum JobActivity {
     /// It is to be run, or in review/ to be verified, and does not for this reason; `None`: it is
     /// next.
     Waiting(Option<WaitReason>),
@@ -134,8 +134,8 @@ impl WorkProblem {
         }
     }
 
-    fn of(queue: &QueueDir, record: &JobRecord, activity: &Activity) -> Option<Self> {
-        if matches!(activity, Activity::Running { .. } | Activity::Lost) {
+    fn of(queue: &QueueDir, record: &JobRecord, activity: &JobActivity) -> Option<Self> {
+        if matches!(activity, JobActivity::Running { .. } | JobActivity::Lost) {
             return None;
         }
         let meta = &record.meta;

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use aq_ledger::{JobRow, KeyValues, RecordKey};
 use aq_manifest::{JobId, ReviewPolicy, Stage};
-use aq_scheduler::{EngineState, Limits};
+use aq_scheduler::{EngineState, HostLimits};
 use jiff::Timestamp;
 
 use crate::process::ProcessId;
@@ -15,16 +15,16 @@ use crate::store::{JobRecord, LoopKey, QueueDir, Result, read_values, spent_of_l
 
 use crate::run::at_work::{is_running, loop_process};
 use crate::run::engines::availability::resting_engines;
-use crate::run::engines::sightings::Sightings;
+use crate::run::engines::sightings::EngineSightings;
 use crate::run::fleet::{FleetPart, FleetProblem, fleet_part};
 use crate::run::host::ProbePolicy;
 use crate::run::host_capabilities;
 use crate::run::queue::folder_identity::folder_identity;
-use crate::run::queue::model::Model;
+use crate::run::queue::model::QueueModel;
 use crate::run::queue::reading::{dependency_ends, read_host, resting_state, seen_from_outside};
 use crate::run::room::room_lack;
-use crate::run::settings::Settings;
-use crate::run::view::job_view::{Activity, JobView};
+use crate::run::settings::QueueSettings;
+use crate::run::view::job_view::{JobActivity, JobView};
 use crate::run::view::train_places::seat_jobs;
 
 /// Minutes without a new line in its log after which a running job counts as stalled.
@@ -36,7 +36,7 @@ const SPENT_READ: u64 = 4 << 20;
 
 /// The state of a queue at one moment.
 #[derive(Debug)]
-pub struct Overview {
+pub struct QueueOverview {
     /// The queue's directory.
     pub queue: PathBuf,
     /// When this was looked up.
@@ -54,13 +54,13 @@ pub struct Overview {
     pub counts: BTreeMap<Stage, usize>,
     /// Files in the inbox that cannot be jobs because of their names.
     pub strangers: Vec<String>,
-    /// The front end has said that nothing of this queue is run: [`Overview::distrust`].
+    /// The front end has said that nothing of this queue is run: [`QueueOverview::distrust`].
     pub is_untrusted: bool,
     /// This host's part in a fleet; `None` offline. An error says what is wrong with the switches.
     pub fleet: Option<std::result::Result<FleetPart, FleetProblem>>,
 }
 
-impl Overview {
+impl QueueOverview {
     /// Says of each job that waits that the queue is not trusted: nothing else matters then.
     pub fn distrust(&mut self) {
         self.is_untrusted = true;
@@ -89,14 +89,17 @@ pub struct RunLoop {
 /// When its folders cannot be read.
 pub fn overview(
     queue: &QueueDir,
-    settings: &Settings,
+    settings: &QueueSettings,
     ended: usize,
     now: Timestamp,
-) -> Result<Overview> {
+) -> Result<QueueOverview> {
     let run_loop = run_loop(queue)?;
     let limits = run_loop.as_ref().map_or_else(
-        || Limits { max: settings.config.max.unwrap_or(1), max_review: settings.config.max_review },
-        |found| Limits { max: found.max, max_review: found.max_review },
+        || HostLimits {
+            max: settings.config.max.unwrap_or(1),
+            max_review: settings.config.max_review,
+        },
+        |found| HostLimits { max: found.max, max_review: found.max_review },
     );
     let mut counts = BTreeMap::new();
     let mut live = Vec::new();
@@ -107,7 +110,7 @@ pub fn overview(
     }
     let (newest, ended_counts) = newest_ended(queue, ended)?;
     counts.extend(ended_counts);
-    Ok(Overview {
+    Ok(QueueOverview {
         queue: queue.root().to_owned(),
         now,
         jobs: explained(queue, settings, live, (limits, run_loop.is_some()), now),
@@ -175,16 +178,16 @@ fn is_of(queue: &QueueDir, signature: &KeyValues<LoopKey>) -> bool {
 
 fn explained(
     queue: &QueueDir,
-    settings: &Settings,
+    settings: &QueueSettings,
     live: Vec<JobRecord>,
-    (limits, is_loop_at_work): (Limits, bool),
+    (limits, is_loop_at_work): (HostLimits, bool),
     now: Timestamp,
 ) -> Vec<JobView> {
     // A look starts nothing, least of all what a queue names that nobody trusts.
     let host = host_capabilities(Some(queue), settings, ProbePolicy::CachedOnly);
-    let mut model = Model::new(read_host(queue, settings, host.capabilities, limits, now));
+    let mut model = QueueModel::new(read_host(queue, settings, host.capabilities, limits, now));
     model.set_lack(room_lack(queue, settings));
-    let missed = Sightings::read(queue).missed_by_loop(settings);
+    let missed = EngineSightings::read(queue).missed_by_loop(settings);
     // Its PATH may be another one.
     for (name, lack) in missed.into_iter().filter(|_| is_loop_at_work) {
         model.set_engine(&name, EngineState::Absent { lack });
@@ -208,7 +211,7 @@ fn explained(
         }
         let activity = match fault {
             _ if running => running_activity(queue, &record, stall_limit(settings)),
-            Some(fault) => Activity::Unusable(Box::new(fault)),
+            Some(fault) => JobActivity::Unusable(Box::new(fault)),
             None => resting_activity(row),
         };
         views.push((place(&record, running), JobView::new(queue, record, activity)));
@@ -216,7 +219,7 @@ fn explained(
     seat_jobs(queue, settings, &mut views, now);
     let plan = model.plan(now);
     for (_, view) in &mut views {
-        if let Activity::Waiting(reason @ None) = &mut view.activity {
+        if let JobActivity::Waiting(reason @ None) = &mut view.activity {
             *reason = model.explain(&plan, &view.record.id);
         }
     }
@@ -227,16 +230,16 @@ fn explained(
     views.into_iter().map(|(_, view)| view).collect()
 }
 
-fn resting_activity(row: JobRow<'_>) -> Activity {
+fn resting_activity(row: JobRow<'_>) -> JobActivity {
     match row.stage {
-        Stage::Building => Activity::Lost,
-        Stage::Inbox if row.source().is_none() => Activity::Unread,
-        Stage::Inbox => Activity::Waiting(None),
+        Stage::Building => JobActivity::Lost,
+        Stage::Inbox if row.source().is_none() => JobActivity::Unread,
+        Stage::Inbox => JobActivity::Waiting(None),
         // Its worker died in `verify`, which is still to be run.
         Stage::Review if row.review_policy().unwrap_or_default() == ReviewPolicy::Auto => {
-            Activity::Waiting(None)
+            JobActivity::Waiting(None)
         }
-        _ => Activity::Resting,
+        _ => JobActivity::Resting,
     }
 }
 
@@ -257,7 +260,7 @@ fn place(record: &JobRecord, running: bool) -> u8 {
 /// When there is no such job, or the queue's folders cannot be read.
 pub fn look_up(
     queue: &QueueDir,
-    settings: &Settings,
+    settings: &QueueSettings,
     id: &JobId,
     now: Timestamp,
 ) -> Result<JobView> {
@@ -270,7 +273,7 @@ pub fn look_up(
     found.map_or_else(
         || {
             let record = JobRecord::read(queue, queue.expect(id)?, id.clone())?;
-            Ok(JobView::new(queue, record, Activity::Resting))
+            Ok(JobView::new(queue, record, JobActivity::Resting))
         },
         Ok,
     )
@@ -278,18 +281,18 @@ pub fn look_up(
 
 fn ended_view(queue: &QueueDir, stage: Stage, id: JobId) -> Result<JobView> {
     let record = JobRecord::read(queue, stage, id)?;
-    let fault = record.fault(queue).map(|fault| Activity::Unusable(Box::new(fault)));
-    Ok(JobView::new(queue, record, fault.unwrap_or(Activity::Resting)))
+    let fault = record.fault(queue).map(|fault| JobActivity::Unusable(Box::new(fault)));
+    Ok(JobView::new(queue, record, fault.unwrap_or(JobActivity::Resting)))
 }
 
-fn running_activity(queue: &QueueDir, record: &JobRecord, stall: Duration) -> Activity {
+fn running_activity(queue: &QueueDir, record: &JobRecord, stall: Duration) -> JobActivity {
     let silent = queue
         .log(&record.id)
         .metadata()
         .and_then(|about| about.modified())
         .ok()
         .and_then(|written| SystemTime::now().duration_since(written).ok());
-    Activity::Running {
+    JobActivity::Running {
         since: record
             .meta
             .time(RecordKey::VerifiedAt)
@@ -301,7 +304,7 @@ fn running_activity(queue: &QueueDir, record: &JobRecord, stall: Duration) -> Ac
     }
 }
 
-fn stall_limit(settings: &Settings) -> Duration {
+fn stall_limit(settings: &QueueSettings) -> Duration {
     let minutes = settings
         .environment
         .get("AGENT_QUEUE_STALL_MIN")
@@ -343,11 +346,11 @@ mod tests {
     use aq_scheduler::WaitReason;
 
     use super::*;
-    use crate::run::{Environment, WorkProblem};
+    use crate::run::{ProcessEnvironment, WorkProblem};
     use crate::store::testing::{TestQueue, id};
 
-    fn look(queue: &TestQueue, ended: usize) -> Overview {
-        let settings = Settings::load(queue, Environment::default()).unwrap();
+    fn look(queue: &TestQueue, ended: usize) -> QueueOverview {
+        let settings = QueueSettings::load(queue, ProcessEnvironment::default()).unwrap();
         overview(queue, &settings, ended, Timestamp::now()).unwrap()
     }
 
@@ -372,10 +375,10 @@ mod tests {
         let found = look(&queue, 0);
         assert_eq!(ids(&found.jobs), ["lost", "first", "middle", "low", "waits", "rests"]);
         let activity = |at: usize| &found.jobs[at].activity;
-        assert_eq!(*activity(0), Activity::Lost);
-        assert_eq!(*activity(1), Activity::Waiting(None));
-        assert_eq!(*activity(2), Activity::Waiting(Some(WaitReason::NoSlot { n: 1 })));
-        assert!(matches!(activity(4), Activity::Waiting(Some(WaitReason::WaitingOn { .. }))));
+        assert_eq!(*activity(0), JobActivity::Lost);
+        assert_eq!(*activity(1), JobActivity::Waiting(None));
+        assert_eq!(*activity(2), JobActivity::Waiting(Some(WaitReason::NoSlot { n: 1 })));
+        assert!(matches!(activity(4), JobActivity::Waiting(Some(WaitReason::WaitingOn { .. }))));
         assert_eq!(found.counts[&Stage::Inbox], 4);
         assert_eq!(found.run_loop, None);
     }
@@ -405,7 +408,7 @@ mod tests {
         let why = format!("the queue is not trusted: aq trust {}", queue.root().display());
         let said: Vec<String> = (found.jobs.iter())
             .map(|job| match &job.activity {
-                Activity::Waiting(Some(reason)) => reason.to_string(),
+                JobActivity::Waiting(Some(reason)) => reason.to_string(),
                 other => format!("{other:?}"),
             })
             .collect();
@@ -418,7 +421,7 @@ mod tests {
         std::fs::write(queue.job_file(Stage::Inbox, &id("dropped")), "x").unwrap();
         std::fs::write(queue.stage(Stage::Inbox).join("no job.md"), "x").unwrap();
         let found = look(&queue, 0);
-        assert_eq!(found.jobs[0].activity, Activity::Unread);
+        assert_eq!(found.jobs[0].activity, JobActivity::Unread);
         assert_eq!(found.strangers, ["no job.md"]);
     }
 
@@ -462,10 +465,10 @@ mod tests {
         let queue = TestQueue::new();
         queue.place("shipped", Stage::Shipped, "x");
         queue.add(&[("waits", "---\nengine: shell\ncapabilities: [gpu]\n---\nx\n")]).unwrap();
-        let settings = Settings::load(&queue, Environment::default()).unwrap();
+        let settings = QueueSettings::load(&queue, ProcessEnvironment::default()).unwrap();
         let look = |name: &str| look_up(&queue, &settings, &id(name), Timestamp::now());
-        assert_eq!(look("shipped").unwrap().activity, Activity::Resting);
-        let Activity::Waiting(Some(WaitReason::Needs { requirements: missing })) =
+        assert_eq!(look("shipped").unwrap().activity, JobActivity::Resting);
+        let JobActivity::Waiting(Some(WaitReason::Needs { requirements: missing })) =
             look("waits").unwrap().activity
         else {
             panic!("it cannot run here");

@@ -1,7 +1,9 @@
 //! What the shadow has found so far (docs/fleet.md).
 
-pub use aq_fleet::agreement::{AgreementReport, Bar, BarError, Divergence, ReadinessGap};
-pub use aq_fleet::shadow::Verdict;
+pub use aq_fleet::agreement::{
+    AgreementBar, AgreementReport, BarError, ReadinessGap, ShadowDivergence,
+};
+pub use aq_fleet::shadow::ShadowVerdict;
 
 use crate::store::{QueueDir, Result, StoreError};
 use crate::sync::fleet::{read_shadow_log, shadow_log};
@@ -11,7 +13,7 @@ use crate::sync::fleet::{read_shadow_log, shadow_log};
 ///
 /// # Errors
 /// When the log is there and cannot be read.
-pub fn shadow_report(queue: &QueueDir, bar: Bar) -> Result<Option<AgreementReport>> {
+pub fn shadow_report(queue: &QueueDir, bar: AgreementBar) -> Result<Option<AgreementReport>> {
     let path = shadow_log(&queue.state());
     match read_shadow_log(&path) {
         Ok(log) => Ok(log.map(|log| AgreementReport::of(&log, bar))),

@@ -1,6 +1,6 @@
 //! A piece of a job's log as the steps of its agents.
 
-use crate::engine::{Call, Registry, Step, Steps};
+use crate::engine::{AgentStep, EngineRegistry, StepLog, ToolCall};
 
 use crate::run::attempt_line::engine_of;
 use crate::run::job_log::NOTE;
@@ -33,7 +33,7 @@ pub fn last_check(log: &[u8]) -> Option<&[u8]> {
 
 /// Reads the lines of a log and keeps the last `most` steps. `engine` is at work at its beginning;
 /// an attempt that begins on the way names its own.
-pub fn read_steps(engines: &Registry, engine: &str, log: &[u8], most: usize) -> Steps {
+pub fn read_steps(engines: &EngineRegistry, engine: &str, log: &[u8], most: usize) -> StepLog {
     let mut steps = engines.steps(most);
     steps.engine(engine);
     let log = log.strip_suffix(b"\n").unwrap_or(log);
@@ -46,7 +46,7 @@ pub fn read_steps(engines: &Registry, engine: &str, log: &[u8], most: usize) -> 
     steps
 }
 
-fn read_line(steps: &mut Steps, line: &[u8]) {
+fn read_line(steps: &mut StepLog, line: &[u8]) {
     if !is_note(line) {
         return steps.line(line);
     }
@@ -61,9 +61,9 @@ fn read_line(steps: &mut Steps, line: &[u8]) {
 #[derive(Debug)]
 pub enum StepNews<'a> {
     /// A step. A call may have no answer yet.
-    New(&'a Step),
+    New(&'a AgentStep),
     /// The answer to a call that was new before.
-    Answered(&'a Call),
+    Answered(&'a ToolCall),
     /// A further line of the last step, which is of no record.
     Printed(&'a [u8]),
 }
@@ -77,7 +77,7 @@ const LINE_MAX: usize = 8 << 20;
 /// Reads a log from its beginning and tells each step once, in memory that is bounded.
 #[derive(Debug)]
 pub struct StepFeed {
-    steps: Steps,
+    steps: StepLog,
     /// A line whose end has not come.
     line: Vec<u8>,
     /// Steps that were told of, from the first one on.
@@ -88,7 +88,7 @@ pub struct StepFeed {
 
 impl StepFeed {
     /// `engine` is at work at the beginning of the log.
-    pub fn new(engines: &Registry, engine: &str) -> Self {
+    pub fn new(engines: &EngineRegistry, engine: &str) -> Self {
         let mut steps = engines.steps(KEPT);
         steps.engine(engine);
         Self { steps, line: Vec::new(), told: 0, open: Vec::new() }
@@ -118,8 +118,8 @@ impl StepFeed {
 
     fn end_line(&mut self, tell: &mut dyn FnMut(StepNews<'_>)) {
         let line = std::mem::take(&mut self.line);
-        let last = |steps: &Steps| match steps.last() {
-            Some(Step::Printed(text)) => Some((text.text.len(), text.left_out)),
+        let last = |steps: &StepLog| match steps.last() {
+            Some(AgentStep::Printed(text)) => Some((text.text.len(), text.left_out)),
             _ => None,
         };
         let before = last(&self.steps);
@@ -129,7 +129,7 @@ impl StepFeed {
             tell(StepNews::Printed(&line));
         }
         self.open.retain(|&at| match self.steps.get(at) {
-            Some(Step::Called(call)) if call.answer.is_some() => {
+            Some(AgentStep::Called(call)) if call.answer.is_some() => {
                 tell(StepNews::Answered(call));
                 false
             }
@@ -138,7 +138,7 @@ impl StepFeed {
         while self.told < count {
             if let Some(step) = self.steps.get(self.told) {
                 tell(StepNews::New(step));
-                if matches!(step, Step::Called(call) if call.answer.is_none()) {
+                if matches!(step, AgentStep::Called(call) if call.answer.is_none()) {
                     self.open.push(self.told);
                 }
             }
@@ -151,11 +151,11 @@ impl StepFeed {
 mod tests {
 
     use super::*;
-    use crate::engine::{EngineConfig, Step};
+    use crate::engine::{AgentStep, EngineConfig};
 
     #[test]
     fn each_attempt_is_read_as_its_engine_prints() {
-        let engines = Registry::new(&EngineConfig::default(), &|_| None).unwrap();
+        let engines = EngineRegistry::new(&EngineConfig::default(), &|_| None).unwrap();
         let log = "--- aq 2026-01-31T12:00:00Z attempt 1 of 3, engine claude, in /home/me/project\n\
             {\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"text\",\"text\":\"one\"}]}}\n\
             --- aq 2026-01-31T12:01:00Z attempt 2 of 3, engine codex, in /home/me/project\n\
@@ -166,8 +166,8 @@ mod tests {
         let told: Vec<String> = steps
             .steps()
             .filter_map(|(_, step)| match step {
-                Step::Said(text) => Some(format!("said {}", text.text)),
-                Step::Printed(text) => Some(format!("printed {}", text.text)),
+                AgentStep::Said(text) => Some(format!("said {}", text.text)),
+                AgentStep::Printed(text) => Some(format!("printed {}", text.text)),
                 _ => None,
             })
             .collect();
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_growing_log_tells_each_step_once() {
-        let engines = Registry::new(&EngineConfig::default(), &|_| None).unwrap();
+        let engines = EngineRegistry::new(&EngineConfig::default(), &|_| None).unwrap();
         let log = "--- aq 2026-01-31T12:00:00Z attempt 1 of 1, engine claude, in /w\n\
             {\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"tool_use\",\"id\":\"t1\",\
             \"name\":\"Bash\",\"input\":{\"command\":\"ls\"}}]}}\n\
@@ -189,9 +189,9 @@ mod tests {
             let mut feed = StepFeed::new(&engines, "shell");
             let mut tell = |news: StepNews<'_>| {
                 told.push(match news {
-                    StepNews::New(Step::Called(call)) => format!("called {}", call.tool.text),
-                    StepNews::New(Step::Printed(text)) => format!("printed {}", text.text),
-                    StepNews::New(Step::Note(_)) => "note".to_owned(),
+                    StepNews::New(AgentStep::Called(call)) => format!("called {}", call.tool.text),
+                    StepNews::New(AgentStep::Printed(text)) => format!("printed {}", text.text),
+                    StepNews::New(AgentStep::Note(_)) => "note".to_owned(),
                     StepNews::New(other) => format!("{other:?}"),
                     StepNews::Answered(call) => format!("answered {}", call.tool.text),
                     StepNews::Printed(line) => format!("more {}", String::from_utf8_lossy(line)),

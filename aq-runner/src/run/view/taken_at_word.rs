@@ -5,7 +5,7 @@ use aq_manifest::{JobId, ReviewPolicy};
 
 use crate::store::{QueueDir, load, read_text, read_values};
 
-use crate::run::settings::Settings;
+use crate::run::settings::QueueSettings;
 
 /// Jobs whose engine is judged by its exit code, and which nobody and nothing else looks at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct TakenAtWord {
 /// with 0. A job that cannot be read is left out: whoever runs it says why.
 pub fn taken_at_word<'a>(
     queue: &QueueDir,
-    settings: &Settings,
+    settings: &QueueSettings,
     jobs: impl IntoIterator<Item = &'a JobId>,
 ) -> Vec<TakenAtWord> {
     let mut found: Vec<TakenAtWord> = Vec::new();
@@ -35,7 +35,7 @@ pub fn taken_at_word<'a>(
 }
 
 /// The engine of a job, when only its exit code decides.
-fn only_exit_code(queue: &QueueDir, settings: &Settings, id: &JobId) -> Option<String> {
+fn only_exit_code(queue: &QueueDir, settings: &QueueSettings, id: &JobId) -> Option<String> {
     let meta = read_values(&queue.meta(id)).ok().filter(|meta| !meta.is_empty())?;
     let class = meta.get(RecordKey::EngineClass).unwrap_or_default();
     let prefers = meta.list(RecordKey::PrefersEngine);
@@ -57,8 +57,8 @@ fn only_exit_code(queue: &QueueDir, settings: &Settings, id: &JobId) -> Option<S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::Environment;
-    use crate::store::{AddContext, Added, Draft, add};
+    use crate::run::ProcessEnvironment;
+    use crate::store::{AddContext, DraftResult, JobDraft, add};
     use jiff::Timestamp;
 
     #[test]
@@ -79,16 +79,16 @@ mod tests {
             ("glue", "engine: glue"),
             ("again", "engine: poet"),
         ];
-        let drafts: Vec<Draft> = fronts
+        let drafts: Vec<JobDraft> = fronts
             .map(|(name, front)| {
                 let text = format!("---\nlock: none\n{front}\n---\ntrue\n");
-                Draft::new(name.to_owned(), name.parse().unwrap(), text)
+                JobDraft::new(name.to_owned(), name.parse().unwrap(), text)
             })
             .into();
         let context = AddContext::new(dir.path().to_owned(), None, Timestamp::UNIX_EPOCH);
         let report = add(&queue, &drafts, &context).unwrap();
-        let settings = Settings::load(&queue, Environment::default()).unwrap();
-        let found = taken_at_word(&queue, &settings, report.added.iter().map(Added::id));
+        let settings = QueueSettings::load(&queue, ProcessEnvironment::default()).unwrap();
+        let found = taken_at_word(&queue, &settings, report.added.iter().map(DraftResult::id));
         let [poet] = &found[..] else { panic!("{found:?}") };
         let jobs: Vec<&str> = poet.jobs.iter().map(JobId::as_str).collect();
         assert_eq!((poet.engine.as_str(), jobs), ("poet", vec!["plain", "again"]));

@@ -8,14 +8,14 @@ use aq_scheduler::WaitReason;
 use jiff::Timestamp;
 
 use crate::run::queue::train::{TrainSeat, ship_mode, target_of};
-use crate::run::settings::Settings;
-use crate::run::view::job_view::{Activity, JobView};
+use crate::run::settings::QueueSettings;
+use crate::run::view::job_view::{JobActivity, JobView};
 use crate::store::QueueDir;
 
 /// Gives the jobs of trains their places, and the reason why a merge waits.
 pub(super) fn seat_jobs(
     queue: &QueueDir,
-    settings: &Settings,
+    settings: &QueueSettings,
     views: &mut [(u8, JobView)],
     now: Timestamp,
 ) {
@@ -23,7 +23,7 @@ pub(super) fn seat_jobs(
     for (at, (_, view)) in views.iter().enumerate() {
         let row = view.record.unchecked();
         let is_finished = view.record.stage == Stage::Testing
-            && matches!(view.activity, Activity::Resting)
+            && matches!(view.activity, JobActivity::Resting)
             && ship_mode(row, settings) == ShipMode::Merge;
         // What is not on its branch is said in its place, and the fleet decides about its own.
         if is_finished && row.left_out().is_none() && !row.has_lease() {
@@ -39,7 +39,7 @@ pub(super) fn seat_jobs(
         for (place, (seat, at)) in (1..).zip(line) {
             let view = &mut views[at].1;
             let into = target_of(view.record.unchecked()).to_owned();
-            view.activity = Activity::Waiting(Some(match seat.refusal {
+            view.activity = JobActivity::Waiting(Some(match seat.refusal {
                 Some(refusal) => {
                     let files = view.record.meta.list(RecordKey::TrainWaitsFor);
                     WaitReason::TrainWaits { refusal, files }

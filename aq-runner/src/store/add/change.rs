@@ -6,15 +6,15 @@ use aq_ledger::{RecordKey, RecordUpdate, SESSION_KEYS};
 use aq_manifest::{JobSpec, Stage, parse};
 
 use super::super::durable::{sync_dir, write_new};
-use super::super::error::{At, Result};
-use super::super::job_file::{Invalid, lacks_home, load, resolve_cwd};
-use super::super::keys::Keys;
+use super::super::error::{Result, StoreIo};
+use super::super::job_file::{InvalidJobFile, lacks_home, load, resolve_cwd};
+use super::super::keys::KeyIndex;
 use super::super::locks::FileLock;
 use super::super::queue_dir::QueueDir;
 use super::super::record::describe;
 use super::super::transition::HeldJob;
 use super::plan::refuse_cycles;
-use super::{AddError, Checked, Draft, Place};
+use super::{AddError, CheckedDraft, DraftPlace, JobDraft};
 
 /// Puts `text` in the place of a waiting job's file, in which `before` is expected. Answers
 /// warnings, rendered. Durable when this returns.
@@ -33,7 +33,7 @@ pub fn change(
     job.expect_sound()?;
     let id = job.id().clone();
     let name = format!("{id}.md");
-    let refuse = |why: &str| AddError::Invalid(vec![Invalid::whole(&name, why)]);
+    let refuse = |why: &str| AddError::Invalid(vec![InvalidJobFile::whole(&name, why)]);
     let found = queue.read_job(Stage::Inbox, &id).map_err(|e| refuse(&e.to_string()))?;
     if found != before {
         return Err(refuse("its file was changed by somebody else meanwhile; look at it again"));
@@ -52,10 +52,10 @@ pub fn change(
         None => queue.project()?,
     };
     let dir = resolve_cwd(file.spec.cwd.as_deref(), &base, home);
-    let place = Place { is_there: dir.is_dir(), branch: None, dir: dir.clone() };
-    let draft = Draft::new(name.clone(), id.clone(), text.to_owned());
+    let place = DraftPlace { is_there: dir.is_dir(), branch: None, dir: dir.clone() };
+    let draft = JobDraft::new(name.clone(), id.clone(), text.to_owned());
     let _one_at_a_time = FileLock::adding(queue)?;
-    refuse_cycles(queue, &[Checked { draft: &draft, spec: file.spec.clone(), place }])?;
+    refuse_cycles(queue, &[CheckedDraft { draft: &draft, spec: file.spec.clone(), place }])?;
     take_keys(queue, job, &file.spec, &name)?;
     let temporary = queue.state().join(format!("tmp/.change-{id}"));
     write_new(&temporary, text.as_bytes(), true)?;
@@ -82,7 +82,7 @@ fn grant(text: &str) -> (Option<String>, Option<u64>) {
 
 /// Sees to the keys that the job has, and waits for.
 fn take_keys(queue: &QueueDir, job: &HeldJob, spec: &JobSpec, name: &str) -> Result<(), AddError> {
-    let keys = Keys::new(queue);
+    let keys = KeyIndex::new(queue);
     if let Some(key) = &spec.idempotency_key {
         match keys.holder(key)? {
             Some(holder) if holder.id != *job.id() => {

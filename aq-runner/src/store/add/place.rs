@@ -8,22 +8,22 @@ use aq_manifest::{Isolation, JobId, Stage};
 
 use super::super::clean::withdraw;
 use super::super::durable::{rename_new, sync_dir, sync_file_system, write_new};
-use super::super::error::{At, Result, StoreError};
+use super::super::error::{Result, StoreError, StoreIo};
 use super::super::feedback_file::FeedbackFile;
-use super::super::keys::Keys;
+use super::super::keys::KeyIndex;
 use super::super::queue_dir::QueueDir;
 use super::super::record::describe;
 use super::super::transition::HeldJob;
-use super::plan::Plan;
-use super::{AddContext, AddError, Added, Checked};
+use super::plan::DraftPlan;
+use super::{AddContext, AddError, CheckedDraft, DraftResult};
 
 /// Writes the files under names that nothing looks at, with their content durable, and the records
 /// with their names, too: a job whose record a power cut took away would be taken for a
 /// hand-dropped file, and work in another directory.
 pub(super) fn stage_files(
     queue: &QueueDir,
-    jobs: &[Checked<'_>],
-    plans: &[Plan],
+    jobs: &[CheckedDraft<'_>],
+    plans: &[DraftPlan],
     context: &AddContext,
     bulk: bool,
 ) -> Result<Vec<Option<PathBuf>>> {
@@ -31,8 +31,8 @@ pub(super) fn stage_files(
     let adder = std::process::id();
     for (n, (job, plan)) in jobs.iter().zip(plans).enumerate() {
         let id = match plan {
-            Plan::Place(id) | Plan::Supersede(id, _) => id,
-            Plan::Nothing(_) => {
+            DraftPlan::Place(id) | DraftPlan::Supersede(id, _) => id,
+            DraftPlan::Nothing(_) => {
                 staged.push(None);
                 continue;
             }
@@ -44,7 +44,7 @@ pub(super) fn stage_files(
         let record = record.followed_by(describe(queue, &job.spec, &job.place.dir, &temporary));
         match plan {
             // The old record stays: what the old file said is overwritten key by key.
-            Plan::Supersede(id, old) if id == old.id() => {}
+            DraftPlan::Supersede(id, old) if id == old.id() => {}
             _ => write_new(&queue.meta(id), record.to_new_file().as_bytes(), !bulk)?,
         }
         staged.push(Some(temporary));
@@ -57,7 +57,7 @@ pub(super) fn stage_files(
     Ok(staged)
 }
 
-fn origin(context: &AddContext, job: &Checked<'_>) -> RecordUpdate {
+fn origin(context: &AddContext, job: &CheckedDraft<'_>) -> RecordUpdate {
     let base = context.place(context.base.clone()).dir;
     let is_in_place = job.spec.isolation == Isolation::InPlace;
     let repository = is_in_place.then(|| (context.repository_at)(&job.place.dir)).flatten();
@@ -73,13 +73,13 @@ fn origin(context: &AddContext, job: &Checked<'_>) -> RecordUpdate {
 /// there before the job is, so the loop never takes a job for a hand-dropped file.
 pub(super) fn place(
     queue: &QueueDir,
-    jobs: &[Checked<'_>],
-    plans: Vec<Plan>,
+    jobs: &[CheckedDraft<'_>],
+    plans: Vec<DraftPlan>,
     staged: Vec<Option<PathBuf>>,
     context: &AddContext,
-    added: &mut Vec<Added>,
+    added: &mut Vec<DraftResult>,
 ) -> Result<()> {
-    let keys = Keys::new(queue);
+    let keys = KeyIndex::new(queue);
     for ((job, plan), temporary) in jobs.iter().zip(plans).zip(staged) {
         let temporary = temporary.unwrap_or_default();
         // Before the job is there: one that is there and not in the index could be added twice, or
@@ -88,21 +88,21 @@ pub(super) fn place(
             keys.await_key(dep)?;
         }
         match plan {
-            Plan::Nothing(outcome) => added.push(outcome),
-            Plan::Place(id) => {
+            DraftPlan::Nothing(outcome) => added.push(outcome),
+            DraftPlan::Place(id) => {
                 if let Some(key) = &job.spec.idempotency_key {
                     keys.claim(key, &id)?;
                 }
                 let file = queue.job_file(Stage::Inbox, &id);
                 rename_new(&temporary, &file).at("move the new job to", &file)?;
-                added.push(Added::New { id });
+                added.push(DraftResult::New { id });
             }
-            Plan::Supersede(id, old) => {
+            DraftPlan::Supersede(id, old) => {
                 supersede(queue, job, &id, *old, &temporary, context, added)?;
             }
         }
     }
-    if !added.iter().all(Added::is_unchanged) {
+    if !added.iter().all(DraftResult::is_unchanged) {
         sync_dir(&queue.stage(Stage::Inbox))?;
     }
     Ok(())
@@ -110,12 +110,12 @@ pub(super) fn place(
 
 fn supersede(
     queue: &QueueDir,
-    job: &Checked<'_>,
+    job: &CheckedDraft<'_>,
     id: &JobId,
     mut old: HeldJob,
     temporary: &Path,
     context: &AddContext,
-    added: &mut Vec<Added>,
+    added: &mut Vec<DraftResult>,
 ) -> Result<()> {
     let file = queue.job_file(Stage::Inbox, id);
     let old_id = old.id().clone();
@@ -128,11 +128,11 @@ fn supersede(
         std::fs::rename(temporary, &file).at("replace", &file)?;
         // It was for the job that was here.
         FeedbackFile::of(queue, id).remove()?;
-        added.push(Added::Superseded { id: id.clone(), old: old_id });
+        added.push(DraftResult::Superseded { id: id.clone(), old: old_id });
         return Ok(());
     }
     if let Some(key) = &job.spec.idempotency_key {
-        Keys::new(queue).claim(key, id)?;
+        KeyIndex::new(queue).claim(key, id)?;
     }
     // First the new one, then the old one away: a crash in between leaves both, never none, and so
     // does a power cut. The loop does not launch a job whose key another one holds.
@@ -142,18 +142,18 @@ fn supersede(
         // As long as the old one is there, the new one is not needed.
         .inspect_err(|_| drop(queue.has(Stage::Inbox, &old_id).then(|| discard(queue, id))));
     if queue.has(Stage::Inbox, id) {
-        added.push(Added::Superseded { id: id.clone(), old: old_id });
+        added.push(DraftResult::Superseded { id: id.clone(), old: old_id });
     }
     replaced
 }
 
 /// After a failure: what is in and was not started comes out again, so that a second try adds no
 /// job twice. Who gave a job its key can try again anyway, so one that took another's place stays.
-pub(super) fn take_back(queue: &QueueDir, added: &[Added], problem: StoreError) -> AddError {
-    let stays = |one: &Added| match one {
-        Added::New { id } => discard(queue, id).is_err().then(|| id.clone()),
-        Added::Superseded { id, .. } => Some(id.clone()),
-        Added::Unchanged { .. } | Added::SameFile { .. } => None,
+pub(super) fn take_back(queue: &QueueDir, added: &[DraftResult], problem: StoreError) -> AddError {
+    let stays = |one: &DraftResult| match one {
+        DraftResult::New { id } => discard(queue, id).is_err().then(|| id.clone()),
+        DraftResult::Superseded { id, .. } => Some(id.clone()),
+        DraftResult::Unchanged { .. } | DraftResult::SameFile { .. } => None,
     };
     let jobs: Vec<JobId> = added.iter().filter_map(stays).collect();
     // Neither the jobs that came out again nor those that stay were promised to anybody.

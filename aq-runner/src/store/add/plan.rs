@@ -6,25 +6,25 @@ use std::collections::{HashMap, HashSet};
 use aq_manifest::{JobId, Stage};
 
 use super::super::error::{Result, StoreError};
-use super::super::keys::Keys;
+use super::super::keys::KeyIndex;
 use super::super::queue_dir::QueueDir;
 use super::super::transition::HeldJob;
-use super::{AddError, AddWarning, AddWarningKind, Added, Checked, Draft};
+use super::{AddError, AddWarning, AddWarningKind, CheckedDraft, DraftResult, JobDraft};
 
 /// The plan for one draft.
-pub(super) enum Plan {
+pub(super) enum DraftPlan {
     /// It goes in under this id.
     Place(JobId),
     /// It goes in under this id, in place of the held job.
     Supersede(JobId, Box<HeldJob>),
     /// It is there already.
-    Nothing(Added),
+    Nothing(DraftResult),
 }
 
 /// A new job can close a circle only when something already waits for its key, so most adds
 /// look at one small file.
-pub(super) fn refuse_cycles(queue: &QueueDir, jobs: &[Checked<'_>]) -> Result<(), AddError> {
-    let keys = Keys::new(queue);
+pub(super) fn refuse_cycles(queue: &QueueDir, jobs: &[CheckedDraft<'_>]) -> Result<(), AddError> {
+    let keys = KeyIndex::new(queue);
     let new: HashMap<&str, &[String]> = jobs
         .iter()
         .filter_map(|job| Some((job.spec.idempotency_key.as_deref()?, job.spec.deps.as_slice())))
@@ -48,7 +48,7 @@ pub(super) fn refuse_cycles(queue: &QueueDir, jobs: &[Checked<'_>]) -> Result<()
 }
 
 /// Warnings about deps whose key no job has: their jobs wait until somebody adds one.
-pub(super) fn unheld_deps(queue: &QueueDir, jobs: &[Checked<'_>]) -> Result<Vec<AddWarning>> {
+pub(super) fn unheld_deps(queue: &QueueDir, jobs: &[CheckedDraft<'_>]) -> Result<Vec<AddWarning>> {
     let new: HashSet<&str> =
         jobs.iter().filter_map(|job| job.spec.idempotency_key.as_deref()).collect();
     let mut held: HashMap<&str, bool> = HashMap::new();
@@ -57,7 +57,7 @@ pub(super) fn unheld_deps(queue: &QueueDir, jobs: &[Checked<'_>]) -> Result<Vec<
         for dep in job.spec.deps.iter().map(String::as_str).filter(|dep| !new.contains(dep)) {
             let is_held = match held.get(dep) {
                 Some(&is_held) => is_held,
-                None => Keys::new(queue).holder(dep)?.is_some(),
+                None => KeyIndex::new(queue).holder(dep)?.is_some(),
             };
             held.insert(dep, is_held);
             if !is_held {
@@ -105,10 +105,10 @@ fn find_cycle(
 const MANY: usize = 100;
 
 /// Plans the drafts of one add, one after the other.
-pub(super) struct Planner<'a> {
+pub(super) struct DraftPlanner<'a> {
     queue: &'a QueueDir,
     /// The drafts so far that have a key, and which jobs they are.
-    keyed: HashMap<&'a str, (&'a Draft, JobId, Stage)>,
+    keyed: HashMap<&'a str, (&'a JobDraft, JobId, Stage)>,
     /// The drafts so far that have no key, by the name that they wanted, with the ids that they
     /// got.
     unkeyed: HashMap<&'a JobId, Vec<(&'a str, JobId)>>,
@@ -117,7 +117,7 @@ pub(super) struct Planner<'a> {
     is_listed: bool,
 }
 
-impl<'a> Planner<'a> {
+impl<'a> DraftPlanner<'a> {
     /// A planner for so many drafts. The queue must let nobody else add meanwhile.
     pub(super) fn new(queue: &'a QueueDir, drafts: usize) -> Result<Self> {
         let is_listed = drafts >= MANY;
@@ -127,46 +127,49 @@ impl<'a> Planner<'a> {
     }
 
     /// Decides about one draft: is its key taken, and which id does it get?
-    pub(super) fn plan(&mut self, job: &'a Checked<'_>) -> Result<Plan, AddError> {
+    pub(super) fn plan(&mut self, job: &'a CheckedDraft<'_>) -> Result<DraftPlan, AddError> {
         let Some(key) = job.spec.idempotency_key.as_deref() else {
             if let Some(there) = self.same_file(job.draft) {
-                return Ok(Plan::Nothing(there));
+                return Ok(DraftPlan::Nothing(there));
             }
             let id = self.free_id(&job.draft.id);
             self.unkeyed.entry(&job.draft.id).or_default().push((&job.draft.text, id.clone()));
-            return Ok(Plan::Place(id));
+            return Ok(DraftPlan::Place(id));
         };
         if let Some((before, id, stage)) = self.keyed.get(key) {
             if before.text == job.draft.text {
-                return Ok(Plan::Nothing(Added::Unchanged { id: id.clone(), stage: *stage }));
+                return Ok(DraftPlan::Nothing(DraftResult::Unchanged {
+                    id: id.clone(),
+                    stage: *stage,
+                }));
             }
             let (name, other) = (job.draft.name.clone(), before.name.clone());
             return Err(AddError::Twice { name, key: key.to_owned(), other });
         }
         let plan = self.plan_keyed(job, key)?;
         let (id, stage) = match &plan {
-            Plan::Nothing(Added::Unchanged { id, stage }) => (id, *stage),
-            Plan::Nothing(added) => (added.id(), Stage::Inbox),
-            Plan::Place(id) | Plan::Supersede(id, _) => (id, Stage::Inbox),
+            DraftPlan::Nothing(DraftResult::Unchanged { id, stage }) => (id, *stage),
+            DraftPlan::Nothing(added) => (added.id(), Stage::Inbox),
+            DraftPlan::Place(id) | DraftPlan::Supersede(id, _) => (id, Stage::Inbox),
         };
         self.keyed.insert(key, (job.draft, id.clone(), stage));
         Ok(plan)
     }
 
     /// The same for the first draft with a key.
-    fn plan_keyed(&mut self, job: &Checked<'_>, key: &str) -> Result<Plan, AddError> {
-        let Some(holder) = Keys::new(self.queue).holder(key)? else {
-            return Ok(Plan::Place(self.free_id(&job.draft.id)));
+    fn plan_keyed(&mut self, job: &CheckedDraft<'_>, key: &str) -> Result<DraftPlan, AddError> {
+        let Some(holder) = KeyIndex::new(self.queue).holder(key)? else {
+            return Ok(DraftPlan::Place(self.free_id(&job.draft.id)));
         };
         let (id, stage) = (holder.id, holder.stage);
         if self.queue.read_job(stage, &id).is_ok_and(|text| text == job.draft.text) {
-            return Ok(Plan::Nothing(Added::Unchanged { id, stage }));
+            return Ok(DraftPlan::Nothing(DraftResult::Unchanged { id, stage }));
         }
         // The lock keeps the loop from starting the old job while it is being replaced.
         match HeldJob::take(self.queue, &id) {
             Ok(old) if old.stage() == Stage::Inbox => {
                 let new = if id == job.draft.id { id } else { self.free_id(&job.draft.id) };
-                Ok(Plan::Supersede(new, Box::new(old)))
+                Ok(DraftPlan::Supersede(new, Box::new(old)))
             }
             Ok(_) | Err(StoreError::Busy(_)) => {
                 let stage = self.queue.find(&id).unwrap_or(stage);
@@ -178,11 +181,11 @@ impl<'a> Planner<'a> {
     }
 
     /// The job that was made of this file before: one of its name, numbered or not, with its text.
-    fn same_file(&self, draft: &Draft) -> Option<Added> {
+    fn same_file(&self, draft: &JobDraft) -> Option<DraftResult> {
         if draft.may_repeat {
             return None;
         }
-        let there = |id, stage| Added::SameFile { id, stage, name: draft.name.clone() };
+        let there = |id, stage| DraftResult::SameFile { id, stage, name: draft.name.clone() };
         let mut here = self.unkeyed.get(&draft.id).into_iter().flatten();
         if let Some((_, id)) = here.find(|(text, _)| *text == draft.text) {
             return Some(there(id.clone(), Stage::Inbox));

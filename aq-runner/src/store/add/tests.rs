@@ -22,18 +22,18 @@ fn taken_id_gets_a_number() {
 fn the_same_file_is_added_once() {
     let queue = TestQueue::new();
     let file = |name: &str, text: &str, may_repeat| {
-        let draft = Draft::new(format!("{name}.md"), id(name), text.to_owned());
-        queue.add_drafts(&[Draft { may_repeat, ..draft }]).unwrap().remove(0)
+        let draft = JobDraft::new(format!("{name}.md"), id(name), text.to_owned());
+        queue.add_drafts(&[JobDraft { may_repeat, ..draft }]).unwrap().remove(0)
     };
     let known =
-        |name: &str, stage| Added::SameFile { id: id(name), stage, name: "a.md".to_owned() };
-    assert_eq!(file("a", "x", false), Added::New { id: id("a") });
+        |name: &str, stage| DraftResult::SameFile { id: id(name), stage, name: "a.md".to_owned() };
+    assert_eq!(file("a", "x", false), DraftResult::New { id: id("a") });
     assert_eq!(file("a", "x", false), known("a", Stage::Inbox));
-    assert_eq!(file("a", "y", false), Added::New { id: id("a-2") });
+    assert_eq!(file("a", "y", false), DraftResult::New { id: id("a-2") });
     queue.shift("a-2", Stage::Inbox, Stage::Shipped);
     assert_eq!(file("a", "y", false), known("a-2", Stage::Shipped));
-    assert_eq!(file("b", "x", false), Added::New { id: id("b") }, "another name");
-    assert_eq!(file("a", "x", true), Added::New { id: id("a-3") });
+    assert_eq!(file("b", "x", false), DraftResult::New { id: id("b") }, "another name");
+    assert_eq!(file("a", "x", true), DraftResult::New { id: id("a-3") });
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_dep_that_nobody_has_is_named() {
     let queue = TestQueue::new();
     queue.add(&[("old", A)]).unwrap();
     let draft = |name: &str, front: &str| {
-        Draft::new(format!("{name}.md"), id(name), format!("---\n{front}\n---\nx\n"))
+        JobDraft::new(format!("{name}.md"), id(name), format!("---\n{front}\n---\nx\n"))
     };
     let drafts = [draft("a", "deps: [k, new, no-one]"), draft("b", "idempotency-key: new")];
     let base = queue.base().to_owned();
@@ -80,8 +80,8 @@ fn failed_add_takes_all_back() {
     assert_eq!(queue.jobs(Stage::Inbox).unwrap(), [id("old")]);
     std::fs::remove_file(queue.archive()).unwrap();
     let added = queue.add(&[("first", "x"), ("new", B)]).unwrap();
-    assert_eq!(added[0], Added::New { id: id("first") });
-    assert_eq!(added[1], Added::Superseded { id: id("new"), old: id("old") });
+    assert_eq!(added[0], DraftResult::New { id: id("first") });
+    assert_eq!(added[1], DraftResult::Superseded { id: id("new"), old: id("old") });
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn same_key_and_body_match() {
     ] {
         queue.shift("a", from, to);
         let added = queue.add(&[("other", A)]).unwrap();
-        assert_eq!(added, [Added::Unchanged { id: id("a"), stage: to }]);
+        assert_eq!(added, [DraftResult::Unchanged { id: id("a"), stage: to }]);
     }
     assert!(queue.find(&id("other")).is_none());
 }
@@ -115,10 +115,10 @@ fn repeated_draft_is_one_job() {
     let queue = TestQueue::new();
     queue.place("a", Stage::Shipped, "x");
     let added = queue.add(&[("a", A), ("b", A)]).unwrap();
-    let there = Added::Unchanged { id: id("a-2"), stage: Stage::Inbox };
-    assert_eq!(added, [Added::New { id: id("a-2") }, there]);
+    let there = DraftResult::Unchanged { id: id("a-2"), stage: Stage::Inbox };
+    assert_eq!(added, [DraftResult::New { id: id("a-2") }, there]);
     queue.shift("a-2", Stage::Inbox, Stage::Testing);
-    let there = Added::Unchanged { id: id("a-2"), stage: Stage::Testing };
+    let there = DraftResult::Unchanged { id: id("a-2"), stage: Stage::Testing };
     assert_eq!(queue.add(&[("c", A), ("d", A)]).unwrap(), [there.clone(), there]);
 }
 
@@ -127,10 +127,10 @@ fn new_body_supersedes_waiting_job() {
     let queue = TestQueue::new();
     queue.add(&[("a", A)]).unwrap();
     let added = queue.add(&[("a", B)]).unwrap();
-    assert_eq!(added, [Added::Superseded { id: id("a"), old: id("a") }]);
+    assert_eq!(added, [DraftResult::Superseded { id: id("a"), old: id("a") }]);
     assert_eq!(queue.read_job(Stage::Inbox, &id("a")).unwrap(), B);
     let added = queue.add(&[("b", A)]).unwrap();
-    assert_eq!(added, [Added::Superseded { id: id("b"), old: id("a") }]);
+    assert_eq!(added, [DraftResult::Superseded { id: id("b"), old: id("a") }]);
     assert_eq!(queue.jobs(Stage::Inbox).unwrap(), [id("b")]);
     assert!(queue.archive().join("19700101T000000Z/a.md").exists());
     assert!(!queue.meta(&id("a")).exists());

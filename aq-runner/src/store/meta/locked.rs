@@ -10,7 +10,7 @@ use std::process::Stdio;
 use aq_ledger::{RecordContent, RecordUpdate};
 
 use super::super::durable::is_at;
-use super::super::error::{At, Result};
+use super::super::error::{Result, StoreIo};
 use super::{open_to_read, values_of};
 
 /// A job's meta file, open and locked: whoever holds it may move the job.

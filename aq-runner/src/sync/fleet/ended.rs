@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use aq_fleet::protocol::{DatabaseId, Ended, Epoch, FleetJobId, MAX_ENDED, ReleaseOutcome};
+use aq_fleet::protocol::{DatabaseId, EndedFleetJob, Epoch, FleetJobId, MAX_ENDED, ReleaseOutcome};
 use serde::{Deserialize, Serialize};
 
 /// Ends that are kept when a loop starts.
@@ -17,7 +17,7 @@ const KEPT: usize = 10_000;
 struct EndedLine {
     database: DatabaseId,
     #[serde(flatten)]
-    ended: Ended,
+    ended: EndedFleetJob,
 }
 
 /// The file, and beside it the database that the host's jobs come from.
@@ -62,7 +62,7 @@ impl EndedLog {
         // Not from one on: a host whose disk was lost is not taken for the one that it was.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let n = u64::try_from(now).unwrap_or_default().max(last + 1);
-        let ended = Ended { n, job_id, key: key.to_owned(), epoch, outcome };
+        let ended = EndedFleetJob { n, job_id, key: key.to_owned(), epoch, outcome };
         let mut line = serde_json::to_vec(&EndedLine { database, ended })?;
         line.push(b'\n');
         let mut file = OpenOptions::new().append(true).create(true).open(&self.file)?;
@@ -71,7 +71,7 @@ impl EndedLog {
     }
 
     /// The first ends of a database's jobs after a number, as many as can be said at once.
-    pub fn after(&self, database: &DatabaseId, n: u64) -> Vec<Ended> {
+    pub fn after(&self, database: &DatabaseId, n: u64) -> Vec<EndedFleetJob> {
         let lines = self.lines().into_iter();
         let news = lines.filter(|line| line.database == *database && line.ended.n > n);
         news.map(|line| line.ended).take(MAX_ENDED).collect()

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aq_fleet::client::{CallError, Client};
-use aq_fleet::outbox::{Message, Outbox, OutboxError};
+use aq_fleet::client::{CallError, CoordinatorClient};
+use aq_fleet::outbox::{MessageOutbox, OutboxError, OutboxMessage};
 use aq_fleet::protocol::{
-    Checkpoint, Event, Events, FactoryId, LeaseRef, MAX_EVENTS, Metrics, Release, ReleaseOutcome,
-    Renew, Report,
+    EventsRequest, FactoryId, JobEvent, LeaseRef, MAX_EVENTS, PushedCheckpoint, ReleaseOutcome,
+    ReleaseRequest, RenewRequest, ReportRequest, RunMetrics,
 };
 use aq_manifest::{Outcome, Stage};
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ const TURN: Duration = Duration::from_millis(50);
 /// The result of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Told {
+pub enum HolderAnswer {
     /// The coordinator took note: the job is this host's.
     Accepted,
     /// The job is no longer this host's, and must be stopped.
@@ -32,19 +32,23 @@ pub enum Told {
 
 /// This host as a holder of jobs.
 #[derive(Clone, Debug)]
-pub struct Holder {
+pub struct FleetHolder {
     factory: FactoryId,
-    client: Arc<Client>,
-    outbox: Outbox,
+    client: Arc<CoordinatorClient>,
+    outbox: MessageOutbox,
 }
 
-impl Holder {
+impl FleetHolder {
     /// A holder whose outbox is in `dir`.
     ///
     /// # Errors
     /// When the outbox cannot be made.
-    pub fn open(factory: FactoryId, client: Arc<Client>, dir: &Path) -> Result<Self, OutboxError> {
-        Ok(Self { factory, client, outbox: Outbox::open(dir)? })
+    pub fn open(
+        factory: FactoryId,
+        client: Arc<CoordinatorClient>,
+        dir: &Path,
+    ) -> Result<Self, OutboxError> {
+        Ok(Self { factory, client, outbox: MessageOutbox::open(dir)? })
     }
 
     /// The same holder, whose calls take at most `deadline`.
@@ -66,37 +70,39 @@ impl Holder {
     }
 
     /// The coordinator.
-    pub fn client(&self) -> &Arc<Client> {
+    pub fn client(&self) -> &Arc<CoordinatorClient> {
         &self.client
     }
 
     /// Says how far a job has come, and waits for the answer. When there is none, the report waits
     /// in the outbox.
-    pub fn report(&self, lease: LeaseRef, report: Report) -> Told {
+    pub fn report(&self, lease: LeaseRef, report: ReportRequest) -> HolderAnswer {
         let before = self.deliver_one(lease);
         let told = match before {
-            Told::Accepted => self.told(self.client.report(lease.job_id, &report).map(drop)),
+            HolderAnswer::Accepted => {
+                self.told(self.client.report(lease.job_id, &report).map(drop))
+            }
             other => other,
         };
-        if let Told::Later(_) = told {
+        if let HolderAnswer::Later(_) = told {
             // Without room for it the coordinator hears of the next step.
-            let _ = self.outbox.append(lease.job_id, &Message::Report(report));
+            let _ = self.outbox.append(lease.job_id, &OutboxMessage::Report(report));
         }
         told
     }
 
     /// Asks whether a job may be shipped: the compare-and-set at the coordinator. This never waits
     /// in the outbox.
-    pub fn ship(&self, lease: LeaseRef, report: &Report) -> Told {
+    pub fn ship(&self, lease: LeaseRef, report: &ReportRequest) -> HolderAnswer {
         match self.deliver_one(lease) {
-            Told::Accepted => self.told(self.client.report(lease.job_id, report).map(drop)),
+            HolderAnswer::Accepted => self.told(self.client.report(lease.job_id, report).map(drop)),
             other => other,
         }
     }
 
     /// Asks whether a job is this host's.
-    pub fn renew(&self, lease: LeaseRef) -> Told {
-        let renew = Renew { factory_id: self.factory.clone(), epoch: lease.epoch };
+    pub fn renew(&self, lease: LeaseRef) -> HolderAnswer {
+        let renew = RenewRequest { factory_id: self.factory.clone(), epoch: lease.epoch };
         self.told(self.client.renew(lease.job_id, &renew).map(drop))
     }
 
@@ -106,9 +112,9 @@ impl Holder {
         lease: LeaseRef,
         seq: u64,
         stage: Stage,
-        checkpoint: Option<Checkpoint>,
-        metrics: Option<Metrics>,
-    ) -> Report {
+        checkpoint: Option<PushedCheckpoint>,
+        metrics: Option<RunMetrics>,
+    ) -> ReportRequest {
         report_of(&self.factory, lease, seq, stage, checkpoint, metrics)
     }
 
@@ -116,8 +122,8 @@ impl Holder {
     ///
     /// # Errors
     /// When it cannot be put into the outbox; then nothing is ever said.
-    pub fn post_report(&self, lease: LeaseRef, report: Report) -> Result<(), OutboxError> {
-        self.outbox.append(lease.job_id, &Message::Report(report)).map(drop)
+    pub fn post_report(&self, lease: LeaseRef, report: ReportRequest) -> Result<(), OutboxError> {
+        self.outbox.append(lease.job_id, &OutboxMessage::Report(report)).map(drop)
     }
 
     /// Gives a job back, some time.
@@ -129,20 +135,20 @@ impl Holder {
         lease: LeaseRef,
         outcome: ReleaseOutcome,
         result: Option<Outcome>,
-        metrics: Option<Metrics>,
+        metrics: Option<RunMetrics>,
     ) -> Result<(), OutboxError> {
         let factory_id = self.factory.clone();
-        let release = Release { factory_id, epoch: lease.epoch, outcome, result, metrics };
-        self.outbox.append(lease.job_id, &Message::Release(release)).map(drop)
+        let release = ReleaseRequest { factory_id, epoch: lease.epoch, outcome, result, metrics };
+        self.outbox.append(lease.job_id, &OutboxMessage::Release(release)).map(drop)
     }
 
     /// Says what happened to a job, some time.
-    pub fn post_events(&self, lease: LeaseRef, events: &[Event]) {
+    pub fn post_events(&self, lease: LeaseRef, events: &[JobEvent]) {
         for part in events.chunks(MAX_EVENTS) {
             let (factory_id, epoch) = (self.factory.clone(), lease.epoch);
-            let events = Events { factory_id, epoch, events: part.to_vec() };
+            let events = EventsRequest { factory_id, epoch, events: part.to_vec() };
             // For people: on a full disk they are lost.
-            let _ = self.outbox.append(lease.job_id, &Message::Events(events));
+            let _ = self.outbox.append(lease.job_id, &OutboxMessage::Events(events));
         }
     }
 
@@ -159,7 +165,7 @@ impl Holder {
             if begun.elapsed() >= limit {
                 break;
             }
-            let send = |message: &Message| message.send(&self.client, job);
+            let send = |message: &OutboxMessage| message.send(&self.client, job);
             match self.outbox.drain(job, send) {
                 Ok(None) => {}
                 Ok(Some(drained)) => {
@@ -179,7 +185,7 @@ impl Holder {
 
     /// Sends what waits for one job. What an earlier grant of it left there is refused, which says
     /// nothing about this one.
-    fn deliver_one(&self, lease: LeaseRef) -> Told {
+    fn deliver_one(&self, lease: LeaseRef) -> HolderAnswer {
         let job = lease.job_id;
         for _ in 0..TURNS {
             let drained = match self.outbox.drain(job, |message| message.send(&self.client, job)) {
@@ -188,7 +194,7 @@ impl Holder {
                     std::thread::sleep(TURN);
                     continue;
                 }
-                Err(e) => return Told::Later(e.to_string()),
+                Err(e) => return HolderAnswer::Later(e.to_string()),
             };
             let mut refused = drained
                 .refused
@@ -196,19 +202,23 @@ impl Holder {
                 .filter(|refused| refused.message.epoch() == lease.epoch)
                 .map(|refused| &refused.reason);
             return match drained.later {
-                _ if refused.any(|why| matches!(why, CallError::Fenced { .. })) => Told::Fenced,
-                Some(why) => Told::Later(why.to_string()),
-                None => Told::Accepted,
+                _ if refused.any(|why| matches!(why, CallError::Fenced { .. })) => {
+                    HolderAnswer::Fenced
+                }
+                Some(why) => HolderAnswer::Later(why.to_string()),
+                None => HolderAnswer::Accepted,
             };
         }
-        Told::Later("another process is still telling the coordinator of this job".to_owned())
+        HolderAnswer::Later(
+            "another process is still telling the coordinator of this job".to_owned(),
+        )
     }
 
-    fn told(&self, answer: Result<(), CallError>) -> Told {
+    fn told(&self, answer: Result<(), CallError>) -> HolderAnswer {
         match answer {
-            Ok(()) => Told::Accepted,
-            Err(CallError::Fenced { .. }) => Told::Fenced,
-            Err(why) => Told::Later(why.to_string()),
+            Ok(()) => HolderAnswer::Accepted,
+            Err(CallError::Fenced { .. }) => HolderAnswer::Fenced,
+            Err(why) => HolderAnswer::Later(why.to_string()),
         }
     }
 }
@@ -219,10 +229,10 @@ pub(super) fn report_of(
     lease: LeaseRef,
     seq: u64,
     stage: Stage,
-    checkpoint: Option<Checkpoint>,
-    metrics: Option<Metrics>,
-) -> Report {
-    Report {
+    checkpoint: Option<PushedCheckpoint>,
+    metrics: Option<RunMetrics>,
+) -> ReportRequest {
+    ReportRequest {
         factory_id: factory.clone(),
         epoch: lease.epoch,
         seq,

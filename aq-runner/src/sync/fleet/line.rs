@@ -9,13 +9,13 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use aq_fleet::outbox::{Message, Outbox, OutboxError};
-use aq_fleet::protocol::{Checkpoint, FactoryId, LeaseRef, Metrics, Report};
+use aq_fleet::outbox::{MessageOutbox, OutboxError, OutboxMessage};
+use aq_fleet::protocol::{FactoryId, LeaseRef, PushedCheckpoint, ReportRequest, RunMetrics};
 use aq_manifest::Stage;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::holder::{Holder, Told, report_of};
+use super::holder::{FleetHolder, HolderAnswer, report_of};
 
 /// The longest line, in bytes: a report has a branch, a commit and some numbers.
 const MAX_LINE: u64 = 64 << 10;
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[serde(rename_all = "kebab-case")]
 enum LineRequest {
     /// Say how far the job has come.
-    Report(Box<Report>),
+    Report(Box<ReportRequest>),
     /// Ask whether the job is this host's.
     Renew,
 }
@@ -39,7 +39,7 @@ enum LineRequest {
 pub struct JobReporter {
     factory: FactoryId,
     lease: LeaseRef,
-    outbox: Outbox,
+    outbox: MessageOutbox,
     line: Option<BufReader<UnixStream>>,
 }
 
@@ -59,7 +59,12 @@ impl JobReporter {
             let limited = line.set_read_timeout(Some(PATIENCE));
             limited.and_then(|()| line.set_write_timeout(Some(PATIENCE))).is_ok()
         });
-        Ok(Self { factory, lease, outbox: Outbox::open(dir)?, line: line.map(BufReader::new) })
+        Ok(Self {
+            factory,
+            lease,
+            outbox: MessageOutbox::open(dir)?,
+            line: line.map(BufReader::new),
+        })
     }
 
     /// Reports how far the job has come, and waits for the answer. When there is none, the report
@@ -68,29 +73,29 @@ impl JobReporter {
         &mut self,
         seq: u64,
         stage: Stage,
-        checkpoint: Option<Checkpoint>,
-        metrics: Option<Metrics>,
-    ) -> Told {
+        checkpoint: Option<PushedCheckpoint>,
+        metrics: Option<RunMetrics>,
+    ) -> HolderAnswer {
         let report = report_of(&self.factory, self.lease, seq, stage, checkpoint, metrics);
         if let Some(told) = self.ask(&LineRequest::Report(Box::new(report.clone()))) {
             return told;
         }
         // It may have been sent all the same: of two reports with one number the first counts.
-        let message = Message::Report(report);
+        let message = OutboxMessage::Report(report);
         // Without room for it the coordinator hears of the next step.
         let _ = self.outbox.append(self.lease.job_id, &message);
-        Told::Later("no run loop answers".to_owned())
+        HolderAnswer::Later("no run loop answers".to_owned())
     }
 
     /// Asks whether the job is this host's.
-    pub fn renew(&mut self) -> Told {
+    pub fn renew(&mut self) -> HolderAnswer {
         let told = self.ask(&LineRequest::Renew);
-        told.unwrap_or_else(|| Told::Later("no run loop answers".to_owned()))
+        told.unwrap_or_else(|| HolderAnswer::Later("no run loop answers".to_owned()))
     }
 
     /// The loop's answer. A line that fails once is not used again: an answer that comes late would
     /// be taken for that of the next request.
-    fn ask(&mut self, request: &LineRequest) -> Option<Told> {
+    fn ask(&mut self, request: &LineRequest) -> Option<HolderAnswer> {
         let mut line = self.line.take()?;
         send(line.get_mut(), request).ok()?;
         let told = receive(&mut line).ok()??;
@@ -100,7 +105,7 @@ impl JobReporter {
 }
 
 /// The loop's side: answers what the worker of one job asks, until its end of the line is closed.
-pub fn serve_line(stream: UnixStream, holder: &Holder, lease: LeaseRef) {
+pub fn serve_line(stream: UnixStream, holder: &FleetHolder, lease: LeaseRef) {
     let mut line = BufReader::new(stream);
     // A worker that is gone, or sends nonsense, is not answered any more.
     while let Ok(Some(request)) = receive(&mut line) {
@@ -118,7 +123,7 @@ pub fn serve_line(stream: UnixStream, holder: &Holder, lease: LeaseRef) {
 }
 
 /// Tests for a report that a worker makes of this job. The steps after these are the loop's own.
-fn is_a_workers(report: &Report, holder: &Holder, lease: LeaseRef) -> bool {
+fn is_a_workers(report: &ReportRequest, holder: &FleetHolder, lease: LeaseRef) -> bool {
     matches!(report.stage, Stage::Building | Stage::Review)
         && report.epoch == lease.epoch
         && report.factory_id == *holder.factory()

@@ -2,6 +2,7 @@
 //! coordinator decides what runs here, another one claims jobs. Both end with the handle, and
 //! neither can hold the loop up: what they learn is told, what they need is left with them.
 
+mod membership_types;
 mod register;
 
 use std::collections::{HashMap, HashSet};
@@ -10,15 +11,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use aq_caps::Token;
-use aq_fleet::client::{CallError, Client};
-use aq_fleet::lease::{Lease, Trust};
+use aq_fleet::client::{CallError, CoordinatorClient};
+use aq_fleet::lease::{HostLease, LeaseTrust};
 use aq_fleet::protocol::{
-    Claim, Directive, FactoryId, FleetJobId, Grant, Heartbeat, InstanceId, LeaseRef, LeaseState,
-    Registered, RequestId,
+    ClaimRequest, FleetJobId, HeartbeatRequest, HostDirective, InstanceId, LeaseGrant, LeaseRef,
+    LeaseState, RegisterResponse, RequestId,
 };
 
-use super::ended::EndedLog;
+pub use self::membership_types::{HostStatus, MemberNews, MembershipSettings};
 
 /// Time that a claim without an answer may be held back at the coordinator.
 const WAIT: Duration = Duration::from_secs(20);
@@ -37,82 +37,27 @@ const SHORTEST_BEAT: Duration = Duration::from_millis(50);
 /// A thread that waits and sends a few kilobytes needs little; TLS needs some.
 const STACK: usize = 512 << 10;
 
-/// The host that joins, and its settings.
-#[derive(Clone, Debug)]
-pub struct MembershipSettings {
-    /// This host in the fleet.
-    pub factory: FactoryId,
-    /// The host's name, for people.
-    pub host: String,
-    /// Its capabilities.
-    pub capabilities: Vec<Token>,
-    /// Its slots.
-    pub capacity: u32,
-    /// The version of aq.
-    pub version: String,
-    /// The coordinator decides what runs here (`AQ_FLEET_ROUTE=1`).
-    pub route: bool,
-    /// Work is asked for once instead of waited for.
-    pub once: bool,
-    /// Keeps the claim that is under way until its jobs are on disk, so that one whose answer was
-    /// lost, also with this process, is asked for again and not made twice.
-    pub request_file: PathBuf,
-    /// The jobs that were ended here.
-    pub ended: EndedLog,
-}
-
-/// The loop's facts about itself, sent whenever they change.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Status {
-    /// Slots for more fleet jobs.
-    pub free: u32,
-    /// Lock keys that jobs of this host's own hold.
-    pub held_locks: Vec<String>,
-    /// The fleet's jobs that are here.
-    pub leases: Vec<LeaseRef>,
-}
-
-/// The coordinator's news.
-#[derive(Clone, Debug)]
-pub enum News {
-    /// It can be reached, after it could not.
-    Joined,
-    /// It cannot be reached, or refuses this host; told once until that changes.
-    Trouble(String),
-    /// These jobs are this host's. [`Membership::taken`] says that they are on disk.
-    Granted(Vec<Grant>),
-    /// There was nothing to claim; told with [`MembershipSettings::once`] only.
-    NothingToClaim,
-    /// The job has passed to another host.
-    Lost(LeaseRef),
-    /// A person wants the job to end.
-    Cancel(FleetJobId),
-    /// No more jobs are to be taken; those that have not started go back. Told with every
-    /// heartbeat.
-    Drain,
-}
-
 /// A membership that is kept up until it is dropped.
 #[derive(Debug)]
-pub struct Membership {
-    shared: Arc<Shared>,
-    client: Arc<Client>,
+pub struct FleetMembership {
+    shared: Arc<MemberShared>,
+    client: Arc<CoordinatorClient>,
     request_file: PathBuf,
 }
 
 #[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
+struct MemberShared {
+    state: Mutex<MemberState>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    status: Status,
-    registered: Option<Registered>,
+struct MemberState {
+    status: HostStatus,
+    registered: Option<RegisterResponse>,
     /// Something has ended that is not to wait for the next registration.
     register_again: bool,
-    leases: HashMap<LeaseRef, Lease>,
+    leases: HashMap<LeaseRef, HostLease>,
     /// Grants that the loop has not written down yet.
     untaken: bool,
     draining: bool,
@@ -122,26 +67,26 @@ struct State {
 }
 
 /// The state that both threads share.
-struct Member {
-    shared: Arc<Shared>,
-    client: Arc<Client>,
+struct MemberThreads {
+    shared: Arc<MemberShared>,
+    client: Arc<CoordinatorClient>,
     settings: MembershipSettings,
-    tell: Arc<dyn Fn(News) + Send + Sync>,
+    tell: Arc<dyn Fn(MemberNews) + Send + Sync>,
 }
 
-impl Membership {
+impl FleetMembership {
     /// Joins the fleet. `deliver` sends what waits in the outbox; it is called with every
     /// heartbeat, and told after how long to leave the rest to the next one. `tell` must not block.
     ///
     /// # Errors
     /// When a thread cannot be started.
     pub fn start(
-        client: &Arc<Client>,
+        client: &Arc<CoordinatorClient>,
         settings: &MembershipSettings,
         deliver: impl Fn(Duration) + Send + 'static,
-        tell: impl Fn(News) + Send + Sync + 'static,
+        tell: impl Fn(MemberNews) + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
+        let shared = Arc::new(MemberShared { state: Mutex::default(), changed: Condvar::new() });
         let membership = Self {
             shared: shared.clone(),
             client: client.clone(),
@@ -149,7 +94,7 @@ impl Membership {
         };
         let claims = settings.route;
         let tell = Arc::new(tell);
-        let member = || Member {
+        let member = || MemberThreads {
             shared: shared.clone(),
             client: client.clone(),
             settings: settings.clone(),
@@ -165,7 +110,7 @@ impl Membership {
     }
 
     /// Says the state of the host now.
-    pub fn update(&self, status: Status) {
+    pub fn update(&self, status: HostStatus) {
         let mut state = self.shared.lock();
         if state.status != status {
             // What was just granted is not in the status yet.
@@ -179,8 +124,8 @@ impl Membership {
         }
     }
 
-    /// The jobs of the last [`News::Granted`] are on disk: others may be claimed. To be called when
-    /// [`Self::update`] has told the state of the host with them, or too many are.
+    /// The jobs of the last [`MemberNews::Granted`] are on disk: others may be claimed. To be
+    /// called when [`Self::update`] has told the state of the host with them, or too many are.
     pub fn taken(&self) {
         let _ = std::fs::remove_file(&self.request_file);
         let mut state = self.shared.lock();
@@ -188,8 +133,9 @@ impl Membership {
         self.shared.changed.notify_all();
     }
 
-    /// Not all of the jobs of the last [`News::Granted`] could be written down: the same claim is
-    /// made again a little later, and has the same answer for as long as their leases hold.
+    /// Not all of the jobs of the last [`MemberNews::Granted`] could be written down: the same
+    /// claim is made again a little later, and has the same answer for as long as their leases
+    /// hold.
     pub fn not_taken(&self) {
         self.shared.lock().untaken = false;
         self.shared.changed.notify_all();
@@ -212,11 +158,11 @@ impl Membership {
     pub fn trusts(&self, lease: LeaseRef) -> bool {
         let state = self.shared.lock();
         let now = self.client.clock().now();
-        state.leases.get(&lease).is_some_and(|held| held.trust(now) == Trust::Trusted)
+        state.leases.get(&lease).is_some_and(|held| held.trust(now) == LeaseTrust::Trusted)
     }
 }
 
-impl Drop for Membership {
+impl Drop for FleetMembership {
     fn drop(&mut self) {
         // A thread that is in the middle of a call ends after it; nobody waits for that.
         self.shared.lock().ended = true;
@@ -224,8 +170,8 @@ impl Drop for Membership {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl MemberShared {
+    fn lock(&self) -> MutexGuard<'_, MemberState> {
         // Whoever panicked with the lock left values that are whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -234,8 +180,8 @@ impl Shared {
     fn wait(
         &self,
         limit: Option<Duration>,
-        ready: impl Fn(&State) -> bool,
-    ) -> Option<MutexGuard<'_, State>> {
+        ready: impl Fn(&MemberState) -> bool,
+    ) -> Option<MutexGuard<'_, MemberState>> {
         let until = limit.map(|limit| Instant::now() + limit);
         let mut state = self.lock();
         loop {
@@ -257,7 +203,7 @@ impl Shared {
     }
 }
 
-impl Member {
+impl MemberThreads {
     /// The heartbeats.
     fn keep_up(&self, deliver: &dyn Fn(Duration)) {
         let instance = InstanceId::random();
@@ -267,7 +213,7 @@ impl Member {
             match self.beat(&instance) {
                 Ok(()) => {
                     if failures > 0 || !told {
-                        (self.tell)(News::Joined);
+                        (self.tell)(MemberNews::Joined);
                     }
                     (failures, told) = (0, true);
                     // What waits must not hold up the next renewal.
@@ -275,7 +221,7 @@ impl Member {
                 }
                 Err(e) => {
                     if failures == 0 {
-                        (self.tell)(News::Trouble(e.to_string()));
+                        (self.tell)(MemberNews::Trouble(e.to_string()));
                     }
                     failures += 1;
                     told = true;
@@ -305,7 +251,7 @@ impl Member {
     /// No job can be had for now: a loop that is to end does not wait for one.
     fn nothing_now(&self) {
         if self.settings.once {
-            (self.tell)(News::NothingToClaim);
+            (self.tell)(MemberNews::NothingToClaim);
         }
     }
 
@@ -321,8 +267,11 @@ impl Member {
         // What was not asked about is nothing to this host, however much of it is answered.
         let asked: HashSet<LeaseRef> = status.leases.iter().copied().collect();
         let mut jobs: HashSet<FleetJobId> = asked.iter().map(|lease| lease.job_id).collect();
-        let beat =
-            Heartbeat { instance_id: instance.clone(), free: status.free, leases: status.leases };
+        let beat = HeartbeatRequest {
+            instance_id: instance.clone(),
+            free: status.free,
+            leases: status.leases,
+        };
         let answer = match self.client.heartbeat(&self.settings.factory, &beat) {
             Err(CallError::Refused(problem)) if problem.status == 404 => {
                 self.shared.lock().registered = None;
@@ -337,26 +286,26 @@ impl Member {
                 continue;
             }
             let mut state = self.shared.lock();
-            let known = state.leases.entry(held).or_insert_with(|| Lease::resumed(held.epoch));
+            let known = state.leases.entry(held).or_insert_with(|| HostLease::resumed(held.epoch));
             known.answered(answer.sent_at, lease);
             drop(state);
             if lease.state == LeaseState::Lost {
-                (self.tell)(News::Lost(held));
+                (self.tell)(MemberNews::Lost(held));
             }
         }
         for directive in &answer.value.directives {
             match directive {
-                Directive::Cancel { job_id } if jobs.remove(job_id) => {
-                    (self.tell)(News::Cancel(*job_id));
+                HostDirective::Cancel { job_id } if jobs.remove(job_id) => {
+                    (self.tell)(MemberNews::Cancel(*job_id));
                 }
-                Directive::Cancel { .. } | Directive::Unknown => {}
-                Directive::Drain => drain = true,
+                HostDirective::Cancel { .. } | HostDirective::Unknown => {}
+                HostDirective::Drain => drain = true,
             }
         }
         self.shared.lock().draining = drain;
         if drain {
             // As long as it lasts: an answer to a claim may still be on its way.
-            (self.tell)(News::Drain);
+            (self.tell)(MemberNews::Drain);
             self.nothing_now();
         }
         if answer.value.register {
@@ -372,7 +321,7 @@ impl Member {
     fn claim(&self) {
         let mut failures = 0;
         let mut last = None;
-        let can_take = |state: &State| {
+        let can_take = |state: &MemberState| {
             let idle = !state.untaken && !state.draining && state.registered.is_some();
             // What this host has already comes first: a lease that has run out is renewed, before a
             // claim could bring the same job under another one.
@@ -387,7 +336,9 @@ impl Member {
             let made = self.request(status.free).map_err(|e| {
                 if failures == 0 {
                     let file = self.settings.request_file.display();
-                    (self.tell)(News::Trouble(format!("claims no jobs: cannot write {file}: {e}")));
+                    (self.tell)(MemberNews::Trouble(format!(
+                        "claims no jobs: cannot write {file}: {e}"
+                    )));
                 }
             });
             if let Ok((id, _)) = &made
@@ -402,14 +353,14 @@ impl Member {
             let pause = match answer {
                 Ok(grants) if !grants.is_empty() => {
                     failures = 0;
-                    (self.tell)(News::Granted(grants));
+                    (self.tell)(MemberNews::Granted(grants));
                     continue;
                 }
                 Ok(_) if self.settings.once => {
                     failures = 0;
-                    (self.tell)(News::NothingToClaim);
+                    (self.tell)(MemberNews::NothingToClaim);
                     // Asked again when something has changed here.
-                    let same = |state: &State| state.status != status;
+                    let same = |state: &MemberState| state.status != status;
                     if self.shared.wait(None, same).is_none() {
                         return;
                     }
@@ -437,10 +388,10 @@ impl Member {
         &self,
         request_id: RequestId,
         free: u32,
-        status: &Status,
-    ) -> Result<Vec<Grant>, CallError> {
+        status: &HostStatus,
+    ) -> Result<Vec<LeaseGrant>, CallError> {
         let wait = if self.settings.once { Duration::ZERO } else { WAIT };
-        let claim = Claim {
+        let claim = ClaimRequest {
             request_id,
             factory_id: self.settings.factory.clone(),
             capabilities: self.settings.capabilities.clone(),
@@ -453,7 +404,7 @@ impl Member {
         let mut state = self.shared.lock();
         for grant in &answer.value.jobs {
             let lease = LeaseRef { job_id: grant.job_id, epoch: grant.epoch };
-            let held = Lease::new(grant.epoch, answer.sent_at, grant.lease_ms);
+            let held = HostLease::new(grant.epoch, answer.sent_at, grant.lease_ms);
             state.leases.insert(lease, held);
             state.untaken = true;
         }

@@ -11,9 +11,10 @@ mod shadow;
 mod tests;
 
 pub use ended::EndedLog;
-pub use holder::{Holder, Told};
+pub use holder::{FleetHolder, HolderAnswer};
 pub use line::{JobReporter, serve_line};
-pub use member::{Membership, MembershipSettings, News, Status};
+pub use member::{FleetMembership, HostStatus, MemberNews, MembershipSettings};
 pub use shadow::{
-    Decision, Original, Question, Shadow, ShadowSettings, read_shadow_log, shadow_log,
+    MirroredJob, ShadowDecision, ShadowQuestion, ShadowSettings, ShadowThread, read_shadow_log,
+    shadow_log,
 };

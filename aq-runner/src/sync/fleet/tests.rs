@@ -11,13 +11,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aq_fleet::client::{
-    Client, Request, Response, SystemClock, Transport, TransportError, TransportProblem,
+    CoordinatorClient, CoordinatorTransport, HttpRequest, HttpResponse, SystemClock,
+    TransportError, TransportProblem,
 };
 use aq_fleet::protocol::{Epoch, LeaseRef, ReleaseOutcome};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{EndedLog, Membership, MembershipSettings, News, Status};
+use super::{EndedLog, FleetMembership, HostStatus, MemberNews, MembershipSettings};
 
 const JOB: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
@@ -27,40 +28,49 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Answers each request: a status and a document, or nothing.
 struct Fake<F>(F);
 
-impl<F: Fn(&str, Value) -> Option<(u16, Value)> + Send + Sync> Transport for Fake<F> {
-    fn send(&self, request: &Request, _: Duration) -> Result<Response, TransportError> {
+impl<F: Fn(&str, Value) -> Option<(u16, Value)> + Send + Sync> CoordinatorTransport for Fake<F> {
+    fn send(&self, request: &HttpRequest, _: Duration) -> Result<HttpResponse, TransportError> {
         let body = request.body.as_deref().unwrap_or(b"null");
         let answer = (self.0)(&request.path, serde_json::from_slice(body).unwrap());
         let lost = || TransportError { problem: TransportProblem::Lost, message: "gone".into() };
         let (status, body) = answer.ok_or_else(lost)?;
-        Ok(Response { status, retry_after: None, body: body.to_string().into_bytes() })
+        Ok(HttpResponse { status, retry_after: None, body: body.to_string().into_bytes() })
     }
 }
 
 fn client(
     answers: impl Fn(&str, Value) -> Option<(u16, Value)> + Send + Sync + 'static,
-) -> Arc<Client> {
+) -> Arc<CoordinatorClient> {
     let token = "t".parse().unwrap();
     let deadline = Duration::from_millis(50);
-    Arc::new(Client::new(Arc::new(Fake(answers)), Arc::new(SystemClock), token, deadline))
+    Arc::new(CoordinatorClient::new(
+        Arc::new(Fake(answers)),
+        Arc::new(SystemClock),
+        token,
+        deadline,
+    ))
 }
 
 /// One free slot, and nothing here.
-fn idle() -> Status {
-    Status { free: 1, ..Status::default() }
+fn idle() -> HostStatus {
+    HostStatus { free: 1, ..HostStatus::default() }
 }
 
 /// A host in this state, and its news.
-fn join(client: &Arc<Client>, dir: &Path, status: Status) -> (Membership, Receiver<News>) {
+fn join(
+    client: &Arc<CoordinatorClient>,
+    dir: &Path,
+    status: HostStatus,
+) -> (FleetMembership, Receiver<MemberNews>) {
     join_for(client, dir, status, false)
 }
 
 fn join_for(
-    client: &Arc<Client>,
+    client: &Arc<CoordinatorClient>,
     dir: &Path,
-    status: Status,
+    status: HostStatus,
     once: bool,
-) -> (Membership, Receiver<News>) {
+) -> (FleetMembership, Receiver<MemberNews>) {
     let settings = MembershipSettings {
         factory: "a".parse().unwrap(),
         host: "h".to_owned(),
@@ -73,7 +83,7 @@ fn join_for(
         ended: EndedLog::in_dir(dir),
     };
     let (tell, told) = channel();
-    let membership = Membership::start(
+    let membership = FleetMembership::start(
         client,
         &settings,
         |_| {},
@@ -87,11 +97,15 @@ fn join_for(
     (membership, told)
 }
 
-fn wait_for(told: &Receiver<News>, wanted: impl Fn(&News) -> bool) {
+fn wait_for(told: &Receiver<MemberNews>, wanted: impl Fn(&MemberNews) -> bool) {
     while !wanted(&told.recv_timeout(PATIENCE).expect("news in time")) {}
 }
 
-fn none_within(told: &Receiver<News>, time: Duration, unwanted: impl Fn(&News) -> bool) {
+fn none_within(
+    told: &Receiver<MemberNews>,
+    time: Duration,
+    unwanted: impl Fn(&MemberNews) -> bool,
+) {
     let end = std::time::Instant::now() + time;
     while let Some(left) = end.checked_duration_since(std::time::Instant::now()) {
         let Ok(news) = told.recv_timeout(left) else { return };
@@ -200,12 +214,12 @@ fn unasked_leases_are_ignored() {
         }
         register_or_beat(path).or_else(|| Some((200, json!({ "jobs": [] }))))
     });
-    let status = Status { free: 0, held_locks: Vec::new(), leases: vec![lease] };
+    let status = HostStatus { free: 0, held_locks: Vec::new(), leases: vec![lease] };
     let (membership, told) = join(&client, dir.path(), status);
     let mut cancels = 0;
     wait_for(&told, |news| match news {
-        News::Lost(lost) => panic!("{lost:?} was lost, and never here"),
-        News::Cancel(job) => {
+        MemberNews::Lost(lost) => panic!("{lost:?} was lost, and never here"),
+        MemberNews::Cancel(job) => {
             assert_eq!(*job, lease.job_id);
             membership.trusts(lease)
         }
@@ -214,7 +228,7 @@ fn unasked_leases_are_ignored() {
     assert!(!membership.trusts(other));
     // One of them, then those of later heartbeats: with each there is one.
     for news in told.try_iter() {
-        cancels += u32::from(matches!(news, News::Cancel(_)));
+        cancels += u32::from(matches!(news, MemberNews::Cancel(_)));
     }
     let later = u32::try_from(beats.load(Ordering::SeqCst)).unwrap() - 1;
     assert!(cancels <= later, "{later} more heartbeats told {cancels} more");
@@ -224,10 +238,11 @@ fn unasked_leases_are_ignored() {
 fn news_hastens_the_heartbeat() {
     let dir = TempDir::new().unwrap();
     let (beat, beats) = channel();
-    let (membership, _told) = join(&client(slow(Mutex::new(beat))), dir.path(), Status::default());
+    let (membership, _told) =
+        join(&client(slow(Mutex::new(beat))), dir.path(), HostStatus::default());
     beats.recv_timeout(PATIENCE).expect("the first heartbeat");
     let lease = LeaseRef { job_id: JOB.parse().unwrap(), epoch: Epoch(3) };
-    membership.update(Status { leases: vec![lease], ..Status::default() });
+    membership.update(HostStatus { leases: vec![lease], ..HostStatus::default() });
     let told = beats.recv_timeout(PATIENCE).expect("a heartbeat at once");
     assert_eq!(told["leases"][0]["jobId"], json!(JOB));
     membership.hurry();
@@ -266,7 +281,7 @@ fn an_older_database_is_told_what_has_ended() {
             "ended": known }),
         ))
     });
-    let (_membership, _told) = join(&client, dir.path(), Status::default());
+    let (_membership, _told) = join(&client, dir.path(), HostStatus::default());
     let next = || keys.recv_timeout(PATIENCE).expect("what has ended");
     assert_eq!([next(), next()], ["b", "c"], "what it does not know");
     restored.store(1, Ordering::SeqCst);
@@ -283,7 +298,7 @@ fn a_host_that_has_left_says_nothing_more() {
         register_or_beat(path).or_else(|| Some((200, json!({ "jobs": [] }))))
     });
     let (membership, told) = join(&client, dir.path(), idle());
-    wait_for(&told, |news| matches!(news, News::Joined));
+    wait_for(&told, |news| matches!(news, MemberNews::Joined));
     drop((membership, client));
     // The threads let go of the client, and of whom they tell.
     let begun = std::time::Instant::now();
@@ -324,14 +339,14 @@ fn told_by(answers: &'static [u16]) -> (Vec<&'static str>, usize) {
         count.fetch_add(1, Ordering::SeqCst);
         register.or_else(|| Some((200, json!({ "jobs": [] }))))
     });
-    let (_membership, told) = join(&client, dir.path(), Status::default());
+    let (_membership, told) = join(&client, dir.path(), HostStatus::default());
     for _ in 0..12 {
         beats.recv_timeout(PATIENCE).expect("a heartbeat");
     }
     assert_eq!(claimed.load(Ordering::SeqCst), 0, "it has no free slot");
     let words = told.try_iter().filter_map(|news| match news {
-        News::Joined => Some("joined"),
-        News::Trouble(_) => Some("trouble"),
+        MemberNews::Joined => Some("joined"),
+        MemberNews::Trouble(_) => Some("trouble"),
         _ => None,
     });
     (words.collect(), registered.load(Ordering::SeqCst))

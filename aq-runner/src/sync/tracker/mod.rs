@@ -4,5 +4,5 @@ mod outbox;
 mod pauses;
 mod sender;
 
-pub(crate) use outbox::{Outbox, Told};
-pub(crate) use sender::{Happened, Sender};
+pub(crate) use outbox::{JobUpdates, UpdateOutbox};
+pub(crate) use sender::{OutboxSender, SendResult};

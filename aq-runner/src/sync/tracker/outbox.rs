@@ -11,7 +11,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use aq_manifest::{JobId, Stage};
-use aq_tracker::{Echo, StatusMap};
+use aq_tracker::{StatusMap, TrackerUpdate};
 use serde::{Deserialize, Serialize};
 
 /// Most echoes of one job that wait. A tracker that is down for long is not told what came before.
@@ -22,13 +22,13 @@ const MAX_LEN: u64 = 1 << 20;
 
 /// The files of all jobs.
 #[derive(Clone, Debug)]
-pub(crate) struct Outbox {
+pub(crate) struct UpdateOutbox {
     dir: PathBuf,
 }
 
 /// The updates of one job: those that its tracker has got, and those that it is to get.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Told {
+pub(crate) struct JobUpdates {
     /// The item.
     pub(crate) item: String,
     /// Bytes of the job's record that have been read; `None`: it never was.
@@ -45,7 +45,7 @@ pub(crate) struct Told {
     pub(crate) comment: Option<String>,
     /// To be told, in this order.
     #[serde(default)]
-    pub(crate) waiting: Vec<Echo>,
+    pub(crate) waiting: Vec<TrackerUpdate>,
     /// The reason why the last try did not succeed.
     #[serde(default)]
     pub(crate) problem: Option<String>,
@@ -53,38 +53,38 @@ pub(crate) struct Told {
 
 /// A right that is held until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Lock {
+pub(crate) struct OutboxLock {
     _file: File,
 }
 
-impl Outbox {
+impl UpdateOutbox {
     /// The files in `dir`, which need not be there.
     pub(crate) fn new(dir: PathBuf) -> Self {
         Self { dir }
     }
 
     /// Waits for the right to change the files; it is held for a moment only.
-    pub(crate) fn lock(&self) -> io::Result<Lock> {
+    pub(crate) fn lock(&self) -> io::Result<OutboxLock> {
         self.lock_file("lock")
     }
 
     /// Waits for the right to talk to trackers: one process at a time does, so that nothing is told
     /// twice. It is held for as long as one echo takes.
-    pub(crate) fn lock_talk(&self) -> io::Result<Lock> {
+    pub(crate) fn lock_talk(&self) -> io::Result<OutboxLock> {
         self.lock_file("talk.lock")
     }
 
-    fn lock_file(&self, name: &str) -> io::Result<Lock> {
+    fn lock_file(&self, name: &str) -> io::Result<OutboxLock> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);
         let file = options.custom_flags(nix::libc::O_NOFOLLOW).open(self.dir.join(name))?;
         file.lock()?;
-        Ok(Lock { _file: file })
+        Ok(OutboxLock { _file: file })
     }
 
     /// Reads the file of a job. One that cannot be understood is none: it is derived again.
-    pub(crate) fn read(&self, job: &JobId) -> Option<Told> {
+    pub(crate) fn read(&self, job: &JobId) -> Option<JobUpdates> {
         let mut options = OpenOptions::new();
         options.read(true).custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK);
         let mut text = String::new();
@@ -93,7 +93,12 @@ impl Outbox {
     }
 
     /// Replaces what is known of a job.
-    pub(crate) fn write(&self, _lock: &Lock, job: &JobId, told: &Told) -> io::Result<()> {
+    pub(crate) fn write(
+        &self,
+        _lock: &OutboxLock,
+        job: &JobId,
+        told: &JobUpdates,
+    ) -> io::Result<()> {
         let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
         file.write_all(&serde_json::to_vec(told)?)?;
         file.persist(self.path(job)).map_err(|e| e.error)?;
@@ -101,7 +106,11 @@ impl Outbox {
     }
 
     /// Changes what is known of a job, if something is.
-    pub(crate) fn change(&self, job: &JobId, change: impl FnOnce(&mut Told)) -> io::Result<()> {
+    pub(crate) fn change(
+        &self,
+        job: &JobId,
+        change: impl FnOnce(&mut JobUpdates),
+    ) -> io::Result<()> {
         let lock = self.lock()?;
         let Some(mut told) = self.read(job) else { return Ok(()) };
         change(&mut told);
@@ -109,7 +118,7 @@ impl Outbox {
     }
 
     /// Forgets a job.
-    pub(crate) fn remove(&self, _lock: &Lock, job: &JobId) -> io::Result<()> {
+    pub(crate) fn remove(&self, _lock: &OutboxLock, job: &JobId) -> io::Result<()> {
         match std::fs::remove_file(self.path(job)) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,
@@ -131,10 +140,14 @@ impl Outbox {
     }
 }
 
-impl Told {
+impl JobUpdates {
     /// Adds what is to be told, but not what the tracker has been told last, and nothing of folders
     /// that have no status.
-    pub(crate) fn note(&mut self, echoes: impl IntoIterator<Item = Echo>, statuses: &StatusMap) {
+    pub(crate) fn note(
+        &mut self,
+        echoes: impl IntoIterator<Item = TrackerUpdate>,
+        statuses: &StatusMap,
+    ) {
         for echo in echoes {
             if statuses.status(echo.stage).is_some() && !self.is_last(echo.stage) {
                 self.waiting.push(echo);
@@ -145,7 +158,7 @@ impl Told {
     }
 
     /// Takes the first one that waits out, if it is this: it may have been dropped since.
-    pub(crate) fn done(&mut self, echo: &Echo) {
+    pub(crate) fn done(&mut self, echo: &TrackerUpdate) {
         if self.waiting.first() == Some(echo) {
             self.waiting.remove(0);
         }
@@ -164,17 +177,17 @@ impl Told {
 mod tests {
     use super::*;
 
-    fn echo(stage: Stage) -> Echo {
-        Echo::read(stage, |_| None)
+    fn echo(stage: Stage) -> TrackerUpdate {
+        TrackerUpdate::read(stage, |_| None)
     }
 
-    fn stages(told: &Told) -> Vec<Stage> {
+    fn stages(told: &JobUpdates) -> Vec<Stage> {
         told.waiting.iter().map(|echo| echo.stage).collect()
     }
 
     #[test]
     fn repeated_folders_are_left_out() {
-        let mut told = Told { echoed: Some("building".to_owned()), ..Told::default() };
+        let mut told = JobUpdates { echoed: Some("building".to_owned()), ..JobUpdates::default() };
         let steps = [Stage::Building, Stage::Inbox, Stage::Building, Stage::Review, Stage::Review];
         told.note(steps.map(echo), &StatusMap::default());
         assert_eq!(stages(&told), [Stage::Review]);
@@ -184,7 +197,7 @@ mod tests {
 
     #[test]
     fn long_outage_drops_the_oldest() {
-        let mut told = Told::default();
+        let mut told = JobUpdates::default();
         for _ in 0..MAX_WAITING {
             told.note([echo(Stage::Building), echo(Stage::Failed)], &StatusMap::default());
         }
@@ -196,23 +209,23 @@ mod tests {
     #[test]
     fn files_survive_and_nonsense_is_none() {
         let dir = tempfile::tempdir().unwrap();
-        let outbox = Outbox::new(dir.path().join("tracker"));
+        let outbox = UpdateOutbox::new(dir.path().join("tracker"));
         let job: JobId = "a".parse().unwrap();
         assert!(outbox.jobs().is_empty());
         assert!(!dir.path().join("tracker").exists(), "looking makes nothing");
         let lock = outbox.lock().unwrap();
-        let full = Echo::read(Stage::Failed, |key| match key {
+        let full = TrackerUpdate::read(Stage::Failed, |key| match key {
             "result" => Some("retries_exhausted"),
             "failure_class" => Some("timeout"),
             "cost_usd" => Some("0.1"),
             "attempts" => Some("3"),
             _ => None,
         });
-        let told = Told {
+        let told = JobUpdates {
             item: "AQ-1".to_owned(),
             read: Some(7),
             waiting: vec![echo(Stage::Review), full],
-            ..Told::default()
+            ..JobUpdates::default()
         };
         outbox.write(&lock, &job, &told).unwrap();
         assert_eq!(outbox.read(&job), Some(told));

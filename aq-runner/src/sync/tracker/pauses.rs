@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use aq_manifest::JobId;
-use aq_tracker::Kind;
+use aq_tracker::TrackerKind;
 
 /// The first pause after a failure; each further one is twice as long, up to the longest.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -17,21 +17,21 @@ const MANY: usize = 3;
 /// The pauses in force.
 #[derive(Debug, Default)]
 pub(super) struct DeliveryPauses {
-    trackers: BTreeMap<Kind, Pause>,
-    jobs: BTreeMap<JobId, Pause>,
+    trackers: BTreeMap<TrackerKind, DeliveryPause>,
+    jobs: BTreeMap<JobId, DeliveryPause>,
     /// Jobs that failed since the tracker took anything.
-    failed: BTreeMap<Kind, BTreeSet<JobId>>,
+    failed: BTreeMap<TrackerKind, BTreeSet<JobId>>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Pause {
+struct DeliveryPause {
     failures: u32,
     until: Instant,
 }
 
 impl DeliveryPauses {
     /// True while nothing may be sent for this job.
-    pub(super) fn holds(&self, kind: Kind, job: &JobId) -> bool {
+    pub(super) fn holds(&self, kind: TrackerKind, job: &JobId) -> bool {
         let now = Instant::now();
         let pauses = [self.trackers.get(&kind), self.jobs.get(job)];
         pauses.into_iter().flatten().any(|pause| now < pause.until)
@@ -45,7 +45,7 @@ impl DeliveryPauses {
     }
 
     /// The tracker took what was sent for a job.
-    pub(super) fn succeeded(&mut self, kind: Kind, job: &JobId) {
+    pub(super) fn succeeded(&mut self, kind: TrackerKind, job: &JobId) {
         self.trackers.remove(&kind);
         self.failed.remove(&kind);
         self.jobs.remove(job);
@@ -57,17 +57,25 @@ impl DeliveryPauses {
     }
 
     /// Begins a pause of a tracker, which may have named it.
-    pub(super) fn tracker_failed(&mut self, kind: Kind, named: Option<Duration>) -> Duration {
+    pub(super) fn tracker_failed(
+        &mut self,
+        kind: TrackerKind,
+        named: Option<Duration>,
+    ) -> Duration {
         self.failed.remove(&kind);
-        let pause = Pause::after(self.trackers.get(&kind), named);
+        let pause = DeliveryPause::after(self.trackers.get(&kind), named);
         self.trackers.insert(kind, pause.0);
         pause.1
     }
 
     /// Begins a pause of one job. Answers it, and that of the tracker when it seems to be the
     /// cause.
-    pub(super) fn job_failed(&mut self, kind: Kind, job: &JobId) -> (Duration, Option<Duration>) {
-        let (pause, length) = Pause::after(self.jobs.get(job), None);
+    pub(super) fn job_failed(
+        &mut self,
+        kind: TrackerKind,
+        job: &JobId,
+    ) -> (Duration, Option<Duration>) {
+        let (pause, length) = DeliveryPause::after(self.jobs.get(job), None);
         self.jobs.insert(job.clone(), pause);
         let failed = self.failed.entry(kind).or_default();
         failed.insert(job.clone());
@@ -84,7 +92,7 @@ impl DeliveryPauses {
     }
 }
 
-impl Pause {
+impl DeliveryPause {
     /// The pause after one more failure, and its length.
     fn after(before: Option<&Self>, named: Option<Duration>) -> (Self, Duration) {
         let failures = before.map_or(0, |pause| pause.failures);
@@ -106,7 +114,7 @@ mod tests {
     #[test]
     fn pauses_grow_and_a_named_one_holds() {
         let mut pauses = DeliveryPauses::default();
-        let mut next = |named| pauses.tracker_failed(Kind::Items, named).as_secs();
+        let mut next = |named| pauses.tracker_failed(TrackerKind::Items, named).as_secs();
         assert_eq!([next(None), next(None), next(Some(Duration::from_secs(60)))], [1, 2, 60]);
         for _ in 0..100 {
             assert!(next(None) <= 300);
@@ -117,11 +125,11 @@ mod tests {
     fn one_failing_job_pauses_itself_only() {
         let mut pauses = DeliveryPauses::default();
         for want in [1, 2, 4, 8] {
-            let (own, tracker) = pauses.job_failed(Kind::GitHub, &job("a"));
+            let (own, tracker) = pauses.job_failed(TrackerKind::GitHub, &job("a"));
             assert_eq!((own.as_secs(), tracker), (want, None));
         }
-        assert!(pauses.holds(Kind::GitHub, &job("a")));
-        assert!(!pauses.holds(Kind::GitHub, &job("b")));
+        assert!(pauses.holds(TrackerKind::GitHub, &job("a")));
+        assert!(!pauses.holds(TrackerKind::GitHub, &job("b")));
         let jobs = [job("a"), job("b")].into();
         assert_eq!(pauses.in_order(&jobs), [job("b"), job("a")]);
     }
@@ -129,12 +137,12 @@ mod tests {
     #[test]
     fn many_failing_jobs_pause_the_tracker() {
         let mut pauses = DeliveryPauses::default();
-        let mut fail = |name| pauses.job_failed(Kind::GitHub, &job(name)).1.is_some();
+        let mut fail = |name| pauses.job_failed(TrackerKind::GitHub, &job(name)).1.is_some();
         assert_eq!([fail("a"), fail("b"), fail("c")], [false, false, true]);
-        assert!(pauses.holds(Kind::GitHub, &job("d")));
-        assert!(!pauses.holds(Kind::Items, &job("d")));
-        pauses.succeeded(Kind::GitHub, &job("d"));
-        assert!(!pauses.holds(Kind::GitHub, &job("d")));
-        assert!(pauses.holds(Kind::GitHub, &job("a")));
+        assert!(pauses.holds(TrackerKind::GitHub, &job("d")));
+        assert!(!pauses.holds(TrackerKind::Items, &job("d")));
+        pauses.succeeded(TrackerKind::GitHub, &job("d"));
+        assert!(!pauses.holds(TrackerKind::GitHub, &job("d")));
+        assert!(pauses.holds(TrackerKind::GitHub, &job("a")));
     }
 }

@@ -5,24 +5,26 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use aq_manifest::{JobId, Stage};
-use aq_tracker::{ItemId, Kind, Retry, StatusMap, Tracker, TrackerError, Trackers, mapping};
+use aq_tracker::{
+    ItemId, RetryAdvice, StatusMap, Tracker, TrackerError, TrackerKind, Trackers, mapping,
+};
 
-use super::outbox::{Outbox, Told};
+use super::outbox::{JobUpdates, UpdateOutbox};
 use super::pauses::{DeliveryPauses, FIRST_PAUSE};
 
 /// Sends what waits in an outbox.
-pub(crate) struct Sender {
-    outbox: Outbox,
+pub(crate) struct OutboxSender {
+    outbox: UpdateOutbox,
     statuses: StatusMap,
     trackers: Trackers,
-    made: BTreeMap<Kind, Box<dyn Tracker>>,
+    made: BTreeMap<TrackerKind, Box<dyn Tracker>>,
     pauses: DeliveryPauses,
     waiting: BTreeSet<JobId>,
 }
 
 /// Result of a try, for whoever logs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Happened {
+pub(crate) enum SendResult {
     /// The tracker knows it.
     Told(JobId),
     /// It will never know this.
@@ -35,8 +37,8 @@ pub(crate) enum Happened {
     Broken(String),
 }
 
-impl Sender {
-    pub(crate) fn new(outbox: Outbox, statuses: StatusMap, trackers: Trackers) -> Self {
+impl OutboxSender {
+    pub(crate) fn new(outbox: UpdateOutbox, statuses: StatusMap, trackers: Trackers) -> Self {
         Self {
             outbox,
             statuses,
@@ -53,7 +55,7 @@ impl Sender {
     }
 
     /// Tells all that may be told now.
-    pub(crate) fn send(&mut self, happened: &mut dyn FnMut(Happened)) {
+    pub(crate) fn send(&mut self, happened: &mut dyn FnMut(SendResult)) {
         for job in self.pauses.in_order(&self.waiting) {
             match self.send_job(&job, happened) {
                 Ok(true) => {
@@ -62,7 +64,7 @@ impl Sender {
                 }
                 Ok(false) => {}
                 Err(e) => {
-                    happened(Happened::Broken(e.to_string()));
+                    happened(SendResult::Broken(e.to_string()));
                     return;
                 }
             }
@@ -79,13 +81,13 @@ impl Sender {
     }
 
     /// Tells what waits of one job. `true`: nothing is left.
-    fn send_job(&mut self, job: &JobId, happened: &mut dyn FnMut(Happened)) -> io::Result<bool> {
+    fn send_job(&mut self, job: &JobId, happened: &mut dyn FnMut(SendResult)) -> io::Result<bool> {
         loop {
             let _talk = self.outbox.lock_talk()?;
             let Some(told) = self.outbox.read(job) else { return Ok(true) };
             let Some(echo) = told.waiting.first().cloned() else { return Ok(true) };
             let id: Result<ItemId, _> = told.item.parse();
-            let kind = id.as_ref().map_or(Kind::Items, |id| self.trackers.kind(id));
+            let kind = id.as_ref().map_or(TrackerKind::Items, |id| self.trackers.kind(id));
             if self.pauses.holds(kind, job) {
                 return Ok(false);
             }
@@ -106,34 +108,34 @@ impl Sender {
                         told.comment = comment;
                         told.problem = None;
                     })?;
-                    happened(Happened::Told(job.clone()));
+                    happened(SendResult::Told(job.clone()));
                 }
                 Err(e) => {
                     let (why, retry) = (e.to_string(), e.retry());
                     let is_known = told.problem.as_ref() == Some(&why);
                     self.outbox.change(job, |told| {
                         told.problem = Some(why.clone());
-                        if retry == Retry::Never {
+                        if retry == RetryAdvice::Never {
                             told.done(&echo);
                         }
                     })?;
                     match retry {
-                        Retry::Never => {
-                            happened(Happened::Dropped(job.clone(), echo.stage, why));
+                        RetryAdvice::Never => {
+                            happened(SendResult::Dropped(job.clone(), echo.stage, why));
                         }
-                        Retry::ItemLater => {
+                        RetryAdvice::ItemLater => {
                             let (pause, rest) = self.pauses.job_failed(kind, job);
                             match rest {
-                                Some(rest) => happened(Happened::Rests(rest, why)),
+                                Some(rest) => happened(SendResult::Rests(rest, why)),
                                 // Said once until it changes: it may last.
                                 None if is_known => {}
-                                None => happened(Happened::Delayed(job.clone(), pause, why)),
+                                None => happened(SendResult::Delayed(job.clone(), pause, why)),
                             }
                             return Ok(false);
                         }
-                        Retry::Later(named) => {
+                        RetryAdvice::Later(named) => {
                             let rest = self.pauses.tracker_failed(kind, named);
-                            happened(Happened::Rests(rest, why));
+                            happened(SendResult::Rests(rest, why));
                             return Ok(false);
                         }
                     }
@@ -145,9 +147,9 @@ impl Sender {
     fn tell(
         &mut self,
         id: &ItemId,
-        kind: Kind,
-        update: &aq_tracker::Update,
-        told: &Told,
+        kind: TrackerKind,
+        update: &aq_tracker::RenderedUpdate,
+        told: &JobUpdates,
     ) -> Result<Option<String>, TrackerError> {
         if !self.made.contains_key(&kind) {
             self.made.insert(kind, self.trackers.tracker(kind)?);
@@ -161,7 +163,7 @@ mod tests {
     use std::collections::VecDeque;
     use std::sync::{Arc, Mutex};
 
-    use aq_tracker::{Echo, Item, OwnTrackers, Update};
+    use aq_tracker::{OwnTrackers, RenderedUpdate, TrackerItem, TrackerUpdate};
 
     use super::*;
 
@@ -169,20 +171,20 @@ mod tests {
 
     /// The updates that were sent, and the answers; when there is no answer left, all is well.
     #[derive(Clone, Default)]
-    struct Fake {
+    struct FakeSender {
         told: Arc<Mutex<Vec<String>>>,
         answers: Arc<Mutex<Answers>>,
     }
 
-    impl Tracker for Fake {
-        fn item(&self, _: &ItemId) -> Result<Item, TrackerError> {
+    impl Tracker for FakeSender {
+        fn item(&self, _: &ItemId) -> Result<TrackerItem, TrackerError> {
             panic!("nothing is read here");
         }
 
         fn echo(
             &self,
             id: &ItemId,
-            update: &Update,
+            update: &RenderedUpdate,
             comment: Option<&str>,
         ) -> Result<Option<String>, TrackerError> {
             let line = format!("{id} {} {}", update.stage, comment.unwrap_or("-"));
@@ -191,46 +193,48 @@ mod tests {
         }
     }
 
-    struct Lab {
+    struct SenderLab {
         _dir: tempfile::TempDir,
-        outbox: Outbox,
-        fake: Fake,
-        sender: Sender,
+        outbox: UpdateOutbox,
+        fake: FakeSender,
+        sender: OutboxSender,
     }
 
-    fn lab(answers: impl IntoIterator<Item = Result<Option<String>, TrackerError>>) -> Lab {
+    fn lab(answers: impl IntoIterator<Item = Result<Option<String>, TrackerError>>) -> SenderLab {
         let dir = tempfile::tempdir().unwrap();
-        let outbox = Outbox::new(dir.path().join("tracker"));
-        let fake = Fake::default();
+        let outbox = UpdateOutbox::new(dir.path().join("tracker"));
+        let fake = FakeSender::default();
         fake.answers.lock().unwrap().extend(answers);
         let sender = sender(&outbox, &fake);
-        Lab { _dir: dir, outbox, fake, sender }
+        SenderLab { _dir: dir, outbox, fake, sender }
     }
 
-    fn sender(outbox: &Outbox, fake: &Fake) -> Sender {
-        let own =
-            [Kind::Items, Kind::GitHub].into_iter().fold(OwnTrackers::default(), |own, kind| {
+    fn sender(outbox: &UpdateOutbox, fake: &FakeSender) -> OutboxSender {
+        let own = [TrackerKind::Items, TrackerKind::GitHub].into_iter().fold(
+            OwnTrackers::default(),
+            |own, kind| {
                 let fake = fake.clone();
                 own.with(kind, move || Ok(Box::new(fake.clone())))
-            });
-        Sender::new(outbox.clone(), StatusMap::default(), Trackers::new(|_| None).with(own))
+            },
+        );
+        OutboxSender::new(outbox.clone(), StatusMap::default(), Trackers::new(|_| None).with(own))
     }
 
     fn job(name: &str) -> JobId {
         name.parse().unwrap()
     }
 
-    impl Lab {
+    impl SenderLab {
         fn put(&mut self, name: &str, item: &str, stages: &[Stage]) {
             let lock = self.outbox.lock().unwrap();
-            let mut told = Told { item: item.to_owned(), ..Told::default() };
-            let echoes = stages.iter().map(|&stage| Echo::read(stage, |_| None));
+            let mut told = JobUpdates { item: item.to_owned(), ..JobUpdates::default() };
+            let echoes = stages.iter().map(|&stage| TrackerUpdate::read(stage, |_| None));
             told.note(echoes, &StatusMap::default());
             self.outbox.write(&lock, &job(name), &told).unwrap();
             self.sender.add(job(name));
         }
 
-        fn send(&mut self) -> Vec<Happened> {
+        fn send(&mut self) -> Vec<SendResult> {
             let mut happened = Vec::new();
             self.sender.send(&mut |what| happened.push(what));
             happened
@@ -263,7 +267,7 @@ mod tests {
         let mut lab = lab([Ok(None), Err(down())]);
         lab.put("a", "X", &[Stage::Building, Stage::Review]);
         lab.put("b", "Y", &[Stage::Building]);
-        assert!(matches!(&lab.send()[..], [Happened::Told(..), Happened::Rests(..)]));
+        assert!(matches!(&lab.send()[..], [SendResult::Told(..), SendResult::Rests(..)]));
         assert!(lab.send().is_empty(), "it rests");
         assert!(lab.sender.pause(Instant::now()).is_some());
         assert_eq!(lab.told(), ["X building -", "X review -"]);
@@ -295,7 +299,7 @@ mod tests {
         assert!(
             matches!(
                 &happened[..],
-                [Happened::Dropped(..), Happened::Told(..), Happened::Dropped(..)]
+                [SendResult::Dropped(..), SendResult::Told(..), SendResult::Dropped(..)]
             ),
             "{happened:?}"
         );
@@ -320,10 +324,10 @@ mod tests {
             matches!(
                 &happened[..],
                 [
-                    Happened::Delayed(..),
-                    Happened::Delayed(..),
-                    Happened::Told(_),
-                    Happened::Told(_)
+                    SendResult::Delayed(..),
+                    SendResult::Delayed(..),
+                    SendResult::Told(_),
+                    SendResult::Told(_)
                 ]
             ),
             "{happened:?}"

@@ -1,6 +1,6 @@
 //! Dependencies: satisfied, lost again, impossible, circular.
 
-use aq_scheduler::{QueueError, Settled, State};
+use aq_scheduler::{JobState, QueueError, SettledAs};
 use jiff::Timestamp;
 
 use crate::lab::{Lab, at, id, job};
@@ -10,11 +10,11 @@ fn hard_deps_want_shipped_and_soft_ones_testing() {
     let mut lab = Lab::new();
     lab.max(9).add("a key=a").add("hard deps=a").add("soft soft deps=a");
     for (state, starts) in [
-        (State::WAITING, "a"),
+        (JobState::WAITING, "a"),
         (lab.running("shell"), ""),
-        (State::Review, ""),
-        (State::Testing, "soft"),
-        (State::Settled(Settled::Shipped), "hard soft"),
+        (JobState::Review, ""),
+        (JobState::Testing, "soft"),
+        (JobState::Settled(SettledAs::Shipped), "hard soft"),
     ] {
         lab.set("a", state.clone());
         assert_eq!(lab.starts(), starts, "{state:?}");
@@ -24,9 +24,9 @@ fn hard_deps_want_shipped_and_soft_ones_testing() {
 #[test]
 fn a_dep_that_leaves_testing_is_waited_for_again() {
     let mut lab = Lab::new();
-    lab.add("a key=a").add("b soft deps=a").set("a", State::Testing);
+    lab.add("a key=a").add("b soft deps=a").set("a", JobState::Testing);
     assert_eq!(lab.starts(), "b");
-    lab.set("a", State::Settled(Settled::Failed));
+    lab.set("a", JobState::Settled(SettledAs::Failed));
     assert_eq!(lab.starts(), "");
     assert_eq!(lab.why("b"), "waiting on a (failed)");
     assert!(!lab.queue.will_progress(lab.host));
@@ -36,9 +36,9 @@ fn a_dep_that_leaves_testing_is_waited_for_again() {
 fn reason_names_unmet_keys() {
     let mut lab = Lab::new();
     lab.add("w deps=shipped,waits,failed,nowhere,stale,waits").add("a key=waits");
-    lab.queue.settle("shipped", Settled::Shipped);
-    lab.queue.settle("failed", Settled::Failed);
-    lab.queue.settle("stale", Settled::Quarantined);
+    lab.queue.settle("shipped", SettledAs::Shipped);
+    lab.queue.settle("failed", SettledAs::Failed);
+    lab.queue.settle("stale", SettledAs::Quarantined);
     let why = "waiting on waits, failed (failed), nowhere (no such job), stale (quarantined)";
     assert_eq!(lab.why("w"), why);
     // A new job for the failed key is a new chance.
@@ -51,13 +51,13 @@ fn reason_names_unmet_keys() {
 fn best_job_decides_a_key() {
     let mut lab = Lab::new();
     lab.max(9).add("a key=k").add("b key=k").add("c key=k").add("w soft deps=k");
-    lab.set("a", State::Testing).set("b", State::Testing);
+    lab.set("a", JobState::Testing).set("b", JobState::Testing);
     assert_eq!(lab.starts(), "c w");
     lab.queue.remove(&id("b")).unwrap();
     assert_eq!(lab.starts(), "c w");
-    lab.set("a", State::WAITING);
+    lab.set("a", JobState::WAITING);
     assert_eq!(lab.starts(), "a c");
-    lab.ship("c").set("a", State::Settled(Settled::Failed));
+    lab.ship("c").set("a", JobState::Settled(SettledAs::Failed));
     assert_eq!(lab.starts(), "w");
     lab.queue.unsettle("k");
     assert_eq!(lab.why("w"), "waiting on k (no such job)");
@@ -66,7 +66,7 @@ fn best_job_decides_a_key() {
 #[test]
 fn finished_jobs_leave_only_keys() {
     let mut lab = Lab::new();
-    lab.insert("old key=k", State::Settled(Settled::Shipped)).unwrap();
+    lab.insert("old key=k", JobState::Settled(SettledAs::Shipped)).unwrap();
     lab.add("w deps=k");
     assert_eq!(lab.starts(), "w");
     assert_eq!(lab.queue.state(&id("old")), None);
@@ -94,7 +94,7 @@ fn a_cycle_is_refused_and_named() {
         let asked = job(new, at(0));
         let foreseen = lab.queue.cycle(asked.key.as_deref(), &asked.deps);
         assert_eq!(foreseen.map(|found| found.to_string()).as_deref(), Some(cycle));
-        match lab.insert(new, State::WAITING) {
+        match lab.insert(new, JobState::WAITING) {
             Err(QueueError::Cycle(found)) => assert_eq!(found.to_string(), cycle),
             other => panic!("{there:?} {new}: {other:?}"),
         }
@@ -111,7 +111,7 @@ fn a_started_job_is_taken_whatever_it_waited_for() {
     let running = lab.running("shell");
     lab.add("b key=b deps=a").insert("a key=a deps=b", running).unwrap();
     assert_eq!(lab.queue.counts().running, 1);
-    lab.set("a", State::WAITING);
+    lab.set("a", JobState::WAITING);
     assert_eq!(lab.starts(), "a");
 }
 
@@ -137,13 +137,13 @@ fn draining_waits_only_for_time() {
     assert!(progress(&lab));
     lab.pause("a", 3_600);
     assert!(progress(&lab), "a pause ends");
-    lab.set("a", State::Settled(Settled::Failed));
+    lab.set("a", JobState::Settled(SettledAs::Failed));
     assert!(!progress(&lab), "b waits on a failed key, c on b");
     lab.add("d engines=codex");
     assert!(!progress(&lab), "codex is not installed");
     lab.engine("codex", aq_scheduler::EngineState::CoolingDown { until: Timestamp::MAX });
     assert!(progress(&lab), "a usage limit ends");
-    lab.add("r").set("r", State::Review).max_review(1);
+    lab.add("r").set("r", JobState::Review).max_review(1);
     assert!(!progress(&lab), "only a person makes room in review");
 }
 
@@ -157,6 +157,6 @@ fn what_ended_is_forgotten_when_nobody_waits_for_it() {
     lab.queue.forget("a");
     lab.queue.forget("nobody");
     assert_eq!(lab.add("c deps=a").why("c"), "waiting on a (no such job)");
-    lab.queue.settle("a", Settled::Shipped);
+    lab.queue.settle("a", SettledAs::Shipped);
     assert_eq!(lab.starts(), "c");
 }

@@ -90,17 +90,17 @@ fn a_job_waits_for_what_its_host_lacked() {
     let lack = HostLack::Program { program: "git".to_owned() };
     let mut job = crate::lab::job("a", at(0));
     job.obstacle = Some(WaitReason::HostLacks(lack));
-    let paused = aq_scheduler::State::Waiting { not_before: Some(at(5)) };
+    let paused = aq_scheduler::JobState::Waiting { not_before: Some(at(5)) };
     lab.queue.insert(job.clone(), paused).unwrap();
     assert_eq!((lab.why("a").as_str(), lab.wakes()), ("git is not here", Some(5)));
     assert!(lab.queue.will_progress(lab.host));
     assert_eq!(lab.clock(5).starts(), "a");
     // Without a pause only the caller knows.
     lab.queue.remove(&id("a")).unwrap();
-    lab.queue.insert(job.clone(), aq_scheduler::State::WAITING).unwrap();
+    lab.queue.insert(job.clone(), aq_scheduler::JobState::WAITING).unwrap();
     assert_eq!((lab.why("a").as_str(), lab.wakes()), ("git is not here", None));
     assert!(!lab.queue.will_progress(lab.host));
-    lab.run("a").set("a", aq_scheduler::State::WAITING);
+    lab.run("a").set("a", aq_scheduler::JobState::WAITING);
     assert_eq!(lab.starts(), "a", "it has run since");
 }
 
@@ -151,14 +151,14 @@ fn a_job_without_an_engine_is_rejected() {
     let mut lab = Lab::new();
     let mut job = crate::lab::job("a", at(0));
     job.engines.clear();
-    lab.queue.insert(job, aq_scheduler::State::WAITING).unwrap();
+    lab.queue.insert(job, aq_scheduler::JobState::WAITING).unwrap();
     assert_eq!(lab.plan().reject[0].1.outcome(), Outcome::NoEngine);
 }
 
 #[test]
 fn each_host_of_many_takes_what_fits_it() {
     let mut lab = Lab::new();
-    lab.queue.set_limits(lab.host, aq_scheduler::Limits { max: 0, max_review: None }).unwrap();
+    lab.queue.set_limits(lab.host, aq_scheduler::HostLimits { max: 0, max_review: None }).unwrap();
     let linux = lab.add_host(&["shell", "codex"], "os:linux");
     let mac = lab.add_host(&["shell"], "os:macos gpu");
     lab.add("a needs=os:macos lock=x").add("b engines=codex lock=x").add("c needs=gpu");
@@ -168,7 +168,7 @@ fn each_host_of_many_takes_what_fits_it() {
     assert_eq!(plan.reject, [], "another host can take b");
     let why = lab.queue.explain(&plan, &id("b"));
     assert_eq!(why, Some(WaitReason::NoEngine { engines: vec!["codex".to_owned()] }));
-    let state = aq_scheduler::State::Running { host: mac, engine: "shell".to_owned() };
+    let state = aq_scheduler::JobState::Running { host: mac, engine: "shell".to_owned() };
     lab.set("a", state);
     assert_eq!(lab.starts_on(linux), "", "the lock holds across hosts");
     assert_eq!(lab.starts_on(mac), "", "its slot is taken");

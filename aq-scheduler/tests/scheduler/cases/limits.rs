@@ -1,15 +1,15 @@
 //! Slots, the review limit, and jobs that step aside for nobody.
 
-use aq_scheduler::{EngineState, State};
+use aq_scheduler::{EngineState, JobState};
 
 use crate::lab::{Lab, at, id};
 
 #[test]
 fn jobs_in_review_stop_launches_at_the_limit() {
     let mut lab = Lab::new();
-    lab.max(9).max_review(2).add("a").add("b").add("c").set("a", State::Review);
+    lab.max(9).max_review(2).add("a").add("b").add("c").set("a", JobState::Review);
     assert_eq!(lab.starts(), "b c");
-    lab.set("b", State::Review);
+    lab.set("b", JobState::Review);
     assert_eq!(lab.starts(), "");
     assert_eq!(lab.why("c"), "no free slot (2 of 2 jobs wait in review)");
     assert_eq!(lab.wakes(), None);
@@ -90,11 +90,11 @@ fn what_is_gone_leaves_nothing_behind() {
 fn counts_follow_every_move() {
     let mut lab = Lab::new();
     lab.add("a").add("b").add("c").add("d").run("b");
-    lab.set("c", State::Review).set("d", State::Testing);
+    lab.set("c", JobState::Review).set("d", JobState::Testing);
     let counts = lab.queue.counts();
     assert_eq!((counts.waiting, counts.running, counts.review, counts.testing), (1, 1, 1, 1));
     let states = ["a", "b", "c", "d"].map(|name| lab.queue.state(&id(name)));
-    let expected = [State::WAITING, lab.running("shell"), State::Review, State::Testing];
+    let expected = [JobState::WAITING, lab.running("shell"), JobState::Review, JobState::Testing];
     assert_eq!(states, expected.map(Some));
     lab.ship("b").ship("c").ship("d");
     assert_eq!(lab.queue.counts().waiting, 1);

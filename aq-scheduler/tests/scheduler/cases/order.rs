@@ -1,6 +1,6 @@
 //! Priority, age, locks, pauses: who goes first.
 
-use aq_scheduler::{QueueError, State};
+use aq_scheduler::{JobState, QueueError};
 
 use crate::lab::{Lab, at, id, job};
 
@@ -18,7 +18,7 @@ fn the_order_of_insertion_means_nothing() {
     for turn in 0..3 {
         let mut lab = Lab::new();
         for n in 0..3 {
-            lab.queue.insert(job(ids[(n + turn) % 3], at(0)), State::WAITING).unwrap();
+            lab.queue.insert(job(ids[(n + turn) % 3], at(0)), JobState::WAITING).unwrap();
         }
         assert_eq!(lab.max(3).starts(), "a b c");
     }
@@ -47,7 +47,7 @@ fn jobs_with_one_lock_run_one_after_the_other() {
     lab.run("e");
     assert_eq!(lab.why("a"), "lock held by e");
     assert_eq!(lab.starts(), "c d");
-    lab.set("e", State::Review);
+    lab.set("e", JobState::Review);
     assert_eq!(lab.starts(), "a c d");
 }
 
@@ -130,13 +130,13 @@ fn unknown_names_change_nothing() {
     assert_eq!(gone.to_string(), "host #1 is not in the queue; add it first");
     assert_eq!(lab.queue.remove(&id("a")), Err(QueueError::UnknownJob(id("a"))));
     lab.add("a");
-    let elsewhere = State::Running { host: other, engine: "shell".to_owned() };
+    let elsewhere = JobState::Running { host: other, engine: "shell".to_owned() };
     assert_eq!(
         lab.queue.set_state(&id("a"), elsewhere.clone()),
         Err(QueueError::UnknownHost(other))
     );
     assert_eq!(lab.insert("b", elsewhere), Err(QueueError::UnknownHost(other)));
-    assert_eq!(lab.insert("a", State::WAITING), Err(QueueError::DuplicateJob(id("a"))));
+    assert_eq!(lab.insert("a", JobState::WAITING), Err(QueueError::DuplicateJob(id("a"))));
     assert_eq!(lab.queue.counts().waiting, 1);
     assert_eq!(lab.starts(), "a");
 }

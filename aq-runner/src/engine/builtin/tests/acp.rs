@@ -1,16 +1,18 @@
 use crate::engine::testing::{job, line, with_config};
-use crate::engine::{EndedBy, EngineConfig, ErrorClass, Exit, Invocation, Registry, Verdict};
+use crate::engine::{
+    EndedBy, EngineConfig, EngineInvocation, EngineRegistry, ErrorClass, ProcessExit, RunVerdict,
+};
 
 const BEGUN: &str = "{\"type\":\"session\",\"id\":\"ses_1\"}\n";
 const SAID: &str = "{\"type\":\"message\",\"text\":\"done\"}\n";
 const OK: &str = "{\"type\":\"result\",\"success\":true,\"stop_reason\":\"end_turn\"}\n";
 
-fn registry(keys: &str) -> Registry {
+fn registry(keys: &str) -> EngineRegistry {
     let yaml = format!("engines: {{mine: {{protocol: acp, bin: /bin/sh{keys}}}}}");
     with_config(&serde_yaml::from_str::<EngineConfig>(&yaml).unwrap())
 }
 
-fn judged(stdout: &str, exit: Exit) -> Verdict {
+fn judged(stdout: &str, exit: ProcessExit) -> RunVerdict {
     let mut records = registry("").records("mine").unwrap();
     records.stdout(stdout.as_bytes());
     records.verdict(exit, EndedBy::Engine)
@@ -28,7 +30,7 @@ fn agent_gets_its_own_arguments() {
     let registry =
         registry(", argv: [--acp], yolo-args: [--all], safe-args: [--few], yolo-mode: free");
     let args = ["--extra".to_owned()];
-    let full = Invocation {
+    let full = EngineInvocation {
         model: Some("big"),
         args: &args,
         yolo: true,
@@ -49,9 +51,10 @@ fn agent_gets_its_own_arguments() {
 #[test]
 fn a_model_that_argv_takes_is_not_chosen_again() {
     let registry = registry(", model-args: [-m, '{model}']");
-    let command = registry.command("mine", &Invocation { model: Some("big"), ..job() }).unwrap();
+    let command =
+        registry.command("mine", &EngineInvocation { model: Some("big"), ..job() }).unwrap();
     assert_eq!((line(&command.args).as_str(), command.acp.unwrap().model), ("-m big", None));
-    let nul = Invocation { model: Some("a\0b"), ..job() };
+    let nul = EngineInvocation { model: Some("a\0b"), ..job() };
     assert!(self::registry("").command("mine", &nul).is_err());
 }
 
@@ -59,7 +62,7 @@ fn a_model_that_argv_takes_is_not_chosen_again() {
 fn a_built_in_engine_keeps_no_argument() {
     let yaml = "engines: {copilot: {protocol: acp, argv: [--acp]}}";
     let registry = with_config(&serde_yaml::from_str::<EngineConfig>(yaml).unwrap());
-    let yolo = Invocation { yolo: true, session: Some("s1"), ..job() };
+    let yolo = EngineInvocation { yolo: true, session: Some("s1"), ..job() };
     assert_eq!(line(&registry.command("copilot", &yolo).unwrap().args), "--acp");
 }
 
@@ -68,39 +71,39 @@ fn keys_that_the_protocol_replaces_are_refused() {
     for key in ["prompt: file", "output: text", "resume-args: [x]"] {
         let yaml = format!("engines: {{mine: {{protocol: acp, {key}}}}}");
         let config = serde_yaml::from_str::<EngineConfig>(&yaml).unwrap();
-        let error = Registry::new(&config, &|_| None).unwrap_err().to_string();
+        let error = EngineRegistry::new(&config, &|_| None).unwrap_err().to_string();
         let name = key.split(':').next().unwrap();
         assert!(error.starts_with(&format!("engines.mine.{name}: it goes over")), "{error}");
     }
     let config = "engines: {mine: {yolo-mode: all}}";
     let config = serde_yaml::from_str::<EngineConfig>(config).unwrap();
-    let error = Registry::new(&config, &|_| None).unwrap_err().to_string();
+    let error = EngineRegistry::new(&config, &|_| None).unwrap_err().to_string();
     assert!(error.starts_with("engines.mine.yolo-mode: only an engine"), "{error}");
 }
 
 #[test]
 fn success_is_a_good_result() {
     let denied = "{\"type\":\"denied\",\"tool\":\"rm\"}\n";
-    let verdict = judged(&format!("{BEGUN}{denied}{SAID}{OK}"), Exit::Code(0));
+    let verdict = judged(&format!("{BEGUN}{denied}{SAID}{OK}"), ProcessExit::Code(0));
     assert!(verdict.success);
     assert_eq!(verdict.session_id.as_deref(), Some("ses_1"));
     assert_eq!(verdict.final_text.as_deref(), Some("done"));
     assert_eq!(verdict.permission_denials, 1);
-    assert!(!judged(&format!("{BEGUN}{SAID}"), Exit::Code(0)).success);
-    assert!(!judged(&format!("{BEGUN}{SAID}{OK}"), Exit::Code(1)).success);
+    assert!(!judged(&format!("{BEGUN}{SAID}"), ProcessExit::Code(0)).success);
+    assert!(!judged(&format!("{BEGUN}{SAID}{OK}"), ProcessExit::Code(1)).success);
 }
 
 #[test]
 fn a_failure_has_the_words_of_its_agent() {
     let stopped = "{\"type\":\"result\",\"success\":false,\"text\":\"it stopped (refusal)\"}\n";
-    let verdict = judged(&format!("{BEGUN}{SAID}{stopped}"), Exit::Code(1));
+    let verdict = judged(&format!("{BEGUN}{SAID}{stopped}"), ProcessExit::Code(1));
     assert_eq!(verdict.why.as_deref(), Some("mine: it stopped (refusal)"));
     let key = error("Incorrect API key provided");
-    let verdict = judged(&format!("{BEGUN}{SAID}{key}"), Exit::Code(1));
+    let verdict = judged(&format!("{BEGUN}{SAID}{key}"), ProcessExit::Code(1));
     assert_eq!(verdict.why.as_deref(), Some("mine: Incorrect API key provided"));
     assert_eq!(verdict.error.unwrap().class, ErrorClass::Auth);
     let status = "{\"type\":\"error\",\"text\":\"no\",\"code\":-32000,\"status\":401}\n";
-    let verdict = judged(&format!("{status}{stopped}"), Exit::Code(1));
+    let verdict = judged(&format!("{status}{stopped}"), ProcessExit::Code(1));
     assert_eq!(verdict.error.unwrap().class, ErrorClass::Auth);
 }
 
@@ -108,7 +111,7 @@ fn a_failure_has_the_words_of_its_agent() {
 fn a_session_that_is_gone_is_named_so() {
     let gone = "{\"type\":\"session_gone\",\"text\":\"no such thing\"}\n\
                 {\"type\":\"result\",\"success\":false,\"text\":\"no such thing\"}\n";
-    let verdict = judged(gone, Exit::Code(1));
+    let verdict = judged(gone, ProcessExit::Code(1));
     assert!(verdict.session_gone && verdict.session_id.is_none());
 }
 

@@ -1,5 +1,5 @@
 use crate::engine::testing::{command, job, judged, judged_with, plain_and_full, registry, why};
-use crate::engine::{EndedBy, ErrorClass, Exit, Invocation};
+use crate::engine::{EndedBy, EngineInvocation, ErrorClass, ProcessExit};
 
 const INIT: &str = r#"{"type":"system","subtype":"init","session_id":"a05d-88f1","tools":["Bash"],"model":"claude-opus-4-8"}"#;
 const ASSISTANT: &str =
@@ -20,7 +20,7 @@ fn argv() {
 #[test]
 fn only_root_without_checks_needs_the_sandbox_variable() {
     for (yolo, is_root, set) in [(true, true, true), (true, false, false), (false, true, false)] {
-        let command = command("claude", &Invocation { yolo, is_root, ..job() });
+        let command = command("claude", &EngineInvocation { yolo, is_root, ..job() });
         let found = command.env_set.iter().any(|pair| *pair == ("IS_SANDBOX".into(), "1".into()));
         assert_eq!(found, set, "yolo {yolo}, root {is_root}");
         assert_eq!(command.stdin.as_deref(), Some(&b"do it"[..]));
@@ -29,7 +29,7 @@ fn only_root_without_checks_needs_the_sandbox_variable() {
 
 #[test]
 fn success_is_its_result_event() {
-    let verdict = judged("claude", &format!("{INIT}\n{ASSISTANT}\n{OK}"), Exit::Code(0));
+    let verdict = judged("claude", &format!("{INIT}\n{ASSISTANT}\n{OK}"), ProcessExit::Code(0));
     assert!(verdict.success);
     assert_eq!(verdict.session_id.as_deref(), Some("a05d-88f1"));
     assert_eq!(verdict.model.as_deref(), Some("claude-opus-4-8"));
@@ -42,21 +42,21 @@ fn success_without_a_model_call_is_none() {
     let none = r#"{"type":"result","subtype":"success","is_error":false,"num_turns":0,"result":"","usage":{"input_tokens":0,"output_tokens":0},"modelUsage":{}}"#;
     let blocked = r#"{"type":"system","subtype":"informational","content":"UserPromptSubmit operation blocked by hook","prompt_submit_outcome":{"kind":"blocked_by_hook"}}"#;
     assert_eq!(
-        why(judged("claude", &format!("{INIT}\n{blocked}\n{none}"), Exit::Code(0))),
+        why(judged("claude", &format!("{INIT}\n{blocked}\n{none}"), ProcessExit::Code(0))),
         "claude: a hook of a settings.json refused the prompt"
     );
     // The prompt comes with it, and says nothing about the class.
     let told = none.replace(r#""result":"""#, r#""result":"blocked by hook: fix error 429""#);
-    let error = judged("claude", &format!("{INIT}\n{blocked}\n{told}"), Exit::Code(0)).error;
+    let error = judged("claude", &format!("{INIT}\n{blocked}\n{told}"), ProcessExit::Code(0)).error;
     assert_eq!(error.unwrap().class, ErrorClass::Config);
     assert_eq!(
-        why(judged("claude", &format!("{INIT}\n{none}"), Exit::Code(0))),
+        why(judged("claude", &format!("{INIT}\n{none}"), ProcessExit::Code(0))),
         "claude: it called no model"
     );
     let stopped =
         OK.replace(r#""result":"done""#, r#""result":"","terminal_reason":"hook_stopped""#);
     assert_eq!(
-        why(judged("claude", &format!("{INIT}\n{ASSISTANT}\n{stopped}"), Exit::Code(0))),
+        why(judged("claude", &format!("{INIT}\n{ASSISTANT}\n{stopped}"), ProcessExit::Code(0))),
         "claude: a hook of a settings.json stopped it"
     );
 }
@@ -65,24 +65,25 @@ fn success_without_a_model_call_is_none() {
 fn success_with_an_error_text_is_none() {
     let said = r#"{"type":"assistant","message":{"model":"<synthetic>","content":[{"type":"text","text":"API Error: 500"}]},"parent_tool_use_id":null,"error":"server_error"}"#;
     let result = OK.replace(r#""result":"done""#, r#""result":"API Error: 500""#);
-    let failed = judged("claude", &format!("{INIT}\n{ASSISTANT}\n{said}\n{result}"), Exit::Code(0));
+    let failed =
+        judged("claude", &format!("{INIT}\n{ASSISTANT}\n{said}\n{result}"), ProcessExit::Code(0));
     assert_eq!(failed.error.as_ref().map(|e| e.class), Some(ErrorClass::Capacity));
     assert_eq!(why(failed), "claude: API Error: 500");
-    assert!(!judged("claude", &format!("{INIT}\n{result}"), Exit::Code(0)).success);
+    assert!(!judged("claude", &format!("{INIT}\n{result}"), ProcessExit::Code(0)).success);
     // An agent may write about such errors.
     let told = ASSISTANT.replace("[]", r#"[{"type":"text","text":"API Error: 500"}]"#);
-    assert!(judged("claude", &format!("{INIT}\n{told}\n{result}"), Exit::Code(0)).success);
+    assert!(judged("claude", &format!("{INIT}\n{told}\n{result}"), ProcessExit::Code(0)).success);
 }
 
 #[test]
 fn another_permission_mode_is_no_success() {
     let run = |yolo: bool, args: &[&str], mode: &str| {
         let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
-        let command = command("claude", &Invocation { yolo, args: &args, ..job() });
+        let command = command("claude", &EngineInvocation { yolo, args: &args, ..job() });
         let mut records = registry().records_of("claude", &command).unwrap();
         let init = INIT.replace("\"tools\"", &format!("\"permissionMode\":{mode:?},\"tools\""));
         records.stdout(format!("{init}\n{ASSISTANT}\n{OK}\n").as_bytes());
-        records.verdict(Exit::Code(0), EndedBy::Engine)
+        records.verdict(ProcessExit::Code(0), EndedBy::Engine)
     };
     assert!(run(true, &[], "bypassPermissions").success);
     assert!(run(false, &[], "acceptEdits").success);
@@ -103,7 +104,7 @@ fn another_permission_mode_is_no_success() {
 #[test]
 fn a_refused_tool_call_is_counted() {
     let denied = OK.replace("[]", r#"[{"tool_name":"Bash"},{"tool_name":"Edit"}]"#);
-    let verdict = judged("claude", &denied, Exit::Code(0));
+    let verdict = judged("claude", &denied, ProcessExit::Code(0));
     assert!(verdict.success);
     assert_eq!(verdict.permission_denials, 2);
 }
@@ -113,20 +114,20 @@ fn an_api_error_calls_itself_success() {
     let retry = r#"{"type":"system","subtype":"api_retry","error_status":401,"error":"authentication_failed"}"#;
     let result = r#"{"type":"result","subtype":"success","is_error":true,"api_error_status":401,"num_turns":1,"result":"Invalid API key"}"#;
     let all = format!("{INIT}\n{retry}\n{ASSISTANT}\n{result}\n");
-    let failed = judged("claude", &all, Exit::Code(1));
+    let failed = judged("claude", &all, ProcessExit::Code(1));
     assert_eq!(why(failed), "claude: API error 401: Invalid API key");
     assert_eq!(
-        why(judged("claude", &format!("{INIT}\n{retry}\n"), Exit::Signal(9))),
+        why(judged("claude", &format!("{INIT}\n{retry}\n"), ProcessExit::Signal(9))),
         "claude: killed by signal 9: API error 401: authentication_failed"
     );
     let turns = r#"{"type":"result","subtype":"error_max_turns","is_error":true,"errors":[]}"#;
-    assert_eq!(why(judged("claude", turns, Exit::Code(1))), "claude: error_max_turns");
+    assert_eq!(why(judged("claude", turns, ProcessExit::Code(1))), "claude: error_max_turns");
 }
 
 #[test]
 fn a_session_that_it_does_not_know_is_none() {
     let unknown = r#"{"type":"result","subtype":"error_during_execution","is_error":true,"num_turns":0,"session_id":"0a-1b","errors":["No conversation found with session ID: 0a-1b"]}"#;
-    let verdict = judged("claude", unknown, Exit::Code(1));
+    let verdict = judged("claude", unknown, ProcessExit::Code(1));
     assert_eq!(verdict.session_id, None);
     assert_eq!(
         why(verdict),
@@ -137,26 +138,26 @@ fn a_session_that_it_does_not_know_is_none() {
 #[test]
 fn exit_0_without_a_result_is_no_success() {
     assert_eq!(
-        why(judged("claude", INIT, Exit::Code(0))),
+        why(judged("claude", INIT, ProcessExit::Code(0))),
         "claude: exit code 0, but without a result event"
     );
     let cut = &OK[..OK.len() - 20];
-    assert!(!judged("claude", &format!("{INIT}\n{cut}"), Exit::Code(0)).success);
+    assert!(!judged("claude", &format!("{INIT}\n{cut}"), ProcessExit::Code(0)).success);
 }
 
 #[test]
 fn new_turn_takes_result_back() {
     let child = ASSISTANT.replace("null", r#""toolu_1""#);
-    assert!(judged("claude", &format!("{OK}\n{child}\n"), Exit::Code(0)).success);
-    assert!(!judged("claude", &format!("{OK}\n{ASSISTANT}\n"), Exit::Code(0)).success);
-    assert!(judged("claude", &format!("{OK}\n{ASSISTANT}\n{OK}"), Exit::Code(0)).success);
+    assert!(judged("claude", &format!("{OK}\n{child}\n"), ProcessExit::Code(0)).success);
+    assert!(!judged("claude", &format!("{OK}\n{ASSISTANT}\n"), ProcessExit::Code(0)).success);
+    assert!(judged("claude", &format!("{OK}\n{ASSISTANT}\n{OK}"), ProcessExit::Code(0)).success);
 }
 
 #[test]
 fn a_refusal_to_start_is_on_stderr() {
     let text = "--dangerously-skip-permissions cannot be used with root\n";
     assert_eq!(
-        why(judged_with("claude", "", text, Exit::Code(1), EndedBy::Engine)),
+        why(judged_with("claude", "", text, ProcessExit::Code(1), EndedBy::Engine)),
         "claude: exit code 1: --dangerously-skip-permissions cannot be used with root"
     );
 }

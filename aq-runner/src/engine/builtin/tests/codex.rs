@@ -4,7 +4,7 @@ use std::fs;
 use jiff::Timestamp;
 
 use crate::engine::testing::{judged, plain_and_full, registry, why};
-use crate::engine::{Exit, LeftBehind};
+use crate::engine::{LeftBehind, ProcessExit};
 
 const START: &str = concat!(
     r#"{"type":"thread.started","thread_id":"01a2-0341"}"#,
@@ -34,7 +34,7 @@ fn argv() {
 
 #[test]
 fn success_is_a_completed_turn() {
-    let verdict = judged("codex", &format!("{START}{SAID}\n{OK}\n"), Exit::Code(0));
+    let verdict = judged("codex", &format!("{START}{SAID}\n{OK}\n"), ProcessExit::Code(0));
     assert!(verdict.success);
     assert_eq!(verdict.session_id.as_deref(), Some("01a2-0341"));
     assert_eq!(verdict.final_text.as_deref(), Some("done"));
@@ -44,9 +44,9 @@ fn success_is_a_completed_turn() {
 #[test]
 fn a_turn_without_a_model_call_is_no_success() {
     let none = r#"{"type":"turn.completed","usage":{"input_tokens":0,"output_tokens":0}}"#;
-    let verdict = judged("codex", &format!("{START}{none}\n"), Exit::Code(0));
+    let verdict = judged("codex", &format!("{START}{none}\n"), ProcessExit::Code(0));
     assert_eq!(why(verdict), "codex: it called no model");
-    assert!(judged("codex", &format!("{START}{SAID}\n{none}\n"), Exit::Code(0)).success);
+    assert!(judged("codex", &format!("{START}{SAID}\n{none}\n"), ProcessExit::Code(0)).success);
 }
 
 #[test]
@@ -54,29 +54,29 @@ fn a_failed_turn_gives_its_reason() {
     let again = r#"{"type":"error","message":"Reconnecting... 5/5 (unexpected status 401)"}"#;
     let failed =
         r#"{"type":"turn.failed","error":{"message":"unexpected status 401 Unauthorized"}}"#;
-    let verdict = judged("codex", &format!("{START}{again}\n{failed}\n"), Exit::Code(1));
+    let verdict = judged("codex", &format!("{START}{again}\n{failed}\n"), ProcessExit::Code(1));
     assert_eq!(verdict.session_id.as_deref(), Some("01a2-0341"));
     assert_eq!(why(verdict), "codex: unexpected status 401 Unauthorized");
     // An error that it got over is none.
-    let verdict = judged("codex", &format!("{START}{again}\n{SAID}\n"), Exit::Code(3));
+    let verdict = judged("codex", &format!("{START}{again}\n{SAID}\n"), ProcessExit::Code(3));
     assert_eq!(why(verdict), "codex: exit code 3");
 }
 
 #[test]
 fn a_killed_or_cut_run_is_no_success() {
-    assert_eq!(why(judged("codex", START, Exit::Signal(15))), "codex: killed by signal 15");
+    assert_eq!(why(judged("codex", START, ProcessExit::Signal(15))), "codex: killed by signal 15");
     assert_eq!(
-        why(judged("codex", &format!("{START}{SAID}\n{}", &OK[..30]), Exit::Code(0))),
+        why(judged("codex", &format!("{START}{SAID}\n{}", &OK[..30]), ProcessExit::Code(0))),
         "codex: exit code 0, but without a turn.completed event"
     );
-    assert!(!judged("codex", &format!("{START}{OK}\n"), Exit::Code(1)).success);
+    assert!(!judged("codex", &format!("{START}{OK}\n"), ProcessExit::Code(1)).success);
 }
 
 #[test]
 fn a_declined_command_is_counted() {
     let item =
         r#"{"type":"item.completed","item":{"type":"command_execution","status":"declined"}}"#;
-    let verdict = judged("codex", &format!("{START}{item}\n{OK}\n"), Exit::Code(0));
+    let verdict = judged("codex", &format!("{START}{item}\n{OK}\n"), ProcessExit::Code(0));
     assert_eq!((verdict.success, verdict.permission_denials), (true, 1));
 }
 
@@ -95,7 +95,7 @@ fn windows_are_in_its_rollout() {
     let env = |name: &str| (name == "CODEX_HOME").then(|| OsString::from(home.path()));
     let started = Timestamp::UNIX_EPOCH;
     let files = LeftBehind { usage_file: None, env: &env, started };
-    let verdict = judged("codex", &format!("{START}{SAID}\n{OK}\n"), Exit::Code(0));
+    let verdict = judged("codex", &format!("{START}{SAID}\n{OK}\n"), ProcessExit::Code(0));
     let windows = registry().usage("codex", &verdict, &files, None, None).windows;
     let shown: Vec<(&str, f64)> =
         windows.iter().map(|window| (window.name.as_str(), window.used_percent)).collect();

@@ -1,5 +1,5 @@
 use crate::engine::testing::{command, job, judged_with, plain_and_full, why};
-use crate::engine::{EndedBy, Exit};
+use crate::engine::{EndedBy, ProcessExit};
 
 #[test]
 fn argv() {
@@ -21,10 +21,10 @@ fn argv() {
 #[test]
 fn exit_code_decides_stderr_explains() {
     let end = |exit, ended| judged_with("devin", "{}\n", "Error: not logged in\n", exit, ended);
-    assert!(end(Exit::Code(0), EndedBy::Engine).success);
+    assert!(end(ProcessExit::Code(0), EndedBy::Engine).success);
     assert_eq!(
-        why(end(Exit::Code(1), EndedBy::Engine)),
+        why(end(ProcessExit::Code(1), EndedBy::Engine)),
         "devin: exit code 1: Error: not logged in"
     );
-    assert!(!end(Exit::Code(0), EndedBy::Aq).success);
+    assert!(!end(ProcessExit::Code(0), EndedBy::Aq).success);
 }

@@ -1,5 +1,5 @@
 use crate::engine::testing::{command, job, judged, judged_with, plain_and_full, why};
-use crate::engine::{EndedBy, Exit};
+use crate::engine::{EndedBy, ProcessExit};
 
 const INIT: &str = r#"{"type":"init","session_id":"b9ce-fabd","model":"auto"}"#;
 const OK: &str =
@@ -26,7 +26,7 @@ fn success_is_a_result_event_that_says_so() {
     let call = r#"{"type":"tool_use","tool_name":"read_file"}"#;
     let said = ["user", "assistant", "assistant"].map(|role| message(role, "hi"));
     let all = [INIT, &said[0], &message("assistant", "wait"), call, &said[1], &said[2], OK];
-    let verdict = judged("gemini", &all.join("\n"), Exit::Code(0));
+    let verdict = judged("gemini", &all.join("\n"), ProcessExit::Code(0));
     assert!(verdict.success);
     assert_eq!(verdict.session_id.as_deref(), Some("b9ce-fabd"));
     assert_eq!(verdict.model.as_deref(), Some("gemini-2.5-flash"));
@@ -36,10 +36,10 @@ fn success_is_a_result_event_that_says_so() {
 #[test]
 fn http_status_is_no_signal() {
     let failed = r#"{"type":"result","status":"error","error":{"type":"unknown","message":"[API Error: {\"error\":{\"code\":400,\"message\":\"API key not valid.\"}}]"}}"#;
-    let verdict = judged("gemini", &format!("{INIT}\n{failed}\n"), Exit::Code(144));
+    let verdict = judged("gemini", &format!("{INIT}\n{failed}\n"), ProcessExit::Code(144));
     assert_eq!(why(verdict), "gemini: API error 400: API key not valid.");
     let plain = failed.replace("[API Error: {", "no answer {");
-    let verdict = judged("gemini", &plain.replace("\\\"error\\\"", "x"), Exit::Code(173));
+    let verdict = judged("gemini", &plain.replace("\\\"error\\\"", "x"), ProcessExit::Code(173));
     assert!(why(verdict).starts_with("gemini: no answer {x"));
 }
 
@@ -48,7 +48,7 @@ fn early_error_is_json() {
     let text = "Warning: {x\n{\n  \"session_id\": \"b1cf\",\n  \"error\": {\n    \"type\": \"Error\",\n    \
                 \"message\": \"set GEMINI_API_KEY\\nand retry\",\n    \"code\": 41\n  }\n}\n";
     assert_eq!(
-        why(judged_with("gemini", "", text, Exit::Code(41), EndedBy::Engine)),
+        why(judged_with("gemini", "", text, ProcessExit::Code(41), EndedBy::Engine)),
         "gemini: set GEMINI_API_KEY and retry"
     );
 }
@@ -56,13 +56,13 @@ fn early_error_is_json() {
 #[test]
 fn signal_with_exit_0_fails() {
     let chatter = "Ripgrep is not available.\n";
-    let verdict = judged_with("gemini", INIT, chatter, Exit::Code(0), EndedBy::Engine);
+    let verdict = judged_with("gemini", INIT, chatter, ProcessExit::Code(0), EndedBy::Engine);
     assert_eq!(why(verdict), "gemini: exit code 0, but without a result event");
 }
 
 #[test]
 fn a_call_that_its_policy_refused_is_counted() {
     let refused = r#"{"type":"tool_result","status":"error","error":{"type":"policy_violation"}}"#;
-    let verdict = judged("gemini", &[INIT, refused, OK].join("\n"), Exit::Code(0));
+    let verdict = judged("gemini", &[INIT, refused, OK].join("\n"), ProcessExit::Code(0));
     assert_eq!((verdict.success, verdict.permission_denials), (true, 1));
 }

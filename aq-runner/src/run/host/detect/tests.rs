@@ -37,7 +37,7 @@ impl Fixture {
     fn tool(&mut self, tool: &str, script: &str) {
         self.write(tool, script);
         let command = vec![tool.to_owned(), "--version".to_owned()];
-        self.config.tools.push(Tool { name: tool.to_owned(), command });
+        self.config.tools.push(ProbedProgram { name: tool.to_owned(), command });
     }
 
     fn write(&self, tool: &str, script: &str) {
@@ -55,7 +55,7 @@ impl Fixture {
         options.read(true).custom_flags(nix::libc::O_NONBLOCK).open(&fifo).unwrap()
     }
 
-    fn detect(&self) -> Host {
+    fn detect(&self) -> HostReport {
         detect(&self.config)
     }
 
@@ -75,11 +75,11 @@ fn wait_for_end(mut fifo: File) -> Vec<u8> {
     text
 }
 
-fn holds(host: &Host, requirement: &str) -> bool {
+fn holds(host: &HostReport, requirement: &str) -> bool {
     host.capabilities.satisfies(&requirement.parse().unwrap())
 }
 
-fn problems(host: &Host) -> Vec<String> {
+fn problems(host: &HostReport) -> Vec<String> {
     host.problems.iter().map(ToString::to_string).collect()
 }
 
@@ -129,7 +129,8 @@ fn bad_tokens_are_reported() {
     fixture.config.aq_caps = "gpu,,node>=20 zone:".to_owned();
     fixture.config.extra = vec!["-x".to_owned()];
     fixture.config.engines = vec!["a b".to_owned()];
-    fixture.config.tools = vec![Tool { name: "é".to_owned(), command: vec!["sh".to_owned()] }];
+    fixture.config.tools =
+        vec![ProbedProgram { name: "é".to_owned(), command: vec!["sh".to_owned()] }];
     let host = fixture.detect();
     assert!(holds(&host, "gpu"));
     let problems = problems(&host);
@@ -153,9 +154,9 @@ fn absent_tool_is_no_problem() {
     fs::create_dir(bin.join("directory")).unwrap();
     for name in ["plain-file", "directory", "nowhere", "bin/relative", ""] {
         let command = vec![name.to_owned()];
-        fixture.config.tools.push(Tool { name: "tool".to_owned(), command });
+        fixture.config.tools.push(ProbedProgram { name: "tool".to_owned(), command });
     }
-    fixture.config.tools.push(Tool { name: "tool".to_owned(), command: Vec::new() });
+    fixture.config.tools.push(ProbedProgram { name: "tool".to_owned(), command: Vec::new() });
     let host = fixture.detect();
     assert_eq!(host.absent.len(), 6);
     assert_eq!(problems(&host), [""; 0]);

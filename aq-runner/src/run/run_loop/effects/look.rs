@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aq_ledger::{JobRow, RecordContent, RecordKey};
 use aq_manifest::{JobId, ShipMode, Stage};
-use aq_scheduler::State;
+use aq_scheduler::JobState;
 use jiff::Timestamp;
 
 use super::EffectPerformer;
@@ -19,7 +19,9 @@ use crate::run::run_loop::context::PendingWork;
 use crate::run::run_loop::event_source::WakeCause;
 use crate::run::run_loop::loop_core::{JobLook, LoopEvent, MetLack};
 use crate::run::start_point::present_conflict;
-use crate::store::{HeldJob, Ingested, JobRecord, QueueDir, StoreError, ingest, rename_if_taken};
+use crate::store::{
+    HeldJob, IngestResult, JobRecord, QueueDir, StoreError, ingest, rename_if_taken,
+};
 
 /// The pause when it cannot be told whether a job is held.
 const WAIT_PAUSE: Duration = Duration::from_secs(1);
@@ -148,7 +150,7 @@ impl EffectPerformer<'_> {
             .map_or(JobLook::Moving, |state| self.resting(row, state)))
     }
 
-    fn resting(&self, row: JobRow<'_>, state: State) -> JobLook {
+    fn resting(&self, row: JobRow<'_>, state: JobState) -> JobLook {
         let mut read = Box::new(read_job(self.context.queue, &self.context.settings.engines, row));
         if row.stage == Stage::Inbox {
             read.job.obstacle = present_conflict(self.context.queue, row);
@@ -185,15 +187,15 @@ impl EffectPerformer<'_> {
         };
         let home = self.context.settings.environment.path("HOME");
         Ok(match ingest(queue, job, home.as_deref(), Timestamp::now())? {
-            Ingested::Job(record) => {
+            IngestResult::Job(record) => {
                 let row = record.sound(queue)?;
                 resting_state(row, Timestamp::now())
                     .map_or(JobLook::Moving, |state| self.resting(row, state))
             }
-            Ingested::Unsettled(rest) => {
+            IngestResult::Unsettled(rest) => {
                 JobLook::Unsettled(Timestamp::now().saturating_add(rest).unwrap_or(Timestamp::MAX))
             }
-            Ingested::Refused(invalid) => JobLook::Refused(invalid.summary),
+            IngestResult::Refused(invalid) => JobLook::Refused(invalid.summary),
         })
     }
 

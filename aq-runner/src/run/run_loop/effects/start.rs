@@ -3,9 +3,9 @@
 use std::io;
 
 use aq_ledger::RecordKey;
-use aq_ledger::steps::{Launch, RefusalCause, Refuse};
+use aq_ledger::steps::{LaunchJob, RefusalCause, RefuseJob};
 use aq_manifest::{JobId, Stage};
-use aq_scheduler::Rejection;
+use aq_scheduler::HostRejection;
 use jiff::Timestamp;
 
 use super::EffectPerformer;
@@ -16,7 +16,7 @@ use crate::run::recovery::recover_job;
 use crate::run::run_loop::context::PendingWork;
 use crate::run::run_loop::event_source::WakeCause;
 use crate::run::run_loop::loop_core::LoopEvent;
-use crate::store::{HeldJob, Invalid, JobRecord, StoreError, holder, refuse};
+use crate::store::{HeldJob, InvalidJobFile, JobRecord, StoreError, holder, refuse};
 
 impl EffectPerformer<'_> {
     pub(super) fn launch(&mut self, id: JobId, engine: String, out: &mut Vec<PendingWork>) {
@@ -58,7 +58,7 @@ impl EffectPerformer<'_> {
                 if self.is_superseded(&record, &mut job, out)? {
                     return Ok(false);
                 }
-                job.step(&Launch { engine }, Timestamp::now())?;
+                job.step(&LaunchJob { engine }, Timestamp::now())?;
             }
             Stage::Review => {}
             _ => return Ok(false),
@@ -126,7 +126,7 @@ impl EffectPerformer<'_> {
             return Ok(false);
         };
         let why = format!("its idempotency key {key:?} has passed to job {}", other.id);
-        let invalid = Invalid::whole(&format!("{}.md", record.id), why);
+        let invalid = InvalidJobFile::whole(&format!("{}.md", record.id), why);
         refuse(self.context.queue, job, &invalid, Timestamp::now())?;
         let id = record.id.clone();
         out.push(LoopEvent::JobRefused { id, why: invalid.summary }.into());
@@ -153,19 +153,20 @@ impl EffectPerformer<'_> {
         })
     }
 
-    pub(super) fn reject(&self, id: JobId, why: &Rejection, out: &mut Vec<PendingWork>) {
+    pub(super) fn reject(&self, id: JobId, why: &HostRejection, out: &mut Vec<PendingWork>) {
         let (cause, message) = match why {
-            Rejection::MissingCapabilities(missing) => {
+            HostRejection::MissingCapabilities(missing) => {
                 let list: Vec<String> = missing.iter().map(ToString::to_string).collect();
                 (
                     RefusalCause::MissingCapabilities(missing),
                     format!("this host lacks {}", list.join(" and ")),
                 )
             }
-            Rejection::NoEngine { .. } => (RefusalCause::NoEngine, self.lacks_engine(&id)),
+            HostRejection::NoEngine { .. } => (RefusalCause::NoEngine, self.lacks_engine(&id)),
         };
-        let moved = HeldJob::take(self.context.queue, &id)
-            .and_then(|mut job| job.step(&Refuse { cause, message: &message }, Timestamp::now()));
+        let moved = HeldJob::take(self.context.queue, &id).and_then(|mut job| {
+            job.step(&RefuseJob { cause, message: &message }, Timestamp::now())
+        });
         match moved {
             Ok(()) => out.push(LoopEvent::JobRefused { id: id.clone(), why: message }.into()),
             Err(StoreError::Busy(_)) => return out.push(LoopEvent::JobBusy(id).into()),

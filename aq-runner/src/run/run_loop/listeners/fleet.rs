@@ -13,20 +13,20 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aq_fleet::protocol::{Grant, LeaseRef, ReleaseOutcome};
-use aq_fleet::switches::Mode;
+use aq_fleet::protocol::{LeaseGrant, LeaseRef, ReleaseOutcome};
+use aq_fleet::switches::FleetMode;
 use aq_ledger::{JobRow, RecordKey};
 use aq_manifest::{JobId, Outcome, Stage};
-use aq_scheduler::State;
+use aq_scheduler::JobState;
 use jiff::Timestamp;
 
-use crate::run::fleet::{Held, Steps, Taken, fleet_dir, lease, take};
+use crate::run::fleet::{GrantOutcome, LeaseNote, ReportedSteps, fleet_dir, lease, take};
 use crate::run::run_loop::context::{ListenerContext, LoopContext, PendingWork};
 use crate::run::run_loop::event_source::WakeCause;
 use crate::run::run_loop::loop_core::{LoopEvent, LoopNotice};
-use crate::run::run_loop::progress::Progress;
+use crate::run::run_loop::progress::LoopProgress;
 use crate::store::{QueueDir, StoreError, read_values};
-use crate::sync::fleet::{EndedLog, Holder, Membership, News, Status};
+use crate::sync::fleet::{EndedLog, FleetHolder, FleetMembership, HostStatus, MemberNews};
 
 use ends::cancel;
 pub(super) use joining::advertised;
@@ -47,32 +47,32 @@ const SHIP_TRIES: u32 = 3;
 const LEAVE: Duration = Duration::from_secs(4);
 
 /// This host in a fleet, while the loop runs.
-pub(super) struct Fleet {
-    membership: Membership,
-    holder: Holder,
+pub(super) struct FleetMember {
+    membership: FleetMembership,
+    holder: FleetHolder,
     /// The same for what workers report.
-    for_workers: Holder,
-    news: Arc<Mutex<Vec<News>>>,
+    for_workers: FleetHolder,
+    news: Arc<Mutex<Vec<MemberNews>>>,
     /// News whose turn has not come: the events of one are handled before the next is taken.
-    unheard: VecDeque<News>,
+    unheard: VecDeque<MemberNews>,
     /// The grants of the last claim were put into the queue, all of them or not, and the
     /// membership does not know yet.
     taking: Option<bool>,
-    mode: Mode,
+    mode: FleetMode,
     /// The fleet's jobs that are here and have not ended.
     jobs: BTreeMap<JobId, LeaseRef>,
     /// Those with a note on disk, until the coordinator knows of their end.
     noted: BTreeSet<JobId>,
     /// Which of their steps were posted as events; those that are not known are posted again.
-    steps: BTreeMap<JobId, Steps>,
+    steps: BTreeMap<JobId, ReportedSteps>,
     /// The running jobs as of the last status, and the locks of those that are not the fleet's.
     seen: BTreeSet<JobId>,
     locks: Vec<String>,
     /// The last status that was sent, and whether there was nothing to claim since.
-    told: Status,
+    told: HostStatus,
     empty: bool,
     /// Jobs in testing/ that are being shipped, or could not be.
-    ships: BTreeMap<JobId, Tried>,
+    ships: BTreeMap<JobId, ShipTry>,
     /// Jobs that ended here, for a coordinator that has lost what it was told.
     ended: EndedLog,
     /// Jobs that were noted when the loop began, and that it has not looked at yet.
@@ -83,7 +83,7 @@ pub(super) struct Fleet {
 
 /// A ship that could not be checked, or is being checked.
 #[derive(Clone, Copy)]
-struct Tried {
+struct ShipTry {
     times: u32,
     again: Timestamp,
 }
@@ -92,15 +92,15 @@ fn unwritable(queue: &QueueDir, source: io::Error) -> StoreError {
     StoreError::Io { action: "write in", path: fleet_dir(queue), source }
 }
 
-fn tell(news: &Mutex<Vec<News>>, one: News) {
+fn tell(news: &Mutex<Vec<MemberNews>>, one: MemberNews) {
     news.lock().unwrap_or_else(PoisonError::into_inner).push(one);
 }
 
-impl Fleet {
+impl FleetMember {
     /// Hears of a change in the loop.
     pub(super) fn hear(&mut self, notice: &LoopNotice, at: &mut ListenerContext<'_, '_>) {
         match notice {
-            LoopNotice::Job { id, before: Some(_), after: Some(State::Running { .. }) } => {
+            LoopNotice::Job { id, before: Some(_), after: Some(JobState::Running { .. }) } => {
                 self.job_runs(id, at);
             }
             LoopNotice::Job { id, .. } => self.looked(id, at),
@@ -121,24 +121,24 @@ impl Fleet {
         }
         match self.unheard.pop_front() {
             None => return,
-            Some(News::Joined) => {
-                (at.context.observer)(Progress::Fleet("joined the fleet"));
+            Some(MemberNews::Joined) => {
+                (at.context.observer)(LoopProgress::Fleet("joined the fleet"));
                 self.ship_now();
             }
-            Some(News::Trouble(why)) => at.report_trouble(&why),
-            Some(News::Granted(grants)) => self.take_grants(&grants, at),
-            Some(News::NothingToClaim) => self.empty = true,
-            Some(News::Lost(lease)) => {
+            Some(MemberNews::Trouble(why)) => at.report_trouble(&why),
+            Some(MemberNews::Granted(grants)) => self.take_grants(&grants, at),
+            Some(MemberNews::NothingToClaim) => self.empty = true,
+            Some(MemberNews::Lost(lease)) => {
                 for id in self.jobs_under(|held| held == lease) {
                     self.fence(&id, at);
                 }
             }
-            Some(News::Cancel(job)) => {
+            Some(MemberNews::Cancel(job)) => {
                 for id in self.jobs_under(|held| held.job_id == job) {
                     cancel(id, at);
                 }
             }
-            Some(News::Drain) => self.give_waiting_back(at),
+            Some(MemberNews::Drain) => self.give_waiting_back(at),
         }
         if self.taking.is_some() || !self.unheard.is_empty() {
             at.out.push(PendingWork::Wake(WakeCause::ListenerNews));
@@ -149,7 +149,7 @@ impl Fleet {
         self.jobs.iter().filter(|&(_, &lease)| is_it(lease)).map(|(id, _)| id.clone()).collect()
     }
 
-    fn take_grants(&mut self, grants: &[Grant], at: &mut ListenerContext<'_, '_>) {
+    fn take_grants(&mut self, grants: &[LeaseGrant], at: &mut ListenerContext<'_, '_>) {
         let mut all = true;
         for grant in grants {
             let lease = LeaseRef { job_id: grant.job_id, epoch: grant.epoch };
@@ -159,8 +159,8 @@ impl Fleet {
             }
             let home = at.context.settings.environment.path("HOME");
             match take(at.queue(), home, self.holder.factory(), grant, Timestamp::now()) {
-                Ok(Taken::Job(id)) => at.send(LoopEvent::JobTouched(id)),
-                Ok(Taken::Refused(why)) => {
+                Ok(GrantOutcome::Job(id)) => at.send(LoopEvent::JobTouched(id)),
+                Ok(GrantOutcome::Refused(why)) => {
                     let why = format!("the fleet's job {} cannot run here: {why}", grant.job_id);
                     at.report_trouble(&why);
                     let invalid = Some(Outcome::InvalidManifest);
@@ -195,7 +195,7 @@ impl Fleet {
         let options = at.context.options;
         let review_full = options.max_review.is_some_and(|max| at.core.counts().review >= max);
         let max = if review_full { 0 } else { options.max };
-        let status = Status {
+        let status = HostStatus {
             free: max.saturating_sub(u32::try_from(taken).unwrap_or(u32::MAX)),
             held_locks: self.locks.clone(),
             leases: self.jobs.values().copied().collect(),
@@ -209,9 +209,9 @@ impl Fleet {
 
     /// Tests whether the coordinator has nothing for this host, for `--once`.
     pub(super) fn is_drained(&self) -> bool {
-        let given_up = |tried: &Tried| tried.times >= SHIP_TRIES;
+        let given_up = |tried: &ShipTry| tried.times >= SHIP_TRIES;
         self.ships.values().all(given_up)
-            && (self.mode != Mode::Route || self.empty || self.told.free == 0)
+            && (self.mode != FleetMode::Route || self.empty || self.told.free == 0)
     }
 
     /// Sends the last reports before the loop ends. A coordinator that does not answer
@@ -233,12 +233,12 @@ impl Fleet {
 
     /// State of a job in the inbox. One that may be another host's by now is started a little
     /// later, when the coordinator has answered, or has not.
-    pub(super) fn waiting_state(&self, row: JobRow<'_>, state: State) -> State {
+    pub(super) fn waiting_state(&self, row: JobRow<'_>, state: JobState) -> JobState {
         let Some(lease) = lease(row.content()) else { return state };
         match state {
-            State::Waiting { not_before } if !self.membership.trusts(lease) => {
+            JobState::Waiting { not_before } if !self.membership.trusts(lease) => {
                 let later = Timestamp::now().saturating_add(UNSURE).unwrap_or(Timestamp::MAX);
-                State::Waiting { not_before: not_before.max(Some(later)) }
+                JobState::Waiting { not_before: not_before.max(Some(later)) }
             }
             state => state,
         }
@@ -250,7 +250,7 @@ impl Fleet {
         self.jobs.remove(id);
         self.steps.remove(id);
         if self.noted.remove(id) {
-            Held::of(queue, id).forget();
+            LeaseNote::of(queue, id).forget();
         }
     }
 }

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use aq_caps::Token;
-use aq_fleet::client::Client;
+use aq_caps::CapabilityToken;
+use aq_fleet::client::CoordinatorClient;
 use aq_manifest::JobId;
 use jiff::Timestamp;
 
@@ -12,10 +12,10 @@ use crate::run::fleet::{FleetSettings, FleetSettingsError};
 use crate::run::queue::change::QueueChange;
 use crate::run::run_loop::context::{ListenerContext, LoopContext};
 use crate::run::run_loop::loop_core::{LoopCore, LoopNotice};
-use crate::run::run_loop::progress::{Progress, RunError};
-use crate::run::run_loop::replica::{Asked, Handed, Replica};
+use crate::run::run_loop::progress::{LoopProgress, RunError};
+use crate::run::run_loop::replica::{LoopDecision, LoopHandover, QueueReplica};
 use crate::store::QueueDir;
-use crate::sync::fleet::{Shadow, ShadowSettings, shadow_log};
+use crate::sync::fleet::{ShadowSettings, ShadowThread, shadow_log};
 
 /// How many changes are kept for the next decision before they are handed over without one.
 const MANY: usize = 1000;
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The comparison, from the loop.
 pub(super) struct ShadowWatch {
-    thread: Shadow<Handed>,
+    thread: ShadowThread<LoopHandover>,
     /// The changes since the last decision that was handed over.
     changes: Vec<QueueChange>,
     /// Decisions that were not handed over, because too many waited.
@@ -36,8 +36,8 @@ impl ShadowWatch {
     /// Starts to compare.
     pub(super) fn start(
         settings: &FleetSettings,
-        client: &Client,
-        capabilities: Vec<Token>,
+        client: &CoordinatorClient,
+        capabilities: Vec<CapabilityToken>,
         core: &mut LoopCore,
         queue: &QueueDir,
         tell: impl Fn(String) + Send + 'static,
@@ -46,9 +46,9 @@ impl ShadowWatch {
         let factory = settings.factory.clone();
         let log = shadow_log(&queue.state());
         let (second, host) = core.follow();
-        let mut replica = Replica::new(second, host);
+        let mut replica = QueueReplica::new(second, host);
         let queue = queue.clone();
-        let thread = Shadow::start(
+        let thread = ShadowThread::start(
             client,
             ShadowSettings { factory, shadow, capabilities, log },
             move |handed| replica.take(handed),
@@ -99,16 +99,16 @@ impl ShadowWatch {
         if missed > 0 {
             let words =
                 format!("{missed} decisions were not compared: the coordinator is too slow");
-            (context.observer)(Progress::Fleet(&words));
+            (context.observer)(LoopProgress::Fleet(&words));
         }
     }
 
     /// Hands over what has changed, and the decision: the job that was started, or none. It never
     /// waits. `false`: too much waits already.
     fn hand_over(&mut self, decided: Option<Option<JobId>>) -> bool {
-        let asked = decided.map(|started| Asked { at: Timestamp::now(), started });
+        let asked = decided.map(|started| LoopDecision { at: Timestamp::now(), started });
         let is_decision = asked.is_some();
-        let handed = Handed { changes: std::mem::take(&mut self.changes), asked };
+        let handed = LoopHandover { changes: std::mem::take(&mut self.changes), asked };
         if let Err(handed) = self.thread.offer(handed) {
             // What has changed goes with the next one.
             self.changes = handed.changes;

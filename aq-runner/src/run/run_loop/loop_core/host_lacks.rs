@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use aq_manifest::JobId;
-use aq_scheduler::{HostLack, State, WaitReason};
+use aq_scheduler::{HostLack, JobState, WaitReason};
 use jiff::Timestamp;
 
 use super::{LoopCore, LoopEffect, LoopReport, MetLack, RunLack};
-use crate::run::queue::model::Model;
+use crate::run::queue::model::QueueModel;
 
 /// Pause between two looks at the room while there is too little.
 pub(in crate::run) const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -63,16 +63,16 @@ impl LoopCore {
     pub(super) fn with_lack(
         &self,
         id: &JobId,
-        state: State,
+        state: JobState,
         met: Option<MetLack>,
-    ) -> (State, Option<WaitReason>) {
-        let State::Waiting { .. } = state else { return (state, None) };
+    ) -> (JobState, Option<WaitReason>) {
+        let JobState::Waiting { .. } = state else { return (state, None) };
         match met {
             None => (state, None),
-            Some(_) if !self.lacks.met.contains_key(id) => (State::WAITING, None),
+            Some(_) if !self.lacks.met.contains_key(id) => (JobState::WAITING, None),
             // A loop that drains the queue does not wait for long, but says what is left.
             Some(met) if self.once && !met.is_worth_a_wait => {
-                (State::WAITING, Some(WaitReason::HostLacks(met.lack)))
+                (JobState::WAITING, Some(WaitReason::HostLacks(met.lack)))
             }
             Some(met) => (state, Some(WaitReason::HostLacks(met.lack))),
         }
@@ -158,7 +158,7 @@ impl LoopCore {
 }
 
 /// The jobs that wait because of such a thing, by its words and whether it is a fault.
-fn kept_jobs(model: &mut Model, now: Timestamp) -> BTreeMap<(String, bool), Vec<String>> {
+fn kept_jobs(model: &mut QueueModel, now: Timestamp) -> BTreeMap<(String, bool), Vec<String>> {
     let plan = model.plan(now);
     let mut kept: BTreeMap<(String, bool), Vec<String>> = BTreeMap::new();
     for id in model.order() {

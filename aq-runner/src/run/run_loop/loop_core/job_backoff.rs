@@ -26,13 +26,13 @@ pub(crate) struct JobBackoff {
 #[derive(Debug)]
 struct FailedTries {
     tries: u32,
-    next: Next,
+    next: BackoffState,
     /// Its record cannot be used, which was reported.
     is_left: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Next {
+enum BackoffState {
     /// It is left alone until then.
     Pause(Timestamp),
     /// It is being tried; how often it was counts if that goes wrong too.
@@ -50,7 +50,7 @@ impl JobBackoff {
         let doubled = PAUSE.saturating_mul(1 << tries.saturating_sub(1).min(10)).min(LONGEST);
         let pause = if give_up { PAUSE } else { doubled };
         let again = now.saturating_add(pause).unwrap_or(Timestamp::MAX);
-        let next = if go_on { Next::Pause(again) } else { Next::Never };
+        let next = if go_on { BackoffState::Pause(again) } else { BackoffState::Never };
         self.jobs.insert(id.clone(), FailedTries { tries, next, is_left: false });
         go_on
     }
@@ -60,7 +60,7 @@ impl JobBackoff {
     pub(crate) fn leave(&mut self, id: &JobId, now: Timestamp, at_once: bool) -> bool {
         let is_known = self.jobs.get(id).is_some_and(|job| job.is_left);
         let again = now.saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
-        let next = if at_once { Next::Never } else { Next::Pause(again) };
+        let next = if at_once { BackoffState::Never } else { BackoffState::Pause(again) };
         self.jobs.insert(id.clone(), FailedTries { tries: 0, next, is_left: true });
         !is_known
     }
@@ -75,7 +75,7 @@ impl JobBackoff {
     /// Notes that a job is tried again now.
     pub(crate) fn looked(&mut self, id: &JobId) {
         if let Some(job) = self.jobs.get_mut(id) {
-            job.next = Next::Trying;
+            job.next = BackoffState::Trying;
         }
     }
 
@@ -88,17 +88,17 @@ impl JobBackoff {
     pub(crate) fn pauses(&self, id: &JobId, now: Timestamp) -> bool {
         self.jobs.get(id).is_some_and(|job| match job.next {
             // A pause that is too long was begun by a clock that has been set back since.
-            Next::Pause(until) => {
+            BackoffState::Pause(until) => {
                 now < until && until <= now.saturating_add(LONGEST).unwrap_or(until)
             }
-            Next::Trying => false,
-            Next::Never => true,
+            BackoffState::Trying => false,
+            BackoffState::Never => true,
         })
     }
 
     /// The jobs to try again at `now`.
     pub(crate) fn due(&self, now: Timestamp) -> impl Iterator<Item = &JobId> {
-        let pauses = |job: &FailedTries| matches!(job.next, Next::Pause(_));
+        let pauses = |job: &FailedTries| matches!(job.next, BackoffState::Pause(_));
         let due = self.jobs.iter().filter(move |&(id, job)| pauses(job) && !self.pauses(id, now));
         due.map(|(id, _)| id)
     }
@@ -106,8 +106,8 @@ impl JobBackoff {
     /// The jobs that are to be tried again, and when.
     pub(crate) fn pauses_left(&self) -> impl Iterator<Item = (&JobId, Timestamp)> {
         self.jobs.iter().filter_map(|(id, job)| match job.next {
-            Next::Pause(until) => Some((id, until)),
-            Next::Trying | Next::Never => None,
+            BackoffState::Pause(until) => Some((id, until)),
+            BackoffState::Trying | BackoffState::Never => None,
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aq_manifest::{JobId, Stage};
-use aq_scheduler::State;
+use aq_scheduler::JobState;
 use jiff::Timestamp;
 
 use super::{JobLook, JobTrouble, LoopCore, LoopEffect, LoopNotice, LoopReport, RunLack};
@@ -60,7 +60,7 @@ impl LoopCore {
                     Some(conflict) => {
                         let again = now.saturating_add(LOOK_AT_DEPS).unwrap_or(Timestamp::MAX);
                         self.conflicting.insert(id.clone(), again);
-                        (State::WAITING, Some(conflict))
+                        (JobState::WAITING, Some(conflict))
                     }
                     None => self.with_lack(&id, state, lack),
                 };
@@ -75,12 +75,12 @@ impl LoopCore {
             JobLook::Ended(ended) => self.end(ended, before, now),
             JobLook::InTrain { read, seat } => {
                 self.backoff.mended(&id);
-                self.put(&id, *read, State::Testing, before);
+                self.put(&id, *read, JobState::Testing, before);
                 self.trains.put(id, seat);
             }
             JobLook::Merges { read, seat } => {
                 self.running.insert(id.clone());
-                self.put(&id, *read, State::Testing, before);
+                self.put(&id, *read, JobState::Testing, before);
                 self.trains.put(id.clone(), seat);
                 self.trains.begin(&id);
             }
@@ -102,7 +102,7 @@ impl LoopCore {
         }
     }
 
-    fn put(&mut self, id: &JobId, read: ReadJob, state: State, before: Option<State>) {
+    fn put(&mut self, id: &JobId, read: ReadJob, state: JobState, before: Option<JobState>) {
         let circle = self.model.put(read, state).err();
         self.notify_changes();
         if let Some(circle) = circle {
@@ -112,15 +112,16 @@ impl LoopCore {
         self.notify(id, before);
     }
 
-    fn end(&mut self, ended: EndedJob, before: Option<State>, now: Timestamp) {
-        let (id, after) = (ended.id.clone(), Some(State::Settled(ended.settled)));
+    fn end(&mut self, ended: EndedJob, before: Option<JobState>, now: Timestamp) {
+        let (id, after) = (ended.id.clone(), Some(JobState::Settled(ended.settled)));
         self.model.end(ended);
         self.notify_changes();
         self.effects.push(LoopEffect::Notify(LoopNotice::Job { id, before, after }));
         self.look_at_conflicting(now);
     }
 
-    /// Has the jobs looked at whose deps do not go together: what has ended may have moved a branch.
+    /// Has the jobs looked at whose deps do not go together: what has ended may have moved a
+    /// branch.
     fn look_at_conflicting(&mut self, now: Timestamp) {
         for id in std::mem::take(&mut self.conflicting).into_keys() {
             self.look_at(&id, now);
@@ -175,12 +176,12 @@ impl LoopCore {
     pub(super) fn run_ended(
         &mut self,
         record: Box<JobRecord>,
-        state: Option<&State>,
+        state: Option<&JobState>,
         lack: Option<RunLack>,
         now: Timestamp,
     ) {
         let stage = record.stage;
-        let waits = matches!(state, Some(State::Waiting { .. }));
+        let waits = matches!(state, Some(JobState::Waiting { .. }));
         if stage == Stage::Building || (waits && stage != Stage::Inbox) {
             // Nobody ended it: it is taken up again.
             return;

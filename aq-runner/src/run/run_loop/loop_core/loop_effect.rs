@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use aq_manifest::JobId;
-use aq_scheduler::{Counts, Rejection, State};
+use aq_scheduler::{HostRejection, JobState, QueueCounts};
 
 use crate::run::queue::change::QueueChange;
 use crate::store::JobRecord;
 
-use super::Summary;
+use super::LoopSummary;
 
 /// Something to do. Effects are done in their order, and the events of one are handled before the
 /// next is done.
@@ -32,7 +32,7 @@ pub(crate) enum LoopEffect {
     },
     /// Move a job to failed/ that this host can never run. Sends `JobRefused` and `NotAsPlanned`,
     /// or `JobBusy`, or `JobTroubled`.
-    Reject(JobId, Rejection),
+    Reject(JobId, HostRejection),
     /// Move a job to failed/ whose dependencies go round in a circle, as these words say. Sends
     /// `JobRefused`, `JobBusy` or `JobTroubled`.
     Refuse(JobId, String),
@@ -60,7 +60,7 @@ pub(crate) enum LoopEffect {
     /// Fail if the queue is not there any more: to have nothing to do is no end to be content with.
     ExpectQueue,
     /// End the loop. Nothing is done after this.
-    End(Summary),
+    End(LoopSummary),
 }
 
 /// A change that listeners hear of.
@@ -71,9 +71,9 @@ pub(crate) enum LoopNotice {
         /// The job.
         id: JobId,
         /// Its state before; `None` when it was not known.
-        before: Option<State>,
+        before: Option<JobState>,
         /// Its state now; `None` when it is not in the queue.
-        after: Option<State>,
+        after: Option<JobState>,
     },
     /// The queue in memory has changed. Only where a listener keeps a second one.
     Queue(QueueChange),
@@ -113,5 +113,5 @@ pub(crate) enum LoopReport {
     /// Something went wrong that the loop can go on with.
     Trouble(String),
     /// The loop is about to sleep.
-    Idle(Counts),
+    Idle(QueueCounts),
 }

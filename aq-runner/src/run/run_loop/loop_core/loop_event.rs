@@ -3,7 +3,7 @@
 use std::ffi::c_int;
 
 use aq_manifest::{JobId, Stage};
-use aq_scheduler::{EngineState, HostLack, State};
+use aq_scheduler::{EngineState, HostLack, JobState};
 use jiff::Timestamp;
 
 use crate::run::queue::change::{EndedJob, ReadJob};
@@ -102,7 +102,7 @@ pub(crate) enum LoopEvent {
         /// The record.
         record: Box<JobRecord>,
         /// The state of the job where nobody works on it; `None` when only recovery can tell.
-        state: Option<State>,
+        state: Option<JobState>,
         /// The thing that it came back for the want of.
         lack: Option<RunLack>,
     },
@@ -118,7 +118,7 @@ pub(crate) enum JobLook {
         /// The job.
         read: Box<ReadJob>,
         /// Its state.
-        state: State,
+        state: JobState,
         /// The thing that the host lacked when it was last tried.
         lack: Option<MetLack>,
     },

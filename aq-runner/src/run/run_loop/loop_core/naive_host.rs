@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aq_caps::Capabilities;
 use aq_manifest::Stage;
-use aq_scheduler::{EngineState, Host, HostLack, Job, Limits, Misfits, Settled};
+use aq_scheduler::{
+    EngineState, HostLack, HostLimits, ScheduledJob, SchedulerHost, SettledAs, UnschedulablePolicy,
+};
 
 use super::tests::{at, id, read};
 use super::*;
@@ -16,7 +18,7 @@ const MAX: u32 = 2;
 
 /// A fault of the next launch of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Spoil {
+pub(super) enum LaunchFault {
     Failure,
     Change,
 }
@@ -30,7 +32,7 @@ pub(super) struct NaiveJob {
     pub(super) not_before: i64,
     pub(super) lack: bool,
     pub(super) is_gripped: bool,
-    pub(super) spoil: Option<Spoil>,
+    pub(super) spoil: Option<LaunchFault>,
 }
 
 /// The host and its jobs, as far as a loop can touch them.
@@ -61,11 +63,12 @@ fn engine_name(engine: usize) -> String {
 impl NaiveHost {
     pub(super) fn new() -> Self {
         let engines = (0..2).map(|engine| (engine_name(engine), EngineState::READY)).collect();
-        let limits = Limits { max: MAX, max_review: None };
+        let limits = HostLimits { max: MAX, max_review: None };
         let capabilities = Capabilities::default();
-        let host = Host { capabilities, engines, limits, misfits: Misfits::Reject };
+        let host =
+            SchedulerHost { capabilities, engines, limits, misfits: UnschedulablePolicy::Reject };
         Self {
-            core: LoopCore::new(Model::new(host), false),
+            core: LoopCore::new(QueueModel::new(host), false),
             now: 1_000,
             jobs: BTreeMap::new(),
             running: BTreeSet::new(),
@@ -143,11 +146,11 @@ impl NaiveHost {
     fn look(&self, id: &JobId) -> JobLook {
         let Some(job) = self.jobs.get(&number(id)) else { return JobLook::Gone };
         let engine = engine_name(job.engine);
-        let queued = Job {
+        let queued = ScheduledJob {
             lock: job.lock.map(|lock| lock.to_string()),
             engines: vec![engine.clone()],
             held: job.held,
-            ..Job::new(id.clone(), at(0))
+            ..ScheduledJob::new(id.clone(), at(0))
         };
         if self.running.contains(&number(id)) {
             return JobLook::Works { read: read(queued), engine };
@@ -159,7 +162,7 @@ impl NaiveHost {
                 JobLook::Rests { read: read(queued), state: waiting(job), lack }
             }
             _ => {
-                let (id, settled) = (id.clone(), Settled::Shipped);
+                let (id, settled) = (id.clone(), SettledAs::Shipped);
                 JobLook::Ended(EndedJob { id, key: None, deps: Vec::new(), settled })
             }
         }
@@ -176,8 +179,8 @@ impl NaiveHost {
         assert_eq!(self.obstacle(number, self.now), None, "{id} is launched at {}", self.now);
         let job = self.jobs.get_mut(&number).expect("it is there");
         match job.spoil.take() {
-            Some(Spoil::Change) => vec![LoopEvent::NotAsPlanned(id)],
-            Some(Spoil::Failure) => {
+            Some(LaunchFault::Change) => vec![LoopEvent::NotAsPlanned(id)],
+            Some(LaunchFault::Failure) => {
                 let text = "the worker does not start".to_owned();
                 let place = Some(Stage::Inbox);
                 let trouble = JobTrouble { text, lack: None, is_held: false, place };
@@ -240,6 +243,6 @@ fn lack() -> HostLack {
     HostLack::Program { program: "git".to_owned() }
 }
 
-fn waiting(job: &NaiveJob) -> State {
-    State::Waiting { not_before: Some(at(job.not_before)) }
+fn waiting(job: &NaiveJob) -> JobState {
+    JobState::Waiting { not_before: Some(at(job.not_before)) }
 }

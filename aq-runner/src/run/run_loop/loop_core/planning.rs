@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aq_manifest::JobId;
-use aq_scheduler::Rejection;
+use aq_scheduler::HostRejection;
 use jiff::Timestamp;
 
 use super::{LoopCore, LoopEffect, LoopNotice, LoopReport, SWEEP};
@@ -24,7 +24,7 @@ impl LoopCore {
             return;
         }
         let are_engines_missing =
-            plan.reject.iter().any(|(_, why)| matches!(why, Rejection::NoEngine { .. }));
+            plan.reject.iter().any(|(_, why)| matches!(why, HostRejection::NoEngine { .. }));
         if are_engines_missing && !std::mem::replace(&mut self.are_engines_fresh, true) {
             // One may have been installed since.
             return self.effects.push(LoopEffect::ReadEngines);

@@ -4,7 +4,7 @@ use aq_manifest::Stage;
 use aq_scheduler::HostLack;
 use proptest::prelude::*;
 
-use super::naive_host::{NaiveHost, NaiveJob, Spoil, name};
+use super::naive_host::{LaunchFault, NaiveHost, NaiveJob, name};
 use super::tests::at;
 use super::*;
 
@@ -12,7 +12,7 @@ const JOBS: usize = 6;
 
 /// Something that happens while the loop sleeps.
 #[derive(Clone, Copy, Debug)]
-enum Happening {
+enum SleepEvent {
     Add {
         job: usize,
         lock: Option<usize>,
@@ -22,11 +22,11 @@ enum Happening {
     },
     Hold(usize, bool),
     Remove(usize),
-    End(usize, End),
+    End(usize, ModelEnd),
     /// Another process has a job's record, or lets go of it.
     Grip(usize, bool),
     /// The next launch of a job goes wrong.
-    Spoil(usize, Spoil),
+    Spoil(usize, LaunchFault),
     /// An engine rests, for so long.
     Cool(usize, i64),
     Room(bool),
@@ -37,37 +37,37 @@ enum Happening {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum End {
+enum ModelEnd {
     Done,
     Retry(i64),
     Lack(i64),
 }
 
-fn happening() -> impl Strategy<Value = Happening> {
+fn happening() -> impl Strategy<Value = SleepEvent> {
     let job = || 0..JOBS;
     let end = prop_oneof![
-        Just(End::Done),
-        (0..40i64).prop_map(End::Retry),
-        (0..40i64).prop_map(End::Lack)
+        Just(ModelEnd::Done),
+        (0..40i64).prop_map(ModelEnd::Retry),
+        (0..40i64).prop_map(ModelEnd::Lack)
     ];
-    let spoil = prop_oneof![Just(Spoil::Failure), Just(Spoil::Change)];
+    let spoil = prop_oneof![Just(LaunchFault::Failure), Just(LaunchFault::Change)];
     prop_oneof![
         4 => (job(), proptest::option::of(0..2usize), 0..2usize, any::<bool>(), 0..40i64).prop_map(
             |(job, lock, engine, held, pause)| {
                 let held = held && pause % 3 == 0;
-                Happening::Add { job, lock, engine, held, pause: (pause - 20).max(0) }
+                SleepEvent::Add { job, lock, engine, held, pause: (pause - 20).max(0) }
             }
         ),
-        1 => (job(), any::<bool>()).prop_map(|(job, held)| Happening::Hold(job, held)),
-        1 => job().prop_map(Happening::Remove),
-        4 => (job(), end).prop_map(|(job, end)| Happening::End(job, end)),
-        2 => (job(), any::<bool>()).prop_map(|(job, grip)| Happening::Grip(job, grip)),
-        1 => (job(), spoil).prop_map(|(job, spoil)| Happening::Spoil(job, spoil)),
-        2 => (0..2usize, 0..50i64).prop_map(|(engine, time)| Happening::Cool(engine, time)),
-        1 => any::<bool>().prop_map(Happening::Room),
-        1 => job().prop_map(Happening::Promote),
-        4 => (1..70i64).prop_map(Happening::Pass),
-        1 => (1..50i64).prop_map(Happening::SetBack),
+        1 => (job(), any::<bool>()).prop_map(|(job, held)| SleepEvent::Hold(job, held)),
+        1 => job().prop_map(SleepEvent::Remove),
+        4 => (job(), end).prop_map(|(job, end)| SleepEvent::End(job, end)),
+        2 => (job(), any::<bool>()).prop_map(|(job, grip)| SleepEvent::Grip(job, grip)),
+        1 => (job(), spoil).prop_map(|(job, spoil)| SleepEvent::Spoil(job, spoil)),
+        2 => (0..2usize, 0..50i64).prop_map(|(engine, time)| SleepEvent::Cool(engine, time)),
+        1 => any::<bool>().prop_map(SleepEvent::Room),
+        1 => job().prop_map(SleepEvent::Promote),
+        4 => (1..70i64).prop_map(SleepEvent::Pass),
+        1 => (1..50i64).prop_map(SleepEvent::SetBack),
     ]
 }
 
@@ -76,10 +76,10 @@ impl NaiveHost {
         self.wake(vec![LoopEvent::JobTouched(name(job))]);
     }
 
-    fn happen(&mut self, happening: Happening) {
+    fn happen(&mut self, happening: SleepEvent) {
         let now = self.now;
         match happening {
-            Happening::Add { job, lock, engine, held, pause } if !self.jobs.contains_key(&job) => {
+            SleepEvent::Add { job, lock, engine, held, pause } if !self.jobs.contains_key(&job) => {
                 let (stage, not_before) = (Stage::Inbox, now + pause);
                 let (lack, is_gripped, spoil) = (false, false, None);
                 let added =
@@ -87,54 +87,56 @@ impl NaiveHost {
                 self.jobs.insert(job, added);
                 self.touched(job);
             }
-            Happening::Hold(job, held) => {
+            SleepEvent::Hold(job, held) => {
                 let Some(found) = self.jobs.get_mut(&job) else { return };
                 found.held = held;
                 self.touched(job);
             }
-            Happening::Remove(job) => {
+            SleepEvent::Remove(job) => {
                 if self.running.contains(&job) || self.awaited.contains(&job) {
                     return;
                 }
                 self.jobs.remove(&job);
                 self.touched(job);
             }
-            Happening::End(job, end) => {
+            SleepEvent::End(job, end) => {
                 if !self.running.remove(&job) {
                     return;
                 }
                 let found = self.jobs.get_mut(&job).expect("it runs");
-                found.lack = matches!(end, End::Lack(_));
+                found.lack = matches!(end, ModelEnd::Lack(_));
                 found.stage = Stage::Inbox;
                 match end {
-                    End::Done => found.stage = Stage::Shipped,
-                    End::Retry(pause) | End::Lack(pause) => found.not_before = now + pause,
+                    ModelEnd::Done => found.stage = Stage::Shipped,
+                    ModelEnd::Retry(pause) | ModelEnd::Lack(pause) => {
+                        found.not_before = now + pause
+                    }
                 }
                 self.wake(vec![LoopEvent::WorkerEnded(name(job))]);
             }
-            Happening::Grip(job, grip) => {
+            SleepEvent::Grip(job, grip) => {
                 let Some(found) = self.jobs.get_mut(&job) else { return };
                 found.is_gripped = grip && !self.running.contains(&job);
                 if !found.is_gripped && self.awaited.remove(&job) {
                     self.wake(vec![LoopEvent::JobFreed(name(job))]);
                 }
             }
-            Happening::Spoil(job, spoil) => {
+            SleepEvent::Spoil(job, spoil) => {
                 if let Some(found) = self.jobs.get_mut(&job) {
                     found.spoil = Some(spoil);
                 }
             }
-            Happening::Cool(engine, time) => {
+            SleepEvent::Cool(engine, time) => {
                 self.cooling[engine] = (time > 0).then_some(now + time);
                 let engines = self.engines();
                 self.wake(vec![engines]);
             }
-            Happening::Room(has_room) => {
+            SleepEvent::Room(has_room) => {
                 self.has_room = has_room;
                 let lack = (!has_room).then_some(HostLack::Room { free: 1, mark: 2 });
                 self.wake(vec![LoopEvent::RoomRead(lack)]);
             }
-            Happening::Promote(job) => {
+            SleepEvent::Promote(job) => {
                 let Some(found) = self.jobs.get_mut(&job) else { return };
                 let is_known = !self.core.is_left_alone(&name(job), at(now));
                 if found.stage == Stage::Inbox && !found.is_gripped && is_known {
@@ -143,8 +145,8 @@ impl NaiveHost {
                     self.touched(job);
                 }
             }
-            Happening::Pass(time) => self.pass(time),
-            Happening::SetBack(time) => {
+            SleepEvent::Pass(time) => self.pass(time),
+            SleepEvent::SetBack(time) => {
                 self.now -= time;
                 // As the readers do: what a clock that was wrong has written does not count.
                 for job in self.jobs.values_mut() {
@@ -153,7 +155,7 @@ impl NaiveHost {
                 self.cooling = [None; 2];
                 self.wake(vec![LoopEvent::ClockSetBack]);
             }
-            Happening::Add { .. } => {}
+            SleepEvent::Add { .. } => {}
         }
     }
 

@@ -2,7 +2,7 @@
 
 /// The result of a loop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
+pub struct LoopSummary {
     /// Jobs that were started, or taken up again, and came to an end.
     pub ended: u32,
     /// Jobs that are in failed/ because of this loop.
@@ -20,7 +20,7 @@ pub struct Summary {
     pub stopped: bool,
 }
 
-impl Summary {
+impl LoopSummary {
     /// Tests whether somebody wanted the loop to end.
     pub(in crate::run) fn is_cut_short(&self) -> bool {
         self.stopped || self.signal.is_some()

@@ -6,7 +6,9 @@ mod listeners;
 
 use aq_caps::Capabilities;
 use aq_manifest::Stage;
-use aq_scheduler::{EngineState, Host, HostLack, Job, Limits, Misfits, Settled};
+use aq_scheduler::{
+    EngineState, HostLack, HostLimits, ScheduledJob, SchedulerHost, SettledAs, UnschedulablePolicy,
+};
 
 use super::*;
 use crate::run::queue::change::{EndedJob, JobOrigin, ReadJob};
@@ -23,30 +25,33 @@ pub(super) fn at(second: i64) -> Timestamp {
 /// The core of a loop with the engine `shell`, which runs two jobs at once.
 fn core(once: bool) -> LoopCore {
     LoopCore::new(
-        Model::new(Host {
+        QueueModel::new(SchedulerHost {
             capabilities: Capabilities::default(),
             engines: [("shell".to_owned(), EngineState::READY)].into(),
-            limits: Limits { max: 2, max_review: None },
-            misfits: Misfits::Reject,
+            limits: HostLimits { max: 2, max_review: None },
+            misfits: UnschedulablePolicy::Reject,
         }),
         once,
     )
 }
 
 /// A job of the engine `shell`, added in the order of their names.
-fn job(name: &str) -> Job {
+fn job(name: &str) -> ScheduledJob {
     let added = at(i64::from(name.as_bytes()[0]));
-    Job { engines: vec!["shell".to_owned()], ..Job::new(id(name), added) }
+    ScheduledJob { engines: vec!["shell".to_owned()], ..ScheduledJob::new(id(name), added) }
 }
 
-pub(super) fn read(job: Job) -> Box<ReadJob> {
+pub(super) fn read(job: ScheduledJob) -> Box<ReadJob> {
     let origin = JobOrigin { stage: Stage::Inbox, has_own_lock: false, version: 0 };
     Box::new(ReadJob { job, origin, ends: Vec::new() })
 }
 
-fn waits(job: Job) -> LoopEvent {
+fn waits(job: ScheduledJob) -> LoopEvent {
     let id = job.id.clone();
-    LoopEvent::JobLooked(id, JobLook::Rests { read: read(job), state: State::WAITING, lack: None })
+    LoopEvent::JobLooked(
+        id,
+        JobLook::Rests { read: read(job), state: JobState::WAITING, lack: None },
+    )
 }
 
 fn trouble(text: &str, lack: Option<HostLack>) -> JobTrouble {
@@ -63,7 +68,7 @@ fn drained() -> LoopEvent {
 
 fn run_read(name: &str, stage: Stage, lack: Option<RunLack>) -> LoopEvent {
     let record = Box::new(JobRecord { id: id(name), stage, meta: Default::default() });
-    let state = (stage == Stage::Inbox).then_some(State::WAITING);
+    let state = (stage == Stage::Inbox).then_some(JobState::WAITING);
     LoopEvent::RunRead { record, state, lack }
 }
 
@@ -134,10 +139,10 @@ fn touched_jobs_are_looked_at_and_started() {
     // Its worker is alive: its end is waited for.
     assert!(core.shown(LoopEvent::JobTouched(id("a")), 1).is_empty());
     assert_eq!(core.shown(LoopEvent::WorkerEnded(id("a")), 1), ["look a", "read a"]);
-    let ended = EndedJob { id: id("a"), key: None, deps: Vec::new(), settled: Settled::Failed };
+    let ended = EndedJob { id: id("a"), key: None, deps: Vec::new(), settled: SettledAs::Failed };
     assert!(core.shown(LoopEvent::JobLooked(id("a"), JobLook::Ended(ended)), 1).is_empty());
     assert_eq!(core.shown(run_read("a", Stage::Failed, None), 1), ["ended a failed"]);
-    let Summary { ended, failed, .. } = core.summary();
+    let LoopSummary { ended, failed, .. } = core.summary();
     assert_eq!((ended, failed), (1, 1));
 }
 
@@ -228,7 +233,7 @@ fn damaged_records_are_reported_once() {
 #[test]
 fn missing_engines_are_read_before_a_rejection() {
     let mut core = core(false);
-    let other = Job { engines: vec!["other".to_owned()], ..job("a") };
+    let other = ScheduledJob { engines: vec!["other".to_owned()], ..job("a") };
     core.handle(waits(other), at(0));
     assert_eq!(core.shown(LoopEvent::AllHandled, 0), ["engines"]);
     core.handle(LoopEvent::EnginesRead(Vec::new()), at(0));
@@ -242,7 +247,7 @@ fn missing_engines_are_read_before_a_rejection() {
 #[test]
 fn circles_are_refused_at_their_last_link() {
     let mut core = core(false);
-    let linked = |name: &str, dep: &str| Job {
+    let linked = |name: &str, dep: &str| ScheduledJob {
         key: Some(name.to_owned()),
         deps: vec![dep.to_owned()],
         ..job(name)

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use aq_ledger::RecordKey;
 use aq_manifest::{JobId, Stage};
-use aq_tracker::Retry;
+use aq_tracker::RetryAdvice;
 use jiff::Timestamp;
 
 use crate::checkpoint::GitWatch;
-use crate::run::operator::pull::{Forge, PullJob, PullProgress};
+use crate::run::operator::pull::{PullForge, PullJob, PullProgress};
 use crate::run::operator::pull_error::PullError;
-use crate::run::settings::Settings;
+use crate::run::settings::QueueSettings;
 use crate::store::{HeldJob, JobRecord, QueueDir};
 
 /// The first pause after something went wrong; each further one is twice as long.
@@ -59,7 +59,7 @@ pub(super) enum PullNews {
 /// The thread's state.
 pub(super) struct PullWatcher {
     queue: QueueDir,
-    settings: Settings,
+    settings: QueueSettings,
     tell: Sender<PullNews>,
     wake: Box<dyn Fn() + Send>,
     is_ending: Arc<AtomicBool>,
@@ -85,7 +85,7 @@ struct WatchedPull {
 impl PullWatcher {
     pub(super) fn new(
         queue: QueueDir,
-        settings: Settings,
+        settings: QueueSettings,
         tell: Sender<PullNews>,
         wake: Box<dyn Fn() + Send>,
         is_ending: Arc<AtomicBool>,
@@ -149,7 +149,7 @@ impl PullWatcher {
             return;
         }
         // The pauses of the config may be others by now. One with an error changes nothing.
-        if let Ok(settings) = Settings::load(&self.queue, self.settings.environment.clone()) {
+        if let Ok(settings) = QueueSettings::load(&self.queue, self.settings.environment.clone()) {
             self.settings = settings;
         }
         for id in due {
@@ -167,12 +167,12 @@ impl PullWatcher {
     fn look_at(&mut self, id: &JobId) {
         let Some(mut watched) = self.jobs.remove(id) else { return };
         match self.try_look_at(id, &mut watched.etag) {
-            Ok(Looked::Left) => return,
-            Ok(Looked::Moved) => {
+            Ok(PullLook::Left) => return,
+            Ok(PullLook::Moved) => {
                 self.say(PullNews::Moved(id.clone()));
                 return (self.wake)();
             }
-            Ok(Looked::Waits(url)) => {
+            Ok(PullLook::Waits(url)) => {
                 if let Some(url) = url.filter(|url| watched.url.as_ref() != Some(url)) {
                     self.say(PullNews::Open { id: id.clone(), url: url.clone() });
                     watched.url = Some(url);
@@ -192,7 +192,7 @@ impl PullWatcher {
         let pause = doubled.min(LONGEST_PAUSE);
         watched.failures += 1;
         watched.next = Instant::now() + pause;
-        if let Retry::Later(wanted) = error.retry() {
+        if let RetryAdvice::Later(wanted) = error.retry() {
             // It is the same for all jobs.
             self.rests_until = Some(Instant::now() + wanted.unwrap_or(pause));
         }
@@ -203,12 +203,12 @@ impl PullWatcher {
         }
     }
 
-    fn try_look_at(&self, id: &JobId, etag: &mut Option<String>) -> Result<Looked, PullError> {
+    fn try_look_at(&self, id: &JobId, etag: &mut Option<String>) -> Result<PullLook, PullError> {
         if !self.queue.has(Stage::Testing, id) {
-            return Ok(Looked::Left);
+            return Ok(PullLook::Left);
         }
         let record = JobRecord::read(&self.queue, Stage::Testing, id.clone())?;
-        let forge = Forge::of(&self.settings)?;
+        let forge = PullForge::of(&self.settings)?;
         let is_ending = self.is_ending.clone();
         let watch = GitWatch::default()
             .stopped_by(Arc::new(move || is_ending.load(Ordering::SeqCst)), Duration::ZERO);
@@ -220,7 +220,7 @@ impl PullWatcher {
         } else {
             let mut job = HeldJob::take(&self.queue, id)?;
             if job.stage() != Stage::Testing {
-                return Ok(Looked::Left);
+                return Ok(PullLook::Left);
             }
             job.expect_sound()?;
             let is_begun = job.row().has_pull_request();
@@ -230,9 +230,9 @@ impl PullWatcher {
             })
         };
         Ok(match progress {
-            Some(PullProgress::Open { url, .. }) => Looked::Waits(Some(url)),
-            None => Looked::Waits(None),
-            Some(PullProgress::Merged { .. } | PullProgress::Closed { .. }) => Looked::Moved,
+            Some(PullProgress::Open { url, .. }) => PullLook::Waits(Some(url)),
+            None => PullLook::Waits(None),
+            Some(PullProgress::Merged { .. } | PullProgress::Closed { .. }) => PullLook::Moved,
         })
     }
 
@@ -243,7 +243,7 @@ impl PullWatcher {
 }
 
 /// The result of a look at a job.
-enum Looked {
+enum PullLook {
     /// It is not in testing/ any more.
     Left,
     /// It has moved.

@@ -1,17 +1,17 @@
 //! Registering, with what this host has ended.
 
 use aq_fleet::client::CallError;
-use aq_fleet::protocol::{Ended, InstanceId, Register, Registered};
+use aq_fleet::protocol::{EndedFleetJob, InstanceId, RegisterRequest, RegisterResponse};
 
-use super::Member;
+use super::MemberThreads;
 
-impl Member {
+impl MemberThreads {
     /// Registers, and says what this host has ended that the database does not know: all of it,
     /// when it is an older one.
     pub(super) fn register(&self, instance: &InstanceId) -> Result<(), CallError> {
         let mut ended = Vec::new();
         loop {
-            let said = ended.last().map(|ended: &Ended| ended.n);
+            let said = ended.last().map(|ended: &EndedFleetJob| ended.n);
             let registered = self.register_with(instance, ended)?;
             let Some(database) = &registered.database else { return Ok(()) };
             self.settings.ended.follow(database);
@@ -26,9 +26,9 @@ impl Member {
     fn register_with(
         &self,
         instance: &InstanceId,
-        ended: Vec<Ended>,
-    ) -> Result<Registered, CallError> {
-        let register = Register {
+        ended: Vec<EndedFleetJob>,
+    ) -> Result<RegisterResponse, CallError> {
+        let register = RegisterRequest {
             host: self.settings.host.clone(),
             capabilities: self.settings.capabilities.clone(),
             capacity: self.settings.capacity,

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aq_caps::Token;
-use aq_fleet::client::{Answer, CallError, Client};
+use aq_caps::CapabilityToken;
+use aq_fleet::client::{CallAnswer, CallError, CoordinatorClient};
 use aq_fleet::protocol::{
-    Claim, FactoryId, FleetJobId, LeaseRef, Release, ReleaseOutcome, Report, RequestId, Verdict,
+    ClaimRequest, FactoryId, FleetJobId, LeaseRef, ReleaseOutcome, ReleaseRequest, ReportRequest,
+    RequestId, ShadowVerdict,
 };
-use aq_fleet::shadow::{Answered, Reason};
+use aq_fleet::shadow::{DryClaimAnswer, ShadowReason};
 use aq_manifest::Stage;
 use jiff::Timestamp;
 
@@ -29,15 +30,15 @@ pub struct ShadowSettings {
     /// Its shadow, which asks.
     pub shadow: FactoryId,
     /// The capabilities of the host.
-    pub capabilities: Vec<Token>,
+    pub capabilities: Vec<CapabilityToken>,
     /// The log.
     pub log: PathBuf,
 }
 
 /// One side of the conversation. All that it ever writes at the coordinator is about shadow jobs,
 /// but for the release of what it was granted against its wish.
-pub(super) struct Asking {
-    client: Client,
+pub(super) struct ShadowConversation {
+    client: CoordinatorClient,
     pub(super) settings: ShadowSettings,
     /// When the coordinator has been silent for too long, on the client's clock.
     end: Duration,
@@ -52,15 +53,15 @@ pub(super) struct Asking {
 }
 
 /// The result of a dry claim.
-pub(super) struct Picked {
-    pub(super) answered: Answered,
+pub(super) struct DryPick {
+    pub(super) answered: DryClaimAnswer,
     /// The job, when it is one.
     pub(super) job: Option<FleetJobId>,
 }
 
-impl Asking {
+impl ShadowConversation {
     pub(super) fn new(
-        client: Client,
+        client: CoordinatorClient,
         settings: ShadowSettings,
         answered: impl Fn() + Send + 'static,
     ) -> Self {
@@ -89,7 +90,7 @@ impl Asking {
 
     pub(super) fn call<T>(
         &mut self,
-        call: impl FnOnce(&Client) -> Result<Answer<T>, CallError>,
+        call: impl FnOnce(&CoordinatorClient) -> Result<CallAnswer<T>, CallError>,
     ) -> Result<T, CallError> {
         let left = self.end.saturating_sub(self.now());
         if left.is_zero() {
@@ -106,8 +107,8 @@ impl Asking {
     }
 
     /// Asks for one job. What is granted for real is released at once.
-    pub(super) fn pick(&mut self, held_locks: &[String]) -> Result<Picked, CallError> {
-        let claim = Claim {
+    pub(super) fn pick(&mut self, held_locks: &[String]) -> Result<DryPick, CallError> {
+        let claim = ClaimRequest {
             request_id: RequestId::random(),
             factory_id: self.settings.shadow.clone(),
             capabilities: self.settings.capabilities.clone(),
@@ -123,13 +124,13 @@ impl Asking {
         self.unwanted.extend(granted);
         let answered = if self.unwanted.len() > before {
             self.release();
-            Answered::Failed(Reason::Granted)
+            DryClaimAnswer::Failed(ShadowReason::Granted)
         } else if claimed.jobs.len() > 1 {
-            Answered::Failed(Reason::Garbled)
+            DryClaimAnswer::Failed(ShadowReason::Garbled)
         } else {
-            Answered::from(&claimed)
+            DryClaimAnswer::from(&claimed)
         };
-        Ok(Picked { answered, job: claimed.jobs.first().map(|job| job.job_id) })
+        Ok(DryPick { answered, job: claimed.jobs.first().map(|job| job.job_id) })
     }
 
     /// Says the stage of a mirror, and how a comparison came out. Nothing is made of the answer.
@@ -137,11 +138,11 @@ impl Asking {
         &mut self,
         job: FleetJobId,
         stage: Stage,
-        verdict: Option<Verdict>,
+        verdict: Option<ShadowVerdict>,
     ) -> Result<(), CallError> {
         let now = u64::try_from(Timestamp::now().as_microsecond()).unwrap_or(0);
         self.seq = now.max(self.seq + 1);
-        let report = Report {
+        let report = ReportRequest {
             factory_id: self.settings.shadow.clone(),
             epoch: aq_fleet::protocol::Epoch::DRY,
             seq: self.seq,
@@ -158,7 +159,7 @@ impl Asking {
     /// the end the lease runs out.
     fn release(&mut self) {
         for lease in std::mem::take(&mut self.unwanted) {
-            let release = Release {
+            let release = ReleaseRequest {
                 factory_id: self.settings.shadow.clone(),
                 epoch: lease.epoch,
                 outcome: ReleaseOutcome::Abandoned,

@@ -1,35 +1,35 @@
 //! A decision to be compared, in plain values.
 
-use aq_fleet::shadow::Snapshot;
+use aq_fleet::shadow::InboxSnapshot;
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
 /// The host's jobs at one moment, and what it decided then.
 #[derive(Clone, Debug)]
-pub struct Decision {
+pub struct ShadowDecision {
     /// The jobs that the coordinator has to know of to decide the same, the oldest first, each key
     /// once.
-    pub originals: Vec<Original>,
+    pub originals: Vec<MirroredJob>,
     /// The question. `None`: the coordinator is only told how far the jobs have come.
-    pub question: Option<Question>,
+    pub question: Option<ShadowQuestion>,
 }
 
 /// The host's decision, and its ground.
 #[derive(Clone, Debug)]
-pub struct Question {
+pub struct ShadowQuestion {
     /// When.
     pub at: Timestamp,
     /// The key of the job that was started; `None` when a slot stays free.
     pub local: Option<String>,
     /// The snapshot that it was chosen from.
-    pub snapshot: Snapshot,
+    pub snapshot: InboxSnapshot,
     /// The locks that running jobs held, each once, sorted.
     pub held_locks: Vec<String>,
 }
 
 /// A job of this host, to be mirrored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Original {
+pub struct MirroredJob {
     /// Its name at the coordinator.
     pub key: String,
     /// The job.

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use aq_fleet::shadow::{Line, Log, read_log};
+use aq_fleet::shadow::{ComparisonLine, ComparisonLog, read_log};
 
 /// A log of this many bytes is put aside; the one that was put aside before it goes.
 const MAX_BYTES: u64 = 4 << 20;
@@ -20,7 +20,7 @@ fn put_aside(log: &Path) -> PathBuf {
 
 /// Appends a line with one write. What a crash left of a line before is ended first, so that it
 /// costs only itself.
-pub(super) fn append(path: &Path, line: &Line) -> io::Result<()> {
+pub(super) fn append(path: &Path, line: &ComparisonLine) -> io::Result<()> {
     if path.metadata().is_ok_and(|about| about.len() >= MAX_BYTES) {
         std::fs::rename(path, put_aside(path))?;
     }
@@ -43,7 +43,7 @@ fn ends_torn(file: &mut File) -> io::Result<bool> {
 ///
 /// # Errors
 /// When a file is there and cannot be read.
-pub fn read_shadow_log(path: &Path) -> io::Result<Option<Log>> {
+pub fn read_shadow_log(path: &Path) -> io::Result<Option<ComparisonLog>> {
     // The newer one first: one that is put aside meanwhile is read twice, which the count sees, and
     // not left out.
     let new = read(path)?;
@@ -67,15 +67,15 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 
 #[cfg(test)]
 mod tests {
-    use aq_fleet::shadow::{Answered, Snapshot, compare};
+    use aq_fleet::shadow::{DryClaimAnswer, InboxSnapshot, compare};
     use jiff::Timestamp;
 
     use super::*;
 
-    fn line(latency_ms: u64) -> Line {
-        let snapshot = Snapshot::default();
-        let same = compare(&snapshot, None, &Answered::Nothing { waiting: None });
-        Line::new(Timestamp::UNIX_EPOCH, same, latency_ms, snapshot.id())
+    fn line(latency_ms: u64) -> ComparisonLine {
+        let snapshot = InboxSnapshot::default();
+        let same = compare(&snapshot, None, &DryClaimAnswer::Nothing { waiting: None });
+        ComparisonLine::new(Timestamp::UNIX_EPOCH, same, latency_ms, snapshot.id())
     }
 
     #[test]

@@ -3,23 +3,23 @@
 use std::collections::HashMap;
 
 use aq_fleet::client::CallError;
-use aq_fleet::protocol::{FleetJobId, Submit};
+use aq_fleet::protocol::{FleetJobId, SubmitRequest};
 use aq_manifest::{JobId, Stage, mirrored};
 use sha2::{Digest, Sha256};
 
-use super::asking::Asking;
-use super::decision::Original;
+use super::asking::ShadowConversation;
+use super::decision::MirroredJob;
 
 /// The coordinator's present knowledge.
 #[derive(Debug, Default)]
-pub(super) struct Mirror {
-    jobs: HashMap<String, Told>,
+pub(super) struct CoordinatorMirror {
+    jobs: HashMap<String, MirrorEntry>,
     /// Number of times that it followed: what was not seen this time has gone.
     turn: u64,
 }
 
 #[derive(Debug)]
-struct Told {
+struct MirrorEntry {
     /// Where it is there. `None` for one that was refused: it is not offered again as it is.
     job: Option<FleetJobId>,
     stage: Stage,
@@ -29,7 +29,7 @@ struct Told {
     seen: u64,
 }
 
-impl Mirror {
+impl CoordinatorMirror {
     /// The mirror of the job with a key.
     pub(super) fn get(&self, key: &str) -> Option<FleetJobId> {
         self.jobs.get(key)?.job
@@ -60,8 +60,8 @@ impl Mirror {
     /// When the coordinator cannot be told. What was told by then is remembered.
     pub(super) fn follow(
         &mut self,
-        asking: &mut Asking,
-        originals: &[Original],
+        asking: &mut ShadowConversation,
+        originals: &[MirroredJob],
         read: &dyn Fn(&JobId) -> Option<String>,
     ) -> Result<(), CallError> {
         self.turn += 1;
@@ -79,8 +79,8 @@ impl Mirror {
 
     fn follow_one(
         &mut self,
-        asking: &mut Asking,
-        original: &Original,
+        asking: &mut ShadowConversation,
+        original: &MirroredJob,
         read: &dyn Fn(&JobId) -> Option<String>,
     ) -> Result<(), CallError> {
         let known = self.jobs.get(&original.key);
@@ -96,11 +96,11 @@ impl Mirror {
     /// Sends the job's file, when it is another than was sent.
     fn submit(
         &mut self,
-        asking: &mut Asking,
-        original: &Original,
+        asking: &mut ShadowConversation,
+        original: &MirroredJob,
         read: &dyn Fn(&JobId) -> Option<String>,
     ) -> Result<(), CallError> {
-        let Original { key, id, lock, version, .. } = original;
+        let MirroredJob { key, id, lock, version, .. } = original;
         // One whose file has gone, or is none, stays as it was told.
         let Some(text) = read(id) else { return Ok(()) };
         let Ok(manifest) = mirrored(&text, key, lock.as_deref()) else { return Ok(()) };
@@ -111,7 +111,7 @@ impl Mirror {
             told.version = *version;
             return Ok(());
         }
-        let submit = Submit {
+        let submit = SubmitRequest {
             manifest,
             name: id.clone(),
             shadow: true,
@@ -122,12 +122,18 @@ impl Mirror {
             Err(why @ CallError::Refused(_)) if !why.may_pass() => None,
             Err(why) => return Err(why),
         };
-        let told = Told { job, stage: Stage::Inbox, version: *version, hash, seen: self.turn };
+        let told =
+            MirrorEntry { job, stage: Stage::Inbox, version: *version, hash, seen: self.turn };
         self.jobs.insert(key.clone(), told);
         Ok(())
     }
 
-    fn set_stage(&mut self, asking: &mut Asking, key: &str, stage: Stage) -> Result<(), CallError> {
+    fn set_stage(
+        &mut self,
+        asking: &mut ShadowConversation,
+        key: &str,
+        stage: Stage,
+    ) -> Result<(), CallError> {
         let Some(told) = self.jobs.get_mut(key) else { return Ok(()) };
         let Some(job) = told.job.filter(|_| told.stage != stage) else { return Ok(()) };
         // One that has gone after its end stays as it ended.

@@ -15,6 +15,6 @@ mod thread;
 mod tests;
 
 pub use asking::ShadowSettings;
-pub use decision::{Decision, Original, Question};
+pub use decision::{MirroredJob, ShadowDecision, ShadowQuestion};
 pub use log_file::{read_shadow_log, shadow_log};
-pub use thread::Shadow;
+pub use thread::ShadowThread;

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use aq_fleet::client::{
-    Client, Clock, Request, Response, SystemClock, Transport, TransportError, TransportProblem,
+    ClientClock, CoordinatorClient, CoordinatorTransport, HttpRequest, HttpResponse, SystemClock,
+    TransportError, TransportProblem,
 };
-use aq_fleet::protocol::Verdict;
-use aq_fleet::shadow::{Candidate, Line, Reason, Snapshot};
+use aq_fleet::protocol::ShadowVerdict;
+use aq_fleet::shadow::{ComparisonLine, InboxSnapshot, ShadowCandidate, ShadowReason};
 use aq_manifest::{Priority, Stage};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -28,8 +29,8 @@ struct Fake {
     seen: Mutex<Vec<(String, Value)>>,
 }
 
-impl Transport for Fake {
-    fn send(&self, request: &Request, _: Duration) -> Result<Response, TransportError> {
+impl CoordinatorTransport for Fake {
+    fn send(&self, request: &HttpRequest, _: Duration) -> Result<HttpResponse, TransportError> {
         let body = request.body.as_deref().unwrap_or(b"null");
         let body: Value = serde_json::from_slice(body).unwrap();
         let turn = {
@@ -38,9 +39,11 @@ impl Transport for Fake {
             seen.len()
         };
         match (self.respond)(turn, &request.path, &body) {
-            Some((status, answer)) => {
-                Ok(Response { status, retry_after: None, body: answer.to_string().into_bytes() })
-            }
+            Some((status, answer)) => Ok(HttpResponse {
+                status,
+                retry_after: None,
+                body: answer.to_string().into_bytes(),
+            }),
             None => {
                 let problem = TransportProblem::TooLarge;
                 Err(TransportError { problem, message: "gone".to_owned() })
@@ -53,7 +56,7 @@ impl Transport for Fake {
 struct Lab {
     dir: TempDir,
     fake: Arc<Fake>,
-    shadow: Shadow<Decision>,
+    shadow: ShadowThread<ShadowDecision>,
 }
 
 impl Lab {
@@ -65,11 +68,11 @@ impl Lab {
 
     fn with_clock(
         respond: impl Fn(usize, &str, &Value) -> Option<(u16, Value)> + Send + Sync + 'static,
-        clock: Arc<dyn Clock>,
+        clock: Arc<dyn ClientClock>,
     ) -> Self {
         let fake = Arc::new(Fake { respond: Box::new(respond), seen: Mutex::default() });
         let token = "a-token-of-a-test-0123456789abcdef".parse().unwrap();
-        let client = Client::new(fake.clone(), clock, token, PATIENCE);
+        let client = CoordinatorClient::new(fake.clone(), clock, token, PATIENCE);
         let dir = tempfile::tempdir().unwrap();
         let settings = ShadowSettings {
             factory: "host".parse().unwrap(),
@@ -78,12 +81,12 @@ impl Lab {
             log: shadow_log(dir.path()),
         };
         let read = |id: &aq_manifest::JobId| Some(format!("do {id}\n"));
-        let shadow = Shadow::start(&client, settings, Some, read, |words| panic!("{words}"));
+        let shadow = ShadowThread::start(&client, settings, Some, read, |words| panic!("{words}"));
         Self { dir, fake, shadow: shadow.unwrap() }
     }
 
     /// Ends it, and answers the log and the requests.
-    fn end(self) -> (Vec<Line>, Vec<(String, Value)>) {
+    fn end(self) -> (Vec<ComparisonLine>, Vec<(String, Value)>) {
         assert_eq!(self.shadow.finish(PATIENCE), 0);
         let log = read_shadow_log(&shadow_log(self.dir.path())).unwrap().unwrap_or_default();
         let seen = self.fake.seen.lock().unwrap().clone();
@@ -95,23 +98,23 @@ fn id(n: usize) -> String {
     format!("01890a5d-ac96-774b-bcce-{n:012x}")
 }
 
-fn original(key: &str, stage: Stage) -> Original {
+fn original(key: &str, stage: Stage) -> MirroredJob {
     let id = key.replace("job:", "").parse().unwrap();
-    Original { key: key.to_owned(), id, stage, lock: None, version: 1 }
+    MirroredJob { key: key.to_owned(), id, stage, lock: None, version: 1 }
 }
 
 /// The host starts the first of these jobs.
-fn decision(keys: &[&str]) -> Decision {
+fn decision(keys: &[&str]) -> ShadowDecision {
     let candidate = |key: &&str| {
         let key = (*key).to_owned();
-        Candidate { key, priority: Priority::Medium, waits: None, mirrored: false }
+        ShadowCandidate { key, priority: Priority::Medium, waits: None, mirrored: false }
     };
-    Decision {
+    ShadowDecision {
         originals: keys.iter().map(|key| original(key, Stage::Inbox)).collect(),
-        question: Some(Question {
+        question: Some(ShadowQuestion {
             at: Timestamp::UNIX_EPOCH,
             local: keys.first().map(|key| (*key).to_owned()),
-            snapshot: Snapshot { jobs: keys.iter().map(candidate).collect() },
+            snapshot: InboxSnapshot { jobs: keys.iter().map(candidate).collect() },
             held_locks: vec!["db".to_owned()],
         }),
     }
@@ -143,7 +146,7 @@ fn paths(seen: &[(String, Value)]) -> Vec<&str> {
     seen.iter().map(|(path, _)| path.as_str()).collect()
 }
 
-fn verdicts(lines: &[Line]) -> Vec<(Verdict, Option<Reason>)> {
+fn verdicts(lines: &[ComparisonLine]) -> Vec<(ShadowVerdict, Option<ShadowReason>)> {
     lines.iter().map(|line| (line.verdict, line.reason)).collect()
 }
 
@@ -195,7 +198,7 @@ fn only_what_has_changed_is_told() {
     // The second pick is one that the host says is at work.
     assert_eq!(
         verdicts(&lines),
-        [(Verdict::Agree, None), (Verdict::Diverge, Some(Reason::Missing))]
+        [(ShadowVerdict::Agree, None), (ShadowVerdict::Diverge, Some(ShadowReason::Missing))]
     );
 }
 
@@ -226,7 +229,7 @@ fn strangers_go(text: &str, reason: Value) {
     });
     lab.shadow.offer(decision(&["job:a"])).unwrap();
     let (lines, seen) = lab.end();
-    assert_eq!(verdicts(&lines), [(Verdict::Agree, None)]);
+    assert_eq!(verdicts(&lines), [(ShadowVerdict::Agree, None)]);
     for (at, n) in [(2, 900), (5, 901)] {
         assert_eq!(seen[at].0, format!("/v1/jobs/{}/reports", id(n)));
         assert_eq!((&seen[at].1["stage"], &seen[at].1["shadow"]), (&json!("failed"), &json!(true)));
@@ -239,7 +242,7 @@ fn endless_strangers_end_the_asking() {
     let lab = Lab::new(|_, path, body| Some(usual(path, body, &[(900, "gone")])));
     lab.shadow.offer(decision(&["job:a"])).unwrap();
     let (lines, seen) = lab.end();
-    assert_eq!(verdicts(&lines), [(Verdict::Diverge, Some(Reason::Missing))]);
+    assert_eq!(verdicts(&lines), [(ShadowVerdict::Diverge, Some(ShadowReason::Missing))]);
     assert!(seen.len() < 50, "{}", seen.len());
 }
 
@@ -255,7 +258,10 @@ fn a_coordinator_with_another_database_is_told_all_again() {
     lab.shadow.offer(decision(&["job:a"])).unwrap();
     lab.shadow.offer(decision(&["job:a"])).unwrap();
     let (lines, seen) = lab.end();
-    assert_eq!(verdicts(&lines), [(Verdict::Error, Some(Reason::Refused)), (Verdict::Agree, None)]);
+    assert_eq!(
+        verdicts(&lines),
+        [(ShadowVerdict::Error, Some(ShadowReason::Refused)), (ShadowVerdict::Agree, None)]
+    );
     assert_eq!(paths(&seen).iter().filter(|&&path| path == "/v1/jobs").count(), 2);
 }
 
@@ -269,7 +275,7 @@ fn refused_mirror_is_not_repeated() {
         lab.shadow.offer(decision(&["job:a"])).unwrap();
     }
     let (lines, seen) = lab.end();
-    let missing = (Verdict::CoordEmpty, Some(Reason::Missing));
+    let missing = (ShadowVerdict::CoordEmpty, Some(ShadowReason::Missing));
     assert_eq!(verdicts(&lines), [missing, missing]);
     assert_eq!(paths(&seen), ["/v1/jobs", "/v1/claims", "/v1/claims"]);
 }
@@ -282,7 +288,7 @@ fn silent_coordinator_is_left_alone() {
     }
     let (lines, seen) = lab.end();
     assert_eq!(lines.len(), 100);
-    assert!(lines.iter().all(|line| line.reason == Some(Reason::Unreachable)));
+    assert!(lines.iter().all(|line| line.reason == Some(ShadowReason::Unreachable)));
     assert!(seen.len() < 10, "{}", seen.len());
 }
 
@@ -300,7 +306,10 @@ fn shadow_releases_every_grant() {
         lab.shadow.offer(decision(&["job:a"])).unwrap();
     }
     let (lines, seen) = lab.end();
-    assert_eq!(verdicts(&lines), [(Verdict::Error, Some(Reason::Granted)), (Verdict::Agree, None)]);
+    assert_eq!(
+        verdicts(&lines),
+        [(ShadowVerdict::Error, Some(ShadowReason::Granted)), (ShadowVerdict::Agree, None)]
+    );
     let released: Vec<&str> =
         paths(&seen).into_iter().filter(|path| path.ends_with("/release")).collect();
     let path = |n| format!("/v1/jobs/{}/release", id(n));
@@ -344,7 +353,7 @@ fn the_loop_is_never_held_up() {
 #[derive(Default)]
 struct Slow(std::sync::atomic::AtomicU64);
 
-impl Clock for Slow {
+impl ClientClock for Slow {
     fn now(&self) -> Duration {
         Duration::from_secs(self.0.load(Relaxed))
     }
@@ -369,7 +378,7 @@ fn long_queue_is_mirrored_whole() {
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
     lab.shadow.offer(decision(&keys)).unwrap();
     let (lines, seen) = lab.end();
-    assert_eq!(verdicts(&lines), [(Verdict::Agree, None)]);
+    assert_eq!(verdicts(&lines), [(ShadowVerdict::Agree, None)]);
     // All jobs, the claim, and how it came out.
     assert_eq!(seen.len(), 25 + 2);
 }

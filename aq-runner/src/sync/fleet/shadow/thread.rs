@@ -5,16 +5,18 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use aq_fleet::client::{CallError, Client};
-use aq_fleet::protocol::{FleetJobId, Verdict, WaitReason};
-use aq_fleet::shadow::{Answered, Comparison, Line, Reason, SnapshotId, compare};
+use aq_fleet::client::{CallError, CoordinatorClient};
+use aq_fleet::protocol::{FleetJobId, ShadowVerdict, WaitReason};
+use aq_fleet::shadow::{
+    ComparisonLine, DryClaimAnswer, ShadowComparison, ShadowReason, SnapshotId, compare,
+};
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
-use super::asking::{Asking, Picked, ShadowSettings};
-use super::decision::{Decision, Question};
+use super::asking::{DryPick, ShadowConversation, ShadowSettings};
+use super::decision::{ShadowDecision, ShadowQuestion};
 use super::log_file::append;
-use super::mirror::Mirror;
+use super::mirror::CoordinatorMirror;
 
 /// Maximum of decisions that may wait for their turn.
 const WAITING: usize = 256;
@@ -31,31 +33,31 @@ const FAIR: Duration = Duration::from_secs(1);
 
 /// The thread, from the loop. `T` is what the loop hands over for one decision.
 #[derive(Debug)]
-pub struct Shadow<T> {
+pub struct ShadowThread<T> {
     /// `None` once it has ended.
     sender: Option<SyncSender<T>>,
-    shared: Arc<Shared>,
+    shared: Arc<ShadowShared>,
     log: ShadowSettings,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
+struct ShadowShared {
+    state: Mutex<ShadowState>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct ShadowState {
     /// Things that wait for their turn, the one whose turn it is included.
     waiting: usize,
     /// The decision whose turn it is.
-    current: Option<Current>,
+    current: Option<CurrentDecision>,
     /// Nothing more is written.
     ended: bool,
 }
 
 #[derive(Debug)]
-struct Current {
+struct CurrentDecision {
     at: Timestamp,
     local: Option<String>,
     snapshot: SnapshotId,
@@ -64,19 +66,19 @@ struct Current {
 }
 
 /// The state of the thread.
-struct Comparer<D, R> {
-    shared: Arc<Shared>,
+struct ComparerThread<D, R> {
+    shared: Arc<ShadowShared>,
     describe: D,
     read: R,
     tell: Box<dyn Fn(String) + Send>,
-    asking: Asking,
-    mirror: Mirror,
+    asking: ShadowConversation,
+    mirror: CoordinatorMirror,
     /// The last comparison in which the host picked nothing: the same again says nothing new.
     idle: Option<(SnapshotId, Vec<String>)>,
     log_failed: bool,
 }
 
-impl<T: Send + 'static> Shadow<T> {
+impl<T: Send + 'static> ShadowThread<T> {
     /// Starts the thread. `describe` makes a decision of what the loop hands over, in the same
     /// order and on the thread; `read` gives the text of a job's file, wherever it is; `tell`
     /// takes what a person should know.
@@ -84,25 +86,25 @@ impl<T: Send + 'static> Shadow<T> {
     /// # Errors
     /// When the thread cannot be started.
     pub fn start(
-        client: &Client,
+        client: &CoordinatorClient,
         settings: ShadowSettings,
-        describe: impl FnMut(T) -> Option<Decision> + Send + 'static,
+        describe: impl FnMut(T) -> Option<ShadowDecision> + Send + 'static,
         read: impl Fn(&JobId) -> Option<String> + Send + 'static,
         tell: impl Fn(String) + Send + 'static,
     ) -> io::Result<Self> {
         let (sender, receiver) = sync_channel(WAITING);
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(ShadowShared::default());
         let answered = {
             let shared = shared.clone();
             move || shared.answered()
         };
-        let comparer = Comparer {
+        let comparer = ComparerThread {
             shared: shared.clone(),
             describe,
             read,
             tell: Box::new(tell),
-            asking: Asking::new(client.clone(), settings.clone(), answered),
-            mirror: Mirror::default(),
+            asking: ShadowConversation::new(client.clone(), settings.clone(), answered),
+            mirror: CoordinatorMirror::default(),
             idle: None,
             log_failed: false,
         };
@@ -154,15 +156,15 @@ impl<T: Send + 'static> Shadow<T> {
     }
 }
 
-impl<T> Drop for Shadow<T> {
+impl<T> Drop for ShadowThread<T> {
     fn drop(&mut self) {
         // A thread that is in the middle of a call ends after it; nobody waits for that.
         self.shared.lock().ended = true;
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl ShadowShared {
+    fn lock(&self) -> MutexGuard<'_, ShadowState> {
         // Whoever panicked with the lock left values that are whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -174,19 +176,23 @@ impl Shared {
     }
 }
 
-impl Current {
-    fn unanswered(self) -> Line {
-        let reason = Some(Reason::Unreachable);
-        let comparison =
-            Comparison { verdict: Verdict::Error, local: self.local, coord: None, reason };
-        Line::new(self.at, comparison, millis(self.since.elapsed()), self.snapshot)
+impl CurrentDecision {
+    fn unanswered(self) -> ComparisonLine {
+        let reason = Some(ShadowReason::Unreachable);
+        let comparison = ShadowComparison {
+            verdict: ShadowVerdict::Error,
+            local: self.local,
+            coord: None,
+            reason,
+        };
+        ComparisonLine::new(self.at, comparison, millis(self.since.elapsed()), self.snapshot)
     }
 }
 
-impl<D, R: Fn(&JobId) -> Option<String>> Comparer<D, R> {
+impl<D, R: Fn(&JobId) -> Option<String>> ComparerThread<D, R> {
     fn work<T>(mut self, items: &Receiver<T>)
     where
-        D: FnMut(T) -> Option<Decision>,
+        D: FnMut(T) -> Option<ShadowDecision>,
     {
         for item in items {
             if self.shared.lock().ended {
@@ -205,8 +211,8 @@ impl<D, R: Fn(&JobId) -> Option<String>> Comparer<D, R> {
         }
     }
 
-    fn decided(&mut self, decision: Decision) {
-        let Decision { originals, question } = decision;
+    fn decided(&mut self, decision: ShadowDecision) {
+        let ShadowDecision { originals, question } = decision;
         let Some(mut question) = question else {
             // With the next decision it is told again.
             let _ = self
@@ -220,7 +226,7 @@ impl<D, R: Fn(&JobId) -> Option<String>> Comparer<D, R> {
         if idle.is_some() && idle == self.idle {
             return;
         }
-        self.shared.lock().current = Some(Current {
+        self.shared.lock().current = Some(CurrentDecision {
             at: question.at,
             local: question.local.clone(),
             snapshot,
@@ -231,12 +237,12 @@ impl<D, R: Fn(&JobId) -> Option<String>> Comparer<D, R> {
             self.mirror.follow(&mut self.asking, &originals, &self.read)?;
             self.pick(&mut question, &mut latency)
         });
-        let picked =
-            picked.unwrap_or_else(|why| Picked { answered: Answered::from(&why), job: None });
+        let picked = picked
+            .unwrap_or_else(|why| DryPick { answered: DryClaimAnswer::from(&why), job: None });
         let comparison = compare(&question.snapshot, question.local.as_deref(), &picked.answered);
-        self.idle = idle.filter(|_| comparison.verdict != Verdict::Error);
+        self.idle = idle.filter(|_| comparison.verdict != ShadowVerdict::Error);
         let verdict = comparison.verdict;
-        let line = Line::new(question.at, comparison, millis(latency), snapshot);
+        let line = ComparisonLine::new(question.at, comparison, millis(latency), snapshot);
         if self.write(&line) {
             self.say(&question, &picked, verdict);
         }
@@ -246,9 +252,9 @@ impl<D, R: Fn(&JobId) -> Option<String>> Comparer<D, R> {
     /// loop mirrored them, and could not say any more that they went.
     fn pick(
         &mut self,
-        question: &mut Question,
+        question: &mut ShadowQuestion,
         latency: &mut Duration,
-    ) -> Result<Picked, CallError> {
+    ) -> Result<DryPick, CallError> {
         for job in &mut question.snapshot.jobs {
             job.mirrored = self.mirror.get(&job.key).is_some();
         }
@@ -268,16 +274,16 @@ impl<D, R: Fn(&JobId) -> Option<String>> Comparer<D, R> {
     /// pick waits is added to the answer.
     fn stranger(
         &mut self,
-        question: &Question,
-        picked: &mut Picked,
+        question: &ShadowQuestion,
+        picked: &mut DryPick,
     ) -> Result<Option<FleetJobId>, CallError> {
         match &picked.answered {
-            Answered::Failed(_) => return Ok(None),
-            Answered::Job { key } if question.local.as_ref() == Some(key) => return Ok(None),
-            Answered::Job { key } if self.mirror.get(key).is_none() => {
+            DryClaimAnswer::Failed(_) => return Ok(None),
+            DryClaimAnswer::Job { key } if question.local.as_ref() == Some(key) => return Ok(None),
+            DryClaimAnswer::Job { key } if self.mirror.get(key).is_none() => {
                 return Ok(picked.job.filter(|&job| !self.mirror.has(job)));
             }
-            Answered::Job { .. } | Answered::Nothing { .. } => {}
+            DryClaimAnswer::Job { .. } | DryClaimAnswer::Nothing { .. } => {}
         }
         let mirror = question.local.as_deref().and_then(|key| self.mirror.get(key));
         let Some(job) = mirror else { return Ok(None) };
@@ -296,20 +302,22 @@ impl<D, R: Fn(&JobId) -> Option<String>> Comparer<D, R> {
             Some(WaitReason::LockHeld { job }) => job.as_str().parse().ok(),
             _ => None,
         };
-        if let Answered::Nothing { waiting } = &mut picked.answered {
+        if let DryClaimAnswer::Nothing { waiting } = &mut picked.answered {
             *waiting = why;
         }
         Ok(holder.filter(|&holder| !self.mirror.has(holder)))
     }
 
     /// Tells the coordinator how the comparison came out, for its statistics.
-    fn say(&mut self, question: &Question, picked: &Picked, verdict: Verdict) {
+    fn say(&mut self, question: &ShadowQuestion, picked: &DryPick, verdict: ShadowVerdict) {
         let told = match &question.local {
             // The host has started it by now.
             Some(key) => self.mirror.get(key).map(|job| (key, job, Stage::Building)),
             None => match &picked.answered {
-                Answered::Job { key } => self.mirror.get(key).map(|job| (key, job, Stage::Inbox)),
-                Answered::Nothing { .. } | Answered::Failed(_) => None,
+                DryClaimAnswer::Job { key } => {
+                    self.mirror.get(key).map(|job| (key, job, Stage::Inbox))
+                }
+                DryClaimAnswer::Nothing { .. } | DryClaimAnswer::Failed(_) => None,
             },
         };
         let Some((key, job, stage)) = told else { return };
@@ -320,7 +328,7 @@ impl<D, R: Fn(&JobId) -> Option<String>> Comparer<D, R> {
 
     /// Writes a line. `false`: all has ended meanwhile, and this decision was written without its
     /// answer.
-    fn write(&mut self, line: &Line) -> bool {
+    fn write(&mut self, line: &ComparisonLine) -> bool {
         let mut state = self.shared.lock();
         if state.ended || state.current.take().is_none() {
             return false;

@@ -8,7 +8,7 @@ use aq_fleet::protocol::{Epoch, LeaseRef};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::super::{News, Status};
+use super::super::{HostStatus, MemberNews};
 use super::{JOB, client, idle, join, join_for, none_within, register_or_beat, wait_for};
 
 fn grant(n: u32) -> Value {
@@ -28,7 +28,7 @@ fn repeated_claim_keeps_its_slots() {
         })
     });
     let (_membership, told) = join(&client, dir.path(), idle());
-    wait_for(&told, |news| matches!(news, News::Granted(grants) if grants.len() == 2));
+    wait_for(&told, |news| matches!(news, MemberNews::Granted(grants) if grants.len() == 2));
 }
 
 #[test]
@@ -47,9 +47,9 @@ fn undrained_host_claims_again() {
         register_or_beat(path).or_else(|| Some((200, json!({ "jobs": claimed }))))
     });
     let (_membership, told) = join(&client, dir.path(), idle());
-    wait_for(&told, |news| matches!(news, News::Drain));
+    wait_for(&told, |news| matches!(news, MemberNews::Drain));
     drained.store(1, Ordering::SeqCst);
-    wait_for(&told, |news| matches!(news, News::Granted(_)));
+    wait_for(&told, |news| matches!(news, MemberNews::Granted(_)));
 }
 
 #[test]
@@ -73,16 +73,16 @@ fn leases_are_renewed_before_jobs_are_claimed() {
         })
     });
     let lease = LeaseRef { job_id: JOB.parse().unwrap(), epoch: Epoch(3) };
-    let status = Status { free: 1, held_locks: Vec::new(), leases: vec![lease] };
+    let status = HostStatus { free: 1, held_locks: Vec::new(), leases: vec![lease] };
     let (_membership, told) = join(&client, dir.path(), status);
-    wait_for(&told, |news| matches!(news, News::Granted(_)));
+    wait_for(&told, |news| matches!(news, MemberNews::Granted(_)));
 }
 
 #[test]
 fn ending_loop_awaits_no_coordinator() {
     let dir = TempDir::new().unwrap();
     let (_membership, told) = join_for(&client(|_, _| None), dir.path(), idle(), true);
-    wait_for(&told, |news| matches!(news, News::NothingToClaim));
+    wait_for(&told, |news| matches!(news, MemberNews::NothingToClaim));
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn ending_loop_awaits_no_undrain() {
         })
     });
     let (_membership, told) = join_for(&client, dir.path(), idle(), true);
-    wait_for(&told, |news| matches!(news, News::NothingToClaim));
+    wait_for(&told, |news| matches!(news, MemberNews::NothingToClaim));
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_claim_that_cannot_be_remembered_is_not_made() {
     let dir = TempDir::new().unwrap();
     let client = client(|path, _| register_or_beat(path).or_else(|| panic!("{path} is asked")));
     let (_membership, told) = join(&client, &dir.path().join("gone"), idle());
-    let is_it = |news: &News| matches!(news, News::Trouble(why) if why.contains("claims no jobs"));
+    let is_it = |news: &MemberNews| matches!(news, MemberNews::Trouble(why) if why.contains("claims no jobs"));
     wait_for(&told, is_it);
     // It is tried again a second later, and told no more.
     none_within(&told, Duration::from_millis(2_500), is_it);
@@ -127,12 +127,12 @@ fn unwritten_claim_is_repeated_later() {
         })
     });
     let (membership, told) = join(&client, dir.path(), idle());
-    wait_for(&told, |news| matches!(news, News::Granted(_)));
+    wait_for(&told, |news| matches!(news, MemberNews::Granted(_)));
     // While they are being written down nothing is claimed.
-    none_within(&told, Duration::from_millis(2_500), |news| matches!(news, News::Granted(_)));
+    none_within(&told, Duration::from_millis(2_500), |news| matches!(news, MemberNews::Granted(_)));
     let begun = Instant::now();
     membership.not_taken();
-    wait_for(&told, |news| matches!(news, News::Granted(_)));
+    wait_for(&told, |news| matches!(news, MemberNews::Granted(_)));
     assert!(begun.elapsed() >= Duration::from_secs(1));
 }
 
@@ -147,29 +147,29 @@ fn grant_is_trusted_from_its_claim() {
         })
     });
     let (membership, told) = join(&client, dir.path(), idle());
-    wait_for(&told, |news| matches!(news, News::Granted(_)));
+    wait_for(&told, |news| matches!(news, MemberNews::Granted(_)));
     let of = |n: u32| LeaseRef {
         job_id: serde_json::from_value(grant(n)["jobId"].clone()).unwrap(),
         epoch: Epoch(1),
     };
     assert!(membership.trusts(of(1)));
     // Something else changes before the loop has written the job down.
-    membership.update(Status { held_locks: vec!["l".to_owned()], ..idle() });
+    membership.update(HostStatus { held_locks: vec!["l".to_owned()], ..idle() });
     assert!(membership.trusts(of(1)));
-    membership.update(Status { free: 1, leases: vec![of(1)], held_locks: Vec::new() });
+    membership.update(HostStatus { free: 1, leases: vec![of(1)], held_locks: Vec::new() });
     let request = || std::fs::read_to_string(dir.path().join("claim")).ok();
     let first = request().expect("the claim is remembered");
     membership.taken();
     wait_for(
         &told,
-        |news| matches!(news, News::Granted(grants) if grants[0].job_id == of(2).job_id),
+        |news| matches!(news, MemberNews::Granted(grants) if grants[0].job_id == of(2).job_id),
     );
     assert_ne!(request(), Some(first), "another claim");
     assert!(membership.trusts(of(1)) && membership.trusts(of(2)));
     let both = vec![of(1), of(2)];
-    membership.update(Status { free: 0, leases: both, held_locks: Vec::new() });
+    membership.update(HostStatus { free: 0, leases: both, held_locks: Vec::new() });
     membership.taken();
-    membership.update(Status { free: 0, leases: vec![of(2)], held_locks: Vec::new() });
+    membership.update(HostStatus { free: 0, leases: vec![of(2)], held_locks: Vec::new() });
     assert!(!membership.trusts(of(1)), "it is not here any more");
     assert!(membership.trusts(of(2)));
 }
@@ -191,7 +191,7 @@ fn a_host_that_is_to_drain_claims_nothing() {
     let (_membership, told) = join(&client, dir.path(), idle());
     let drains = |many: usize| {
         for _ in 0..many {
-            wait_for(&told, |news| matches!(news, News::Drain));
+            wait_for(&told, |news| matches!(news, MemberNews::Drain));
         }
     };
     drains(2);
@@ -219,7 +219,7 @@ fn unanswered_claim_is_repeated() {
         })
     });
     let (_membership, told) = join(&client, dir.path(), idle());
-    wait_for(&told, |news| matches!(news, News::Granted(_)));
+    wait_for(&told, |news| matches!(news, MemberNews::Granted(_)));
     let requests = requests.lock().unwrap();
     assert_eq!(requests[0], requests[1]);
     assert_ne!(requests[1], requests[2]);
@@ -231,9 +231,9 @@ fn ending_loop_asks_after_changes() {
     let client =
         client(|path, _| register_or_beat(path).or_else(|| Some((200, json!({ "jobs": [] })))));
     let (membership, told) = join_for(&client, dir.path(), idle(), true);
-    let nothing = |news: &News| matches!(news, News::NothingToClaim);
+    let nothing = |news: &MemberNews| matches!(news, MemberNews::NothingToClaim);
     wait_for(&told, nothing);
     none_within(&told, Duration::from_millis(300), nothing);
-    membership.update(Status { free: 2, ..idle() });
+    membership.update(HostStatus { free: 2, ..idle() });
     wait_for(&told, nothing);
 }

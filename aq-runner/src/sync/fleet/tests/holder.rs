@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aq_fleet::protocol::{
-    Epoch, Event, Events, Fields, FleetJobId, LeaseRef, MAX_EVENTS, ReleaseOutcome,
+    Epoch, EventsRequest, Fields, FleetJobId, JobEvent, LeaseRef, MAX_EVENTS, ReleaseOutcome,
 };
 use aq_manifest::Stage;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::super::{Holder, Told};
+use super::super::{FleetHolder, HolderAnswer};
 use super::{JOB, PATIENCE, client};
 
 fn fenced() -> (u16, Value) {
@@ -26,14 +26,14 @@ fn old_outbox_fences_no_grant() {
         Some(1) => Some(fenced()),
         _ => Some((200, json!({}))),
     });
-    let holder = Holder::open("a".parse().unwrap(), client, dir.path()).unwrap();
+    let holder = FleetHolder::open("a".parse().unwrap(), client, dir.path()).unwrap();
     let job_id: FleetJobId = JOB.parse().unwrap();
     let of = |epoch| LeaseRef { job_id, epoch: Epoch(epoch) };
     let report = |epoch| holder.report_of(of(epoch), 1, Stage::Building, None, None);
     holder.post_report(of(1), report(1)).unwrap();
-    assert_eq!(holder.report(of(2), report(2)), Told::Accepted);
+    assert_eq!(holder.report(of(2), report(2)), HolderAnswer::Accepted);
     holder.post_report(of(1), report(1)).unwrap();
-    assert_eq!(holder.report(of(1), report(1)), Told::Fenced);
+    assert_eq!(holder.report(of(1), report(1)), HolderAnswer::Fenced);
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn unsent_report_holds_nobody_up() {
         true => Some((500, json!({}))),
         false => Some((200, json!({}))),
     });
-    let holder = Holder::open("a".parse().unwrap(), client, dir.path()).unwrap();
+    let holder = FleetHolder::open("a".parse().unwrap(), client, dir.path()).unwrap();
     let of = |n: u32| LeaseRef {
         job_id: format!("01890a5d-ac96-774b-bcce-b302099a805{n}").parse().unwrap(),
         epoch: Epoch(1),
@@ -66,7 +66,7 @@ fn unsent_report_holds_nobody_up() {
 fn unwritten_report_is_unsent() {
     let dir = TempDir::new().unwrap();
     let client = client(|_, _| None);
-    let holder = Holder::open("a".parse().unwrap(), client, dir.path()).unwrap();
+    let holder = FleetHolder::open("a".parse().unwrap(), client, dir.path()).unwrap();
     let lease = LeaseRef { job_id: JOB.parse().unwrap(), epoch: Epoch(1) };
     std::fs::create_dir(dir.path().join(format!("{JOB}.jsonl"))).unwrap();
     assert!(holder.post_release(lease, ReleaseOutcome::Failed, None, None).is_err());
@@ -81,11 +81,11 @@ fn fenced_report_loses_the_job() {
         0 => Some(fenced()),
         _ => None,
     });
-    let holder = Holder::open("a".parse().unwrap(), client, dir.path()).unwrap();
+    let holder = FleetHolder::open("a".parse().unwrap(), client, dir.path()).unwrap();
     let lease = LeaseRef { job_id: JOB.parse().unwrap(), epoch: Epoch(1) };
     let report = |seq, stage| holder.report_of(lease, seq, stage, None, None);
     holder.post_report(lease, report(1, Stage::Building)).unwrap();
-    assert_eq!(holder.ship(lease, &report(2, Stage::Shipped)), Told::Fenced);
+    assert_eq!(holder.ship(lease, &report(2, Stage::Shipped)), HolderAnswer::Fenced);
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn dropped_reports_are_named() {
         Some(1) => Some(fenced()),
         _ => Some((422, invalid.clone())),
     });
-    let holder = Holder::open("a".parse().unwrap(), client, dir.path()).unwrap();
+    let holder = FleetHolder::open("a".parse().unwrap(), client, dir.path()).unwrap();
     for epoch in [1, 2] {
         let lease = LeaseRef { job_id: JOB.parse().unwrap(), epoch: Epoch(epoch) };
         let report = holder.report_of(lease, 1, Stage::Testing, None, None);
@@ -113,17 +113,17 @@ fn all_events_arrive_in_parts_that_the_coordinator_takes() {
     let parts = Arc::new(Mutex::new(Vec::new()));
     let got = parts.clone();
     let client = client(move |_, body| {
-        let events: Events = serde_json::from_value(body).unwrap();
+        let events: EventsRequest = serde_json::from_value(body).unwrap();
         got.lock().unwrap().push(events.events.len());
         Some((202, json!({})))
     });
-    let holder = Holder::open("a".parse().unwrap(), client, dir.path()).unwrap();
+    let holder = FleetHolder::open("a".parse().unwrap(), client, dir.path()).unwrap();
     let lease = LeaseRef { job_id: JOB.parse().unwrap(), epoch: Epoch(1) };
     let event = |seq| {
         let kind = "building".parse().unwrap();
-        Event { seq, at: Timestamp::UNIX_EPOCH, kind, fields: Fields::new() }
+        JobEvent { seq, at: Timestamp::UNIX_EPOCH, kind, fields: Fields::new() }
     };
-    let events: Vec<Event> = (1..=MAX_EVENTS as u64 + 1).map(event).collect();
+    let events: Vec<JobEvent> = (1..=MAX_EVENTS as u64 + 1).map(event).collect();
     holder.post_events(lease, &events);
     assert_eq!(holder.deliver(PATIENCE), [""; 0]);
     assert_eq!(*parts.lock().unwrap(), [MAX_EVENTS, 1]);

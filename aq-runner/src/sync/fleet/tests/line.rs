@@ -6,14 +6,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use aq_fleet::client::Client;
-use aq_fleet::outbox::{Delivery, Message, Outbox};
+use aq_fleet::client::CoordinatorClient;
+use aq_fleet::outbox::{DeliveryOutcome, MessageOutbox, OutboxMessage};
 use aq_fleet::protocol::{Epoch, LeaseRef};
 use aq_manifest::Stage;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::super::{Holder, JobReporter, Told, serve_line};
+use super::super::{FleetHolder, HolderAnswer, JobReporter, serve_line};
 use super::{JOB, client};
 
 fn lease() -> LeaseRef {
@@ -21,8 +21,8 @@ fn lease() -> LeaseRef {
 }
 
 /// A loop that answers over one end, and the other end.
-fn loop_with(client: Arc<Client>, dir: &Path) -> (JoinHandle<()>, UnixStream) {
-    let holder = Holder::open("a".parse().unwrap(), client, dir).unwrap();
+fn loop_with(client: Arc<CoordinatorClient>, dir: &Path) -> (JoinHandle<()>, UnixStream) {
+    let holder = FleetHolder::open("a".parse().unwrap(), client, dir).unwrap();
     let (ours, of_worker) = UnixStream::pair().unwrap();
     (std::thread::spawn(move || serve_line(ours, &holder, lease())), of_worker)
 }
@@ -34,12 +34,12 @@ fn reporter(dir: &Path, line: Option<UnixStream>) -> JobReporter {
 /// Numbers and stages of the reports that wait, in order.
 fn waiting(dir: &Path) -> Vec<(u64, Stage)> {
     let mut found = Vec::new();
-    let outbox = Outbox::open(dir).unwrap();
+    let outbox = MessageOutbox::open(dir).unwrap();
     let drained = outbox.drain(JOB.parse().unwrap(), |message| {
-        if let Message::Report(report) = message {
+        if let OutboxMessage::Report(report) = message {
             found.push((report.seq, report.stage));
         }
-        Delivery::Done
+        DeliveryOutcome::Done
     });
     assert!(drained.unwrap().is_some());
     found
@@ -63,9 +63,9 @@ fn the_coordinators_answer_reaches_the_worker() {
     });
     let (serving, line) = loop_with(client, dir.path());
     let mut reporter = reporter(dir.path(), Some(line));
-    assert_eq!(reporter.report(1, Stage::Building, None, None), Told::Accepted);
-    assert_eq!(reporter.renew(), Told::Accepted);
-    assert_eq!(reporter.report(2, Stage::Review, None, None), Told::Fenced);
+    assert_eq!(reporter.report(1, Stage::Building, None, None), HolderAnswer::Accepted);
+    assert_eq!(reporter.renew(), HolderAnswer::Accepted);
+    assert_eq!(reporter.report(2, Stage::Review, None, None), HolderAnswer::Fenced);
     drop(reporter);
     serving.join().unwrap();
     let asked = asked.lock().unwrap();
@@ -81,7 +81,7 @@ fn what_the_loop_cannot_send_waits_once() {
     let (serving, line) = loop_with(client(|_, _| None), dir.path());
     let mut reporter = reporter(dir.path(), Some(line));
     let told = reporter.report(1, Stage::Building, None, None);
-    assert!(matches!(told, Told::Later(_)), "{told:?}");
+    assert!(matches!(told, HolderAnswer::Later(_)), "{told:?}");
     drop(reporter);
     serving.join().unwrap();
     assert_eq!(waiting(dir.path()), [(1, Stage::Building)]);
@@ -94,7 +94,7 @@ fn without_a_loop_reports_wait_in_order() {
     drop(gone);
     let mut orphan = reporter(dir.path(), Some(line));
     let mut adopted = reporter(dir.path(), None);
-    let later = |told: Told| assert!(matches!(told, Told::Later(_)), "{told:?}");
+    let later = |told: HolderAnswer| assert!(matches!(told, HolderAnswer::Later(_)), "{told:?}");
     later(orphan.report(1, Stage::Building, None, None));
     later(orphan.renew());
     later(adopted.report(2, Stage::Review, None, None));
@@ -113,7 +113,7 @@ fn dying_loop_leaves_the_report() {
     });
     let mut reporter = reporter(dir.path(), Some(line));
     let told = reporter.report(1, Stage::Review, None, None);
-    assert!(matches!(told, Told::Later(_)), "{told:?}");
+    assert!(matches!(told, HolderAnswer::Later(_)), "{told:?}");
     dying.join().unwrap();
     assert_eq!(waiting(dir.path()), [(1, Stage::Review)]);
 }
@@ -121,7 +121,7 @@ fn dying_loop_leaves_the_report() {
 #[test]
 fn a_loop_says_nothing_for_others() {
     let report = |factory: &str, epoch: u64, stage: Stage| {
-        let holder = Holder::open(
+        let holder = FleetHolder::open(
             factory.parse().unwrap(),
             client(|_, _| None),
             TempDir::new().unwrap().path(),

@@ -5,11 +5,11 @@ use std::io;
 
 use aq_fleet::protocol::ReleaseOutcome;
 use aq_ledger::RecordKey;
-use aq_ledger::steps::{Fence, StopReason};
+use aq_ledger::steps::{FenceJob, StopReason};
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
-use super::{Fleet, unwritable};
+use super::{FleetMember, unwritable};
 use crate::process::{ProcessId, Signal};
 use crate::run::at_work::worker;
 use crate::run::fleet::lease;
@@ -21,7 +21,7 @@ use crate::run::run_loop::loop_core::LoopEvent;
 use crate::run::stop::StopRequest;
 use crate::store::{HeldJob, StoreError, read_values, withdraw};
 
-impl Fleet {
+impl FleetMember {
     /// The job has passed to another host: it ends here, now, and is never shipped.
     pub(super) fn fence(&mut self, id: &JobId, at: &mut ListenerContext<'_, '_>) {
         if let Err(e) = try_fence(id, at.context) {
@@ -83,7 +83,7 @@ fn try_fence(id: &JobId, context: &mut LoopContext<'_>) -> Result<(), StoreError
             recover_job(queue, &context.settings.scratch, id, Timestamp::now())?;
         }
         Ok(mut job) => {
-            job.step(&Fence, Timestamp::now())?;
+            job.step(&FenceJob, Timestamp::now())?;
             let what = format!("{id} is in quarantine/: {}", StopReason::Fenced.message());
             context.report_trouble(&what);
         }

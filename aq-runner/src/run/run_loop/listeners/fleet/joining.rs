@@ -4,25 +4,25 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 
-use aq_caps::Token;
-use aq_fleet::client::Client;
-use aq_fleet::switches::Mode;
+use aq_caps::CapabilityToken;
+use aq_fleet::client::CoordinatorClient;
+use aq_fleet::switches::FleetMode;
 
 use super::lines::CALL_FOR_WORKER;
-use super::{CALL, Fleet, tell};
-use crate::run::fleet::{FleetSettings, Held, fleet_dir, host_name, push_snapshots};
+use super::{CALL, FleetMember, tell};
+use crate::run::fleet::{FleetSettings, LeaseNote, fleet_dir, host_name, push_snapshots};
 use crate::run::run_loop::context::{LoopContext, PendingWork};
 use crate::run::run_loop::event_source::WakeCause;
 use crate::run::run_loop::loop_core::LoopEvent;
 use crate::run::run_loop::progress::RunError;
 use crate::store::{QueueDir, profile_names};
-use crate::sync::fleet::{EndedLog, Membership, MembershipSettings, News, Status};
+use crate::sync::fleet::{EndedLog, FleetMembership, HostStatus, MemberNews, MembershipSettings};
 
-impl Fleet {
+impl FleetMember {
     /// Joins the fleet.
     pub(in crate::run::run_loop::listeners) fn join(
         settings: &FleetSettings,
-        capabilities: Vec<Token>,
+        capabilities: Vec<CapabilityToken>,
         context: &LoopContext<'_>,
     ) -> Result<Self, RunError> {
         let (queue, options) = (context.queue, context.options);
@@ -36,7 +36,7 @@ impl Fleet {
         let mode = settings.switches.mode();
         let news = Arc::new(Mutex::new(Vec::new()));
         let deliver = { holder.clone() };
-        let membership = Membership::start(
+        let membership = FleetMembership::start(
             holder.client(),
             &MembershipSettings {
                 factory: settings.factory.clone(),
@@ -44,7 +44,7 @@ impl Fleet {
                 capabilities,
                 capacity: options.max,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
-                route: mode == Mode::Route,
+                route: mode == FleetMode::Route,
                 once: options.once,
                 request_file: dir.join("claim"),
                 ended: ended.clone(),
@@ -62,11 +62,11 @@ impl Fleet {
             taking: None,
             mode,
             jobs: BTreeMap::new(),
-            noted: Held::all(queue).into_iter().collect(),
+            noted: LeaseNote::all(queue).into_iter().collect(),
             steps: BTreeMap::new(),
             seen: BTreeSet::new(),
             locks: Vec::new(),
-            told: Status::default(),
+            told: HostStatus::default(),
             empty: false,
             ships: BTreeMap::new(),
             ended,
@@ -81,13 +81,13 @@ impl Fleet {
         context: &mut LoopContext<'_>,
         out: &mut Vec<PendingWork>,
     ) {
-        self.unlooked = Held::all(context.queue).into_iter().collect();
+        self.unlooked = LeaseNote::all(context.queue).into_iter().collect();
         out.extend(self.unlooked.iter().cloned().map(|id| LoopEvent::JobTouched(id).into()));
         self.start_pushing(context);
     }
 
     /// The client for calls of this host.
-    pub(in crate::run::run_loop::listeners) fn client(&self) -> &Arc<Client> {
+    pub(in crate::run::run_loop::listeners) fn client(&self) -> &Arc<CoordinatorClient> {
         self.holder.client()
     }
 
@@ -97,7 +97,7 @@ impl Fleet {
         context: &LoopContext<'_>,
     ) -> impl Fn(String) + Send + 'static {
         let tell_news = teller(&self.news, context);
-        move |words| tell_news(News::Trouble(words))
+        move |words| tell_news(MemberNews::Trouble(words))
     }
 
     /// Pushes snapshots of what the agents do, from time to time, when the config says where to.
@@ -116,7 +116,7 @@ impl Fleet {
                 if words != last
                     && let Some(words) = &words
                 {
-                    tell_news(News::Trouble(words.clone()));
+                    tell_news(MemberNews::Trouble(words.clone()));
                 }
                 last = words;
             }
@@ -130,9 +130,9 @@ impl Fleet {
 
 /// A call that sends this listener news, for another thread.
 fn teller(
-    news: &Arc<Mutex<Vec<News>>>,
+    news: &Arc<Mutex<Vec<MemberNews>>>,
     context: &LoopContext<'_>,
-) -> impl Fn(News) + Send + Sync + 'static {
+) -> impl Fn(MemberNews) + Send + Sync + 'static {
     let (told, wake) = (news.clone(), context.source.waker(WakeCause::ListenerNews));
     move |one| {
         tell(&told, one);
@@ -143,8 +143,8 @@ fn teller(
 /// The capabilities of this host, and the profiles that it knows.
 pub(in crate::run::run_loop::listeners) fn advertised(
     queue: &QueueDir,
-    mut tokens: Vec<Token>,
-) -> Vec<Token> {
+    mut tokens: Vec<CapabilityToken>,
+) -> Vec<CapabilityToken> {
     let profiles = profile_names(queue.profiles());
     tokens.extend(profiles.iter().filter_map(|name| format!("profile:{name}").parse().ok()));
     tokens

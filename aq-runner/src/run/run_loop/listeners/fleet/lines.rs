@@ -6,9 +6,9 @@ use std::time::Duration;
 use aq_fleet::protocol::LeaseRef;
 use aq_ledger::{RecordContent, RecordKey};
 
-use super::Fleet;
+use super::FleetMember;
 use crate::run::fleet::lease;
-use crate::sync::fleet::{Holder, serve_line};
+use crate::sync::fleet::{FleetHolder, serve_line};
 
 /// The longest that a call for a worker may take, retries included.
 pub(super) const CALL_FOR_WORKER: Duration = Duration::from_secs(5);
@@ -16,7 +16,7 @@ pub(super) const CALL_FOR_WORKER: Duration = Duration::from_secs(5);
 /// The loop's end of a line.
 pub(in crate::run::run_loop) struct WorkerLine {
     stream: UnixStream,
-    holder: Holder,
+    holder: FleetHolder,
     lease: LeaseRef,
 }
 
@@ -27,7 +27,7 @@ impl WorkerLine {
     }
 }
 
-impl Fleet {
+impl FleetMember {
     /// A line to the worker of a job that is about to start, and the worker's end. `None` for a job
     /// of this host's own, and where no line can be had: such a worker leaves its reports in the
     /// outbox.

@@ -8,8 +8,8 @@ use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Outcome, Stage};
 use jiff::Timestamp;
 
-use super::{Fleet, unwritable};
-use crate::run::fleet::{Held, Steps, lease, metrics, pushed};
+use super::{FleetMember, unwritable};
+use crate::run::fleet::{LeaseNote, ReportedSteps, lease, metrics, pushed};
 use crate::run::run_loop::context::ListenerContext;
 use crate::run::run_loop::loop_core::LoopEvent;
 use crate::store::{HeldJob, JobRecord, QueueDir, StoreError, moves};
@@ -21,7 +21,7 @@ fn key_in_the_fleet(queue: &QueueDir, stage: Stage, id: &JobId, lease: LeaseRef)
     key.unwrap_or_else(|| lease.job_id.to_string())
 }
 
-impl Fleet {
+impl FleetMember {
     /// Posts an event for each step under this grant that was not posted. The coordinator takes
     /// each once, by its number.
     fn post_steps(
@@ -32,7 +32,7 @@ impl Fleet {
         lease: LeaseRef,
     ) -> Result<(), StoreError> {
         let known = self.steps.get(id).filter(|known| known.lease() == lease);
-        let mut steps = known.copied().unwrap_or_else(|| Steps::new(lease));
+        let mut steps = known.copied().unwrap_or_else(|| ReportedSteps::new(lease));
         let events = steps.news(moves(queue, id, Some(steps.read()))?, stage, Timestamp::now());
         self.steps.insert(id.clone(), steps);
         if !events.is_empty() {
@@ -96,7 +96,7 @@ impl Fleet {
                 self.membership.hurry();
             }
             if !self.noted.contains(id) {
-                Held::of(queue, id).note().map_err(|e| unwritable(queue, e))?;
+                LeaseNote::of(queue, id).note().map_err(|e| unwritable(queue, e))?;
                 self.noted.insert(id.clone());
             }
         }
@@ -107,7 +107,7 @@ impl Fleet {
             return Ok(());
         }
         // Before what is sent below, which may be the last that the coordinator takes.
-        if stage != Stage::Quarantine || Held::of(queue, id).is_noted() {
+        if stage != Stage::Quarantine || LeaseNote::of(queue, id).is_noted() {
             self.post_steps(queue, id, stage, lease)?;
         }
         match stage {

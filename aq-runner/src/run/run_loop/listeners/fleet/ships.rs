@@ -6,7 +6,7 @@ use std::time::Duration;
 use aq_manifest::JobId;
 use jiff::Timestamp;
 
-use super::{Fleet, Tried};
+use super::{FleetMember, ShipTry};
 use crate::run::operator::ship::ship;
 use crate::run::run_loop::context::ListenerContext;
 use crate::run::run_loop::event_source::WakeCause;
@@ -19,7 +19,7 @@ const SHIP_PAUSE: Duration = Duration::from_secs(5);
 /// The longest such pause.
 const LONGEST_SHIP_PAUSE: Duration = Duration::from_secs(300);
 
-impl Fleet {
+impl FleetMember {
     /// Ships a job of the fleet when the coordinator allows it, unless that was tried just now.
     pub(super) fn ship_when_allowed(&mut self, id: &JobId, at: &mut ListenerContext<'_, '_>) {
         let now = Timestamp::now();
@@ -30,7 +30,7 @@ impl Fleet {
         };
         let pause = SHIP_PAUSE.saturating_mul(1 << times.min(10)).min(LONGEST_SHIP_PAUSE);
         let again = now.saturating_add(pause).unwrap_or(Timestamp::MAX);
-        self.ships.insert(id.clone(), Tried { times: times + 1, again });
+        self.ships.insert(id.clone(), ShipTry { times: times + 1, again });
         let (queue, job) = (at.queue().clone(), id.clone());
         let environment = at.context.settings.environment.clone();
         let shipping = at.context.source.after(WakeCause::Free(id.clone()), move || {
@@ -45,7 +45,7 @@ impl Fleet {
     /// What could not be shipped can be now: the coordinator is back, or the clock was set back.
     pub(super) fn ship_now(&mut self) {
         for tried in self.ships.values_mut() {
-            *tried = Tried { times: 0, again: Timestamp::now() };
+            *tried = ShipTry { times: 0, again: Timestamp::now() };
         }
     }
 

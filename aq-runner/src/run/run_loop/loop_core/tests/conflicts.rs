@@ -8,8 +8,8 @@ use super::*;
 fn conflicts(name: &str) -> LoopEvent {
     let file = "src/a.rs".to_owned();
     let obstacle = Some(WaitReason::DepsConflict { dep: id("schema"), file });
-    let read = read(Job { obstacle, ..job(name) });
-    let state = State::Waiting { not_before: Some(at(9)) };
+    let read = read(ScheduledJob { obstacle, ..job(name) });
+    let state = JobState::Waiting { not_before: Some(at(9)) };
     LoopEvent::JobLooked(id(name), JobLook::Rests { read, state, lack: None })
 }
 

@@ -14,7 +14,7 @@ fn lacks_are_reported_once_and_tried_together() {
     let lacking = |refusal: &str| Some(RunLack::Host(lack(refusal)));
     let rests = |name: &str| {
         let lack = Some(MetLack { lack: lack("x"), is_worth_a_wait: true });
-        let state = State::Waiting { not_before: Some(at(9)) };
+        let state = JobState::Waiting { not_before: Some(at(9)) };
         LoopEvent::JobLooked(id(name), JobLook::Rests { read: read(job(name)), state, lack })
     };
     let mut core = core(false);

@@ -1,6 +1,6 @@
 //! Notices for those who listen.
 
-use aq_scheduler::Settled;
+use aq_scheduler::SettledAs;
 
 use super::*;
 use crate::run::queue::change::EndedJob;
@@ -15,15 +15,15 @@ fn listeners_hear_before_and_after() {
         };
         notices.into_iter().filter_map(job).collect::<Vec<_>>()
     };
-    let waiting = Some(State::WAITING);
+    let waiting = Some(JobState::WAITING);
     let running = Some(core.model.running("shell"));
-    let settled = Some(State::Settled(Settled::Shipped));
+    let settled = Some(JobState::Settled(SettledAs::Shipped));
     assert_eq!(changed(core.notices(waits(job("a")), 0)), [(None, waiting.clone())]);
     assert_eq!(changed(core.notices(launched("a"), 0)), [(waiting, running.clone())]);
     let touched = core.notices(LoopEvent::JobTouched(id("a")), 0);
     assert_eq!(changed(touched), [(running.clone(), running.clone())]);
     core.handle(LoopEvent::WorkerEnded(id("a")), at(1));
-    let ended = EndedJob { id: id("a"), key: None, deps: Vec::new(), settled: Settled::Shipped };
+    let ended = EndedJob { id: id("a"), key: None, deps: Vec::new(), settled: SettledAs::Shipped };
     let ended = LoopEvent::JobLooked(id("a"), JobLook::Ended(ended));
     assert_eq!(changed(core.notices(ended, 1)), [(running, settled)]);
 }

@@ -12,29 +12,29 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::file::DatabaseFile;
-use super::session::Session;
-use crate::ledger::{DbTime, Timing};
-use crate::store::{Answer, Clock, StoreError};
+use super::session::SqliteTransaction;
+use crate::ledger::{DbTime, LeaseTiming};
+use crate::store::{Answer, ClockSource, StoreError};
 
 /// Calls in one transaction at most, so that the first does not wait for long.
 const MOST: usize = 256;
 
 /// A handle on the thread, which ends when the last one is dropped.
 #[derive(Clone)]
-pub(crate) struct Actor {
-    to: Sender<Box<dyn Call>>,
+pub(crate) struct DatabaseThread {
+    to: Sender<Box<dyn StoreCall>>,
 }
 
-impl fmt::Debug for Actor {
+impl fmt::Debug for DatabaseThread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Actor").finish_non_exhaustive()
     }
 }
 
 /// A call on its way through the thread.
-trait Call: Send {
+trait StoreCall: Send {
     /// Does the work inside the transaction; whether it may stay there.
-    fn run(&mut self, session: &Session<'_>) -> bool;
+    fn run(&mut self, session: &SqliteTransaction<'_>) -> bool;
 
     /// Whether nobody waits for the answer any more.
     fn is_gone(&self) -> bool;
@@ -43,18 +43,18 @@ trait Call: Send {
     fn answer(self: Box<Self>, broke: Option<StoreError>);
 }
 
-struct Asked<W, T> {
+struct QueuedCall<W, T> {
     work: W,
     found: Option<Result<T, StoreError>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl<W, T> Call for Asked<W, T>
+impl<W, T> StoreCall for QueuedCall<W, T>
 where
-    W: Fn(&Session<'_>) -> Result<T, StoreError> + Send,
+    W: Fn(&SqliteTransaction<'_>) -> Result<T, StoreError> + Send,
     T: Send,
 {
-    fn run(&mut self, session: &Session<'_>) -> bool {
+    fn run(&mut self, session: &SqliteTransaction<'_>) -> bool {
         let found = (self.work)(session).map_err(|error| session.file.explain(error));
         let keep = found.is_ok();
         self.found = Some(found);
@@ -76,7 +76,7 @@ where
     }
 }
 
-impl Actor {
+impl DatabaseThread {
     /// Starts the thread.
     ///
     /// # Errors
@@ -84,11 +84,11 @@ impl Actor {
     pub(crate) fn start(
         file: DatabaseFile,
         connection: Connection,
-        timing: Timing,
-        clock: Clock,
+        timing: LeaseTiming,
+        clock: ClockSource,
     ) -> Result<Self, StoreError> {
         let (to, calls) = channel();
-        let owner = Owner { file, connection, timing, clock, me: Uuid::new_v4() };
+        let owner = ConnectionOwner { file, connection, timing, clock, me: Uuid::new_v4() };
         thread::Builder::new()
             .name("aq-sqlite".to_owned())
             .spawn(move || owner.serve(&calls))
@@ -99,10 +99,10 @@ impl Actor {
     /// Runs `work` in a transaction.
     pub(crate) fn ask<T: Send + 'static>(
         &self,
-        work: impl Fn(&Session<'_>) -> Result<T, StoreError> + Send + 'static,
+        work: impl Fn(&SqliteTransaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Answer<'static, T> {
         let (reply, answer) = oneshot::channel();
-        let sent = self.to.send(Box::new(Asked { work, found: None, reply }));
+        let sent = self.to.send(Box::new(QueuedCall { work, found: None, reply }));
         Box::pin(async move {
             let gone =
                 || StoreError::Unavailable("the thread of the database has ended".to_owned());
@@ -112,16 +112,16 @@ impl Actor {
     }
 }
 
-struct Owner {
+struct ConnectionOwner {
     file: DatabaseFile,
     connection: Connection,
-    timing: Timing,
-    clock: Clock,
+    timing: LeaseTiming,
+    clock: ClockSource,
     me: Uuid,
 }
 
-impl Owner {
-    fn serve(mut self, calls: &Receiver<Box<dyn Call>>) {
+impl ConnectionOwner {
+    fn serve(mut self, calls: &Receiver<Box<dyn StoreCall>>) {
         while let Ok(first) = calls.recv() {
             let mut batch = vec![first];
             batch.extend(calls.try_iter().take(MOST - 1));
@@ -135,7 +135,7 @@ impl Owner {
         }
     }
 
-    fn transact(&mut self, batch: &mut [Box<dyn Call>]) -> Result<(), StoreError> {
+    fn transact(&mut self, batch: &mut [Box<dyn StoreCall>]) -> Result<(), StoreError> {
         let given = self.clock.given();
         let noted = Cell::new(None);
         // A writer from the start: a reader that becomes one can be refused for what it has read.
@@ -143,7 +143,7 @@ impl Owner {
         for call in batch {
             let now = given.map_or_else(|| clock_of(&all), Ok)?;
             all.execute_batch("SAVEPOINT call")?;
-            let session = Session {
+            let session = SqliteTransaction {
                 connection: &all,
                 now,
                 timing: self.timing,

@@ -3,33 +3,33 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use super::filter::Filter;
+use super::filter::BoardFilter;
 use super::told;
 use crate::dashboard::feed::Look;
 
 /// Of one look at the queue, by filter.
 #[derive(Debug, Default)]
-pub(in crate::dashboard) struct Tellings(Mutex<Told>);
+pub(in crate::dashboard) struct BoardEvents(Mutex<EventsOfLook>);
 
 #[derive(Debug, Default)]
-struct Told {
+struct EventsOfLook {
     /// Not kept alive by this: nobody may look at the next.
     look: Weak<Look>,
     by_filter: HashMap<Arc<str>, Arc<OnceLock<Arc<str>>>>,
 }
 
-impl Tellings {
+impl BoardEvents {
     /// The event that tells a look to boards with this filter.
     pub(super) fn of(&self, look: &Arc<Look>, filter: &Arc<str>) -> Arc<str> {
         let telling = {
             let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             if !std::ptr::eq(told.look.as_ptr(), Arc::as_ptr(look)) {
-                *told = Told { look: Arc::downgrade(look), by_filter: HashMap::new() };
+                *told = EventsOfLook { look: Arc::downgrade(look), by_filter: HashMap::new() };
             }
             Arc::clone(told.by_filter.entry(Arc::clone(filter)).or_default())
         };
         // Others with the same filter wait for it, those with other ones do not.
-        Arc::clone(telling.get_or_init(|| told(look, &Filter::new(filter)).to_string().into()))
+        Arc::clone(telling.get_or_init(|| told(look, &BoardFilter::new(filter)).to_string().into()))
     }
 }
 
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn one_event_serves_all_with_the_same_filter() {
-        let tellings = Tellings::default();
+        let tellings = BoardEvents::default();
         let [one, other] = ["bad", "worse"].map(|words| Arc::new(Err(words.to_owned())));
         let of = |look: &Arc<Look>, filter: &str| tellings.of(look, &filter.into());
         let first = of(&one, "");

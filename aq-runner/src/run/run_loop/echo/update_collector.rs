@@ -5,42 +5,42 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender as ToThread};
 
 use aq_ledger::RecordContent;
 use aq_manifest::{JobId, Stage};
-use aq_tracker::{Echo, StatusMap};
+use aq_tracker::{StatusMap, TrackerUpdate};
 
-use crate::store::{JobRecord, Move, QueueDir, Result, StoreError, moves};
-use crate::sync::tracker::{Outbox, Told};
+use crate::store::{JobRecord, QueueDir, RecordedMove, Result, StoreError, moves};
+use crate::sync::tracker::{JobUpdates, UpdateOutbox};
 
 use super::LOOK_AGAIN;
 use crate::run::tracking::{echo, item_of, known};
 
 /// Work for the thread.
 #[derive(Debug)]
-pub(super) enum Look {
+pub(super) enum CollectRequest {
     Job(JobId),
     /// Those of which something was told before and more may be.
     Known,
 }
 
 /// The thread.
-pub(super) struct Noter {
+pub(super) struct UpdateCollector {
     pub(super) queue: QueueDir,
-    pub(super) outbox: Outbox,
+    pub(super) outbox: UpdateOutbox,
     pub(super) statuses: StatusMap,
     pub(super) to_teller: ToThread<JobId>,
     pub(super) troubles: ToThread<String>,
 }
 
-impl Noter {
+impl UpdateCollector {
     /// Goes on until the loop ends.
-    pub(super) fn run(self, looks: &Receiver<Look>) {
+    pub(super) fn run(self, looks: &Receiver<CollectRequest>) {
         loop {
             match looks.recv_timeout(LOOK_AGAIN) {
                 Ok(first) => {
                     let mut jobs = BTreeSet::new();
                     for look in [first].into_iter().chain(looks.try_iter()) {
                         match look {
-                            Look::Job(id) => _ = jobs.insert(id),
-                            Look::Known => self.look_at_known(),
+                            CollectRequest::Job(id) => _ = jobs.insert(id),
+                            CollectRequest::Known => self.look_at_known(),
                         }
                     }
                     jobs.iter().for_each(|id| self.look_at(id));
@@ -126,23 +126,24 @@ impl Noter {
 
 /// Whether a job that is not in the outbox need not be there. One that waits is put there, so that
 /// nothing which happens to it is missed.
-fn is_old_news(told: &Told, stage: Stage) -> bool {
+fn is_old_news(told: &JobUpdates, stage: Stage) -> bool {
     told.read.is_none() && stage != Stage::Inbox && told.is_last(stage)
 }
 
 /// What happened in `steps` to a job that lies in `stage`, and how far its record was read then.
 fn news(
-    mut steps: Vec<Move>,
+    mut steps: Vec<RecordedMove>,
     stage: Stage,
     meta: &RecordContent,
-    told: &Told,
-) -> (Vec<Echo>, Option<u64>) {
+    told: &JobUpdates,
+) -> (Vec<TrackerUpdate>, Option<u64>) {
     // The rename of the last step may still be to come, or was never made.
     if steps.last().is_some_and(|last| last.to != stage) {
         steps.pop();
     }
     let read = steps.last().map(|last| last.end);
-    let mut echoes: Vec<Echo> = steps.iter().map(|step| echo(step.to, &step.meta)).collect();
+    let mut echoes: Vec<TrackerUpdate> =
+        steps.iter().map(|step| echo(step.to, &step.meta)).collect();
     let last = echoes.last().map(|last| last.stage);
     // A person has moved the file: the folder is the truth.
     if last.map_or(!told.is_last(stage), |last| last != stage) {
@@ -155,8 +156,8 @@ fn news(
 mod tests {
     use super::*;
 
-    fn steps(stages: &[Stage]) -> Vec<Move> {
-        let step = |(n, &to): (usize, &Stage)| Move {
+    fn steps(stages: &[Stage]) -> Vec<RecordedMove> {
+        let step = |(n, &to): (usize, &Stage)| RecordedMove {
             to,
             meta: RecordContent::parse(&format!("attempts={n}\n")),
             end: n as u64,
@@ -164,8 +165,12 @@ mod tests {
         stages.iter().enumerate().map(step).collect()
     }
 
-    fn told(steps: Vec<Move>, stage: Stage, echoed: &str) -> (Vec<(Stage, u32)>, Option<u64>) {
-        let told = Told { echoed: Some(echoed.to_owned()), ..Told::default() };
+    fn told(
+        steps: Vec<RecordedMove>,
+        stage: Stage,
+        echoed: &str,
+    ) -> (Vec<(Stage, u32)>, Option<u64>) {
+        let told = JobUpdates { echoed: Some(echoed.to_owned()), ..JobUpdates::default() };
         let (echoes, read) = news(steps, stage, &RecordContent::parse("attempts=9\n"), &told);
         (echoes.iter().map(|echo| (echo.stage, echo.attempts.unwrap_or(99))).collect(), read)
     }

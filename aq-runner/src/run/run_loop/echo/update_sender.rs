@@ -8,20 +8,20 @@ use aq_ledger::{RecordContent, RecordKey};
 use aq_manifest::{JobId, Stage};
 
 use crate::store::{JobRecord, QueueDir, Result, StoreError};
-use crate::sync::tracker::{Happened, Outbox, Sender, Told};
+use crate::sync::tracker::{JobUpdates, OutboxSender, SendResult, UpdateOutbox};
 
 use super::LOOK_AGAIN;
 use crate::run::tracking::record_told;
 
 /// The thread.
-pub(super) struct Teller {
+pub(super) struct UpdateSender {
     pub(super) queue: QueueDir,
-    pub(super) outbox: Outbox,
-    pub(super) sender: Sender,
+    pub(super) outbox: UpdateOutbox,
+    pub(super) sender: OutboxSender,
     pub(super) troubles: ToThread<String>,
 }
 
-impl Teller {
+impl UpdateSender {
     /// Goes on until the noter ends, and then once more for what it noted last.
     pub(super) fn run(mut self, jobs: &Receiver<JobId>) {
         let mut goes_on = true;
@@ -50,18 +50,18 @@ impl Teller {
         // A loop that is gone does not need to know.
         let trouble = |why: String| _ = troubles.send(format!("tracker: {why}"));
         self.sender.send(&mut |happened| match happened {
-            Happened::Told(id) => _ = told.insert(id),
-            Happened::Dropped(id, stage, why) => {
+            SendResult::Told(id) => _ = told.insert(id),
+            SendResult::Dropped(id, stage, why) => {
                 trouble(format!("{id} in {stage}/ is not told: {why}"));
                 told.insert(id);
             }
-            Happened::Delayed(id, pause, why) => {
+            SendResult::Delayed(id, pause, why) => {
                 trouble(format!("{id}: {why}; the next try is in {} s", pause.as_secs()));
             }
-            Happened::Rests(pause, why) => {
+            SendResult::Rests(pause, why) => {
                 trouble(format!("{why}; the next try is in {} s", pause.as_secs()));
             }
-            Happened::Broken(why) => trouble(format!("the outbox: {why}")),
+            SendResult::Broken(why) => trouble(format!("the outbox: {why}")),
         });
         told
     }
@@ -108,7 +108,7 @@ impl Teller {
 }
 
 /// Whether the record says what its tracker was told.
-fn is_recorded(meta: &RecordContent, told: &Told) -> bool {
+fn is_recorded(meta: &RecordContent, told: &JobUpdates) -> bool {
     meta.get(RecordKey::TrackerTold) == Some(&told.item)
         && told
             .echoed

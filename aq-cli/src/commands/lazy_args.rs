@@ -5,9 +5,9 @@ use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 
 /// The arguments of one verb. What a list of verbs says of it, its `about`, is not among them.
 #[derive(Debug)]
-pub(crate) struct Lazy<T>(pub(super) T);
+pub(crate) struct LazyArgs<T>(pub(super) T);
 
-impl<T: Args> Args for Lazy<T> {
+impl<T: Args> Args for LazyArgs<T> {
     fn augment_args(command: Command) -> Command {
         command.defer(T::augment_args)
     }
@@ -17,7 +17,7 @@ impl<T: Args> Args for Lazy<T> {
     }
 }
 
-impl<T: FromArgMatches> FromArgMatches for Lazy<T> {
+impl<T: FromArgMatches> FromArgMatches for LazyArgs<T> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
         T::from_arg_matches(matches).map(Self)
     }

@@ -3,17 +3,17 @@
 
 use std::collections::HashMap;
 
-use aq_caps::{Capabilities, Token};
+use aq_caps::{Capabilities, CapabilityToken};
 use aq_fleet::protocol::FleetJobId;
 use aq_manifest::{JobId, Stage};
 use aq_scheduler::{
-    Cycle, EngineState, Host, HostId, Job, Limits, Misfits, Queue, QueueError, Settled, State,
-    WaitReason,
+    DependencyCycle, EngineState, HostId, HostLimits, JobQueue, JobState, QueueError, ScheduledJob,
+    SchedulerHost, SettledAs, UnschedulablePolicy, WaitReason,
 };
 use jiff::Timestamp;
 
 use super::needs::{ANY_ENGINE, job};
-use crate::ledger::{BodyHash, Job as Row};
+use crate::ledger::{BodyHash, FleetJob as Row};
 
 /// Number of different sets of capabilities that are remembered between claims.
 const MAX_HOSTS: usize = 1024;
@@ -23,7 +23,7 @@ const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
 /// The state of a job, as far as planning goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum Schedulability {
     /// It can be granted.
     Waiting,
     /// Somebody has it, and with it its lock.
@@ -31,15 +31,15 @@ pub(super) enum Standing {
     /// It has come as far as soft deps want, and needs its lock no more.
     Testing,
     /// It is over.
-    Over(Settled),
+    Over(SettledAs),
 }
 
-impl Standing {
+impl Schedulability {
     pub(super) fn of(row: &Row) -> Self {
         match row.stage {
-            Stage::Shipped => Self::Over(Settled::Shipped),
-            Stage::Failed => Self::Over(Settled::Failed),
-            Stage::Quarantine => Self::Over(Settled::Quarantined),
+            Stage::Shipped => Self::Over(SettledAs::Shipped),
+            Stage::Failed => Self::Over(SettledAs::Failed),
+            Stage::Quarantine => Self::Over(SettledAs::Quarantined),
             _ if row.is_waiting() => Self::Waiting,
             Stage::Testing => Self::Testing,
             Stage::Inbox | Stage::Building | Stage::Review => Self::Held,
@@ -49,35 +49,35 @@ impl Standing {
 
 /// A host that asks: what it has and what its own jobs keep busy.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Offer<'a> {
+pub(super) struct HostOffer<'a> {
     /// Sorted, each once.
-    pub(super) capabilities: &'a [Token],
+    pub(super) capabilities: &'a [CapabilityToken],
     pub(super) held_locks: &'a [String],
 }
 
 #[derive(Debug)]
-pub(super) struct Board {
-    queue: Queue,
+pub(super) struct QueueMirror {
+    queue: JobQueue,
     /// Runs whatever runs: which host has a job is of no matter for the others.
     elsewhere: HostId,
     /// One for each set of capabilities that asked lately.
-    hosts: HashMap<Vec<Token>, HostId>,
-    known: HashMap<FleetJobId, Known>,
+    hosts: HashMap<Vec<CapabilityToken>, HostId>,
+    known: HashMap<FleetJobId, MirroredJob>,
 }
 
 #[derive(Debug)]
-struct Known {
+struct MirroredJob {
     id: JobId,
     version: u64,
     body: BodyHash,
     /// The reason why it is not in the queue although it should be. No store takes such a job, but
     /// two that were restored from different backups could.
-    circle: Option<Cycle>,
+    circle: Option<DependencyCycle>,
 }
 
-impl Board {
+impl QueueMirror {
     pub(super) fn new() -> Self {
-        let mut queue = Queue::new();
+        let mut queue = JobQueue::new();
         let elsewhere = queue.add_host(host(Capabilities::default()));
         Self { queue, elsewhere, hosts: HashMap::new(), known: HashMap::new() }
     }
@@ -110,8 +110,8 @@ impl Board {
     }
 
     fn follow_one(&mut self, row: &Row) {
-        let standing = Standing::of(row);
-        if let Standing::Over(settled) = standing {
+        let standing = Schedulability::of(row);
+        if let Schedulability::Over(settled) = standing {
             self.forget(row.id);
             self.queue.settle(&row.key, settled);
             return;
@@ -129,7 +129,7 @@ impl Board {
             _ => None,
         };
         let (version, body) = (row.version, row.terms.body);
-        self.known.insert(row.id, Known { id, version, body, circle });
+        self.known.insert(row.id, MirroredJob { id, version, body, circle });
     }
 
     fn forget(&mut self, id: FleetJobId) {
@@ -140,7 +140,7 @@ impl Board {
     }
 
     /// Notes what became of a job before the store's row is seen.
-    pub(super) fn note(&mut self, id: FleetJobId, standing: Standing) {
+    pub(super) fn note(&mut self, id: FleetJobId, standing: Schedulability) {
         let state = self.state(standing);
         if let Some(known) = self.known.get(&id) {
             let _ = self.queue.set_state(&known.id, state);
@@ -148,10 +148,10 @@ impl Board {
     }
 
     /// Plans the jobs for a host, the best first, at most `max`. They are not noted as given.
-    pub(super) fn plan(&mut self, offer: Offer<'_>, max: u32) -> Vec<FleetJobId> {
+    pub(super) fn plan(&mut self, offer: HostOffer<'_>, max: u32) -> Vec<FleetJobId> {
         let host = self.host(offer.capabilities);
         let pretended = self.pretend(offer.held_locks);
-        let limits = Limits { max, max_review: None };
+        let limits = HostLimits { max, max_review: None };
         let plan = self.queue.set_limits(host, limits).and_then(|()| self.queue.plan(host, NOW));
         for id in pretended {
             let _ = self.queue.remove(&id);
@@ -161,7 +161,7 @@ impl Board {
     }
 
     /// The circle that a new job would close.
-    pub(super) fn cycle(&self, key: Option<&str>, deps: &[String]) -> Option<Cycle> {
+    pub(super) fn cycle(&self, key: Option<&str>, deps: &[String]) -> Option<DependencyCycle> {
         self.queue.cycle(key, deps)
     }
 
@@ -172,7 +172,7 @@ impl Board {
             return Some(WaitReason::DepsCycle { keys: cycle.0.clone() });
         }
         let name = known.id.clone();
-        if !matches!(self.queue.state(&name), Some(State::Waiting { .. })) {
+        if !matches!(self.queue.state(&name), Some(JobState::Waiting { .. })) {
             return None;
         }
         let mut hosts: Vec<HostId> = self.hosts.values().copied().collect();
@@ -182,7 +182,7 @@ impl Board {
         }
         let mut nearest: Option<WaitReason> = None;
         for host in hosts {
-            let limits = Limits { max: 1, max_review: None };
+            let limits = HostLimits { max: 1, max_review: None };
             let plan =
                 self.queue.set_limits(host, limits).and_then(|()| self.queue.plan(host, NOW));
             let Ok(plan) = plan else { continue };
@@ -199,18 +199,18 @@ impl Board {
         })
     }
 
-    fn state(&self, standing: Standing) -> State {
+    fn state(&self, standing: Schedulability) -> JobState {
         match standing {
-            Standing::Waiting => State::WAITING,
-            Standing::Held => {
-                State::Running { host: self.elsewhere, engine: ANY_ENGINE.to_owned() }
+            Schedulability::Waiting => JobState::WAITING,
+            Schedulability::Held => {
+                JobState::Running { host: self.elsewhere, engine: ANY_ENGINE.to_owned() }
             }
-            Standing::Testing => State::Testing,
-            Standing::Over(settled) => State::Settled(settled),
+            Schedulability::Testing => JobState::Testing,
+            Schedulability::Over(settled) => JobState::Settled(settled),
         }
     }
 
-    fn host(&mut self, capabilities: &[Token]) -> HostId {
+    fn host(&mut self, capabilities: &[CapabilityToken]) -> HostId {
         if let Some(&host) = self.hosts.get(capabilities) {
             return host;
         }
@@ -230,8 +230,9 @@ impl Board {
         for (n, lock) in locks.iter().enumerate() {
             // No id of a fleet job, which is a UUID, looks like this.
             let Ok(id) = JobId::new(&format!("held.{n}")) else { continue };
-            let job = Job { lock: Some(lock.clone()), ..Job::new(id.clone(), NOW) };
-            if self.queue.insert(job, self.state(Standing::Held)).is_ok() {
+            let job =
+                ScheduledJob { lock: Some(lock.clone()), ..ScheduledJob::new(id.clone(), NOW) };
+            if self.queue.insert(job, self.state(Schedulability::Held)).is_ok() {
                 ids.push(id);
             }
         }
@@ -239,12 +240,12 @@ impl Board {
     }
 }
 
-fn host(capabilities: Capabilities) -> Host {
-    Host {
+fn host(capabilities: Capabilities) -> SchedulerHost {
+    SchedulerHost {
         capabilities,
         engines: [(ANY_ENGINE.to_owned(), EngineState::READY)].into(),
-        limits: Limits::default(),
-        misfits: Misfits::Keep,
+        limits: HostLimits::default(),
+        misfits: UnschedulablePolicy::Keep,
     }
 }
 

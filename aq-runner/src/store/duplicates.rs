@@ -16,14 +16,14 @@ use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
 use super::durable::rename_new;
-use super::error::{At, Result};
+use super::error::{Result, StoreIo};
 use super::ingest::rename_if_taken;
 use super::queue_dir::QueueDir;
 use super::transition::HeldJob;
 
 /// The fate of a job's second file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Undoubled {
+pub enum DuplicateOutcome {
     /// It was the same file, and is removed.
     Removed {
         /// Its folder.
@@ -41,7 +41,7 @@ pub enum Undoubled {
     },
 }
 
-impl fmt::Display for Undoubled {
+impl fmt::Display for DuplicateOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Removed { from, kept } => {
@@ -82,7 +82,7 @@ impl HeldJob {
     ///
     /// # Errors
     /// When a file cannot be read, renamed or removed.
-    pub(crate) fn undouble(&mut self, now: Timestamp) -> Result<Vec<Undoubled>> {
+    pub(crate) fn resolve_duplicates(&mut self, now: Timestamp) -> Result<Vec<DuplicateOutcome>> {
         let queue = self.queue().clone();
         // A folder or a link in the way of a job is no file of it.
         let is_file = |stage: &Stage| {
@@ -100,7 +100,7 @@ impl HeldJob {
             let file = queue.job_file(from, self.id());
             if is_same(&queue, self.id(), kept, from)? {
                 std::fs::remove_file(&file).at("remove the second name", &file)?;
-                done.push(Undoubled::Removed { from, kept });
+                done.push(DuplicateOutcome::Removed { from, kept });
                 continue;
             }
             let new = match from {
@@ -108,7 +108,7 @@ impl HeldJob {
                 Stage::Inbox => rename_if_taken(&queue, self.id())?,
                 _ => Some(set_aside(&queue, self.id(), from, kept, now)?),
             };
-            done.extend(new.map(|new| Undoubled::Renamed { from, new }));
+            done.extend(new.map(|new| DuplicateOutcome::Renamed { from, new }));
         }
         Ok(done)
     }
@@ -158,9 +158,9 @@ mod tests {
     use crate::store::testing::{TestQueue, id};
     use aq_ledger::RecordKey;
 
-    fn undouble(queue: &TestQueue) -> Vec<Undoubled> {
+    fn resolve_duplicates(queue: &TestQueue) -> Vec<DuplicateOutcome> {
         let mut job = HeldJob::take(queue, &id("a")).unwrap();
-        let done = job.undouble(Timestamp::UNIX_EPOCH).unwrap();
+        let done = job.resolve_duplicates(Timestamp::UNIX_EPOCH).unwrap();
         assert!(queue.has(job.stage(), &id("a")));
         assert!(doubled(queue).unwrap().is_empty());
         done
@@ -192,10 +192,10 @@ mod tests {
         ] {
             let queue = linked(told, stages);
             let gone = stages.iter().copied().filter(|&from| from != kept);
-            let gone: Vec<_> = gone.map(|from| Undoubled::Removed { from, kept }).collect();
-            assert_eq!(undouble(&queue), gone, "{told} {stages:?}");
+            let gone: Vec<_> = gone.map(|from| DuplicateOutcome::Removed { from, kept }).collect();
+            assert_eq!(resolve_duplicates(&queue), gone, "{told} {stages:?}");
             assert!(queue.has(kept, &id("a")));
-            assert_eq!(undouble(&queue), [], "twice changes nothing");
+            assert_eq!(resolve_duplicates(&queue), [], "twice changes nothing");
         }
     }
 
@@ -212,12 +212,12 @@ mod tests {
             let time = kept.modified().unwrap() + std::time::Duration::from_secs(u64::from(is_new));
             let file = std::fs::File::options().append(true).open(&copy).unwrap();
             file.set_modified(time).unwrap();
-            let done = undouble(&queue);
+            let done = resolve_duplicates(&queue);
             if stays {
-                assert_eq!(done, [Undoubled::Renamed { from: stage, new: id("a-2") }]);
+                assert_eq!(done, [DuplicateOutcome::Renamed { from: stage, new: id("a-2") }]);
                 assert!(queue.has(Stage::Inbox, &id("a-2")));
             } else {
-                assert_eq!(done, [Undoubled::Removed { from: stage, kept: Stage::Failed }]);
+                assert_eq!(done, [DuplicateOutcome::Removed { from: stage, kept: Stage::Failed }]);
             }
         }
     }
@@ -229,7 +229,7 @@ mod tests {
         std::fs::write(queue.meta(&id("a")), "moved_to=testing\n").unwrap();
         std::fs::create_dir(queue.job_file(Stage::Testing, &id("a"))).unwrap();
         let mut job = HeldJob::take(&queue, &id("a")).unwrap();
-        assert_eq!(job.undouble(Timestamp::UNIX_EPOCH).unwrap(), []);
+        assert_eq!(job.resolve_duplicates(Timestamp::UNIX_EPOCH).unwrap(), []);
         assert_eq!(job.stage(), Stage::Building);
         assert!(queue.has(Stage::Building, &id("a")) && queue.has(Stage::Testing, &id("a")));
     }
@@ -244,8 +244,8 @@ mod tests {
         std::fs::write(queue.wip_base(&id("a-2")), "").unwrap();
         let new = id("a-3");
         assert_eq!(
-            undouble(&queue),
-            [Undoubled::Renamed { from: Stage::Testing, new: new.clone() }]
+            resolve_duplicates(&queue),
+            [DuplicateOutcome::Renamed { from: Stage::Testing, new: new.clone() }]
         );
         assert_eq!(queue.read_job(Stage::Quarantine, &new).unwrap(), "y");
         assert_eq!(queue.record("a-3").get(RecordKey::MovedTo), Some("quarantine"));
@@ -254,10 +254,10 @@ mod tests {
 
     #[test]
     fn words_name_what_became_of_it() {
-        let words = |undoubled: Undoubled| undoubled.to_string();
-        let removed = words(Undoubled::Removed { from: Stage::Inbox, kept: Stage::Failed });
+        let words = |resolved: DuplicateOutcome| resolved.to_string();
+        let removed = words(DuplicateOutcome::Removed { from: Stage::Inbox, kept: Stage::Failed });
         assert_eq!(removed, "it was in inbox/ and in failed/, where it belongs and is now");
-        let renamed = |from| words(Undoubled::Renamed { from, new: id("a-2") });
+        let renamed = |from| words(DuplicateOutcome::Renamed { from, new: id("a-2") });
         let waiting = "another file of its name was in inbox/, and is a-2 now";
         assert_eq!(renamed(Stage::Inbox), waiting);
         let aside = "another file of its name was in review/, and is a-2 in quarantine/ now: \
@@ -275,6 +275,9 @@ mod tests {
         std::fs::write(queue.job_file(Stage::Inbox, &id("a-2")), "z").unwrap();
         std::fs::write(queue.meta(&id("a-3")), "").unwrap();
         std::fs::write(queue.wip_base(&id("a-4")), "").unwrap();
-        assert_eq!(undouble(&queue), [Undoubled::Renamed { from: Stage::Testing, new: id("a-5") }]);
+        assert_eq!(
+            resolve_duplicates(&queue),
+            [DuplicateOutcome::Renamed { from: Stage::Testing, new: id("a-5") }]
+        );
     }
 }

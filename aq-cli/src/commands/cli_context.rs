@@ -8,30 +8,30 @@ use std::path::{Path, PathBuf};
 
 use aq_manifest::JobId;
 use aq_runner::run::place::QueuePlace;
-use aq_runner::run::{Environment, Settings};
+use aq_runner::run::{ProcessEnvironment, QueueSettings};
 use aq_runner::store::QueueDir;
 
-use crate::exit::Failure;
+use crate::exit::CliFailure;
 
 /// The caller's surroundings.
 #[derive(Debug)]
-pub(crate) struct Here {
+pub(crate) struct CliContext {
     named: Option<PathBuf>,
-    pub(crate) environment: Environment,
+    pub(crate) environment: ProcessEnvironment,
     /// The queue that is meant, once it was looked for.
     place: OnceCell<QueuePlace>,
     /// The notices about the queue were printed.
     is_noticed: Cell<bool>,
 }
 
-impl Here {
-    pub(crate) fn new(named: Option<PathBuf>, environment: Environment) -> Self {
+impl CliContext {
+    pub(crate) fn new(named: Option<PathBuf>, environment: ProcessEnvironment) -> Self {
         Self { named, environment, place: OnceCell::new(), is_noticed: Cell::new(false) }
     }
 
     /// The working directory.
-    pub(crate) fn cwd(&self) -> Result<PathBuf, Failure> {
-        std::env::current_dir().map_err(|e| Failure::io("find the current directory", &e))
+    pub(crate) fn cwd(&self) -> Result<PathBuf, CliFailure> {
+        std::env::current_dir().map_err(|e| CliFailure::io("find the current directory", &e))
     }
 
     /// The user's home.
@@ -40,17 +40,17 @@ impl Here {
     }
 
     /// Where this user's own data is: `$XDG_DATA_HOME/aq`, else `~/.local/share/aq`.
-    pub(crate) fn data_dir(&self) -> Result<PathBuf, Failure> {
+    pub(crate) fn data_dir(&self) -> Result<PathBuf, CliFailure> {
         let data_home = self.environment.path("XDG_DATA_HOME").filter(|dir| dir.is_absolute());
         let data_home = data_home.or_else(|| Some(self.home()?.join(".local/share")));
         data_home.map(|dir| dir.join("aq")).ok_or_else(|| {
-            Failure::usage("HOME is not set, so there is no data directory; use --database")
+            CliFailure::usage("HOME is not set, so there is no data directory; use --database")
         })
     }
 
     /// The queue's settings.
-    pub(crate) fn settings(&self, queue: &QueueDir) -> Result<Settings, Failure> {
-        Settings::load(queue, self.environment.clone()).map_err(Failure::usage)
+    pub(crate) fn settings(&self, queue: &QueueDir) -> Result<QueueSettings, CliFailure> {
+        QueueSettings::load(queue, self.environment.clone()).map_err(CliFailure::usage)
     }
 
     /// The queue's settings for one who only looks: while the file has an error, those of the last
@@ -58,23 +58,28 @@ impl Here {
     pub(crate) fn settings_or_last(
         &self,
         queue: &QueueDir,
-    ) -> Result<(Settings, Option<String>), Failure> {
-        let loaded = Settings::load_or_last(queue, self.environment.clone());
-        let (settings, problem) = loaded.map_err(Failure::usage)?;
+    ) -> Result<(QueueSettings, Option<String>), CliFailure> {
+        let loaded = QueueSettings::load_or_last(queue, self.environment.clone());
+        let (settings, problem) = loaded.map_err(CliFailure::usage)?;
         Ok((settings, problem.map(|e| format!("warning: the old settings apply: {e}"))))
     }
 
     /// The settings of a queue that need not be there.
-    pub(crate) fn settings_if_any(&self, queue: Option<&QueueDir>) -> Result<Settings, Failure> {
+    pub(crate) fn settings_if_any(
+        &self,
+        queue: Option<&QueueDir>,
+    ) -> Result<QueueSettings, CliFailure> {
         match queue {
             Some(queue) => self.settings(queue),
-            None => Settings::without_queue(self.environment.clone()).map_err(Failure::usage),
+            None => {
+                QueueSettings::without_queue(self.environment.clone()).map_err(CliFailure::usage)
+            }
         }
     }
 
     /// This program, to be started as a worker.
-    pub(crate) fn program(&self) -> Result<PathBuf, Failure> {
-        std::env::current_exe().map_err(|e| Failure::io("find this program's own file", &e))
+    pub(crate) fn program(&self) -> Result<PathBuf, CliFailure> {
+        std::env::current_exe().map_err(|e| CliFailure::io("find this program's own file", &e))
     }
 }
 
@@ -84,8 +89,8 @@ pub(crate) fn listen_address(text: &str) -> Result<SocketAddr, &'static str> {
 }
 
 /// A job's id from an argument; `NAME.md` and a path to it do as well.
-pub(crate) fn job_id(text: &str) -> Result<JobId, Failure> {
+pub(crate) fn job_id(text: &str) -> Result<JobId, CliFailure> {
     let name = Path::new(text).file_name().and_then(|name| name.to_str()).unwrap_or(text);
     let stem = name.strip_suffix(".md").unwrap_or(name);
-    JobId::new(stem).map_err(|e| Failure::usage(format_args!("{text:?} is no job's name: {e}")))
+    JobId::new(stem).map_err(|e| CliFailure::usage(format_args!("{text:?} is no job's name: {e}")))
 }

@@ -9,7 +9,7 @@ pub struct UnknownWord {
 }
 
 /// An enum whose values are written as words.
-pub(crate) trait Word: Copy + 'static {
+pub(crate) trait StringEnum: Copy + 'static {
     /// The name of such a value in messages.
     const WHAT: &'static str;
 
@@ -19,7 +19,7 @@ pub(crate) trait Word: Copy + 'static {
 }
 
 /// Defines an enum and its words, and the conversions in both directions.
-macro_rules! words {
+macro_rules! string_enum {
     ($(#[$doc:meta])* $name:ident ($what:literal) { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,7 +35,7 @@ macro_rules! words {
             }
         }
 
-        impl $crate::words::Word for $name {
+        impl $crate::string_enum::StringEnum for $name {
             const WHAT: &'static str = $what;
 
             fn all() -> &'static [Self] {
@@ -54,16 +54,16 @@ macro_rules! words {
         }
 
         impl std::str::FromStr for $name {
-            type Err = $crate::words::UnknownWord;
+            type Err = $crate::string_enum::UnknownWord;
 
             fn from_str(word: &str) -> Result<Self, Self::Err> {
                 Self::ALL
                     .into_iter()
                     .find(|value| value.as_str() == word)
-                    .ok_or_else(|| $crate::words::UnknownWord { text: word.to_owned(), what: $what })
+                    .ok_or_else(|| $crate::string_enum::UnknownWord { text: word.to_owned(), what: $what })
             }
         }
     };
 }
 
-pub(crate) use words;
+pub(crate) use string_enum;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::metrics::Metrics;
-use crate::store::{Beat, BeatAnswer, Store, StoreError};
+use crate::metrics::CoordinatorMetrics;
+use crate::store::{BeatAnswer, CoordinatorStore, HeartbeatRow, StoreError};
 
 /// Heartbeats that wait for the store; more are refused, and hosts come again.
 const MAX_ASKED: usize = 20_000;
@@ -16,15 +16,18 @@ const MAX_BATCH: usize = 1000;
 /// Transactions at the same time: while one is made durable, the next is prepared.
 const AT_ONCE: usize = 2;
 
-type Asked = (Beat, oneshot::Sender<Result<BeatAnswer, StoreError>>);
+type Asked = (HeartbeatRow, oneshot::Sender<Result<BeatAnswer, StoreError>>);
 
 /// The entrance.
 #[derive(Clone, Debug)]
-pub(crate) struct Beats(mpsc::Sender<Asked>);
+pub(crate) struct HeartbeatBatcher(mpsc::Sender<Asked>);
 
-impl Beats {
+impl HeartbeatBatcher {
     /// Starts the task, which ends with the last entrance.
-    pub(crate) fn start(store: &Arc<dyn Store>, metrics: &Arc<Metrics>) -> Self {
+    pub(crate) fn start(
+        store: &Arc<dyn CoordinatorStore>,
+        metrics: &Arc<CoordinatorMetrics>,
+    ) -> Self {
         let (asks, asked) = mpsc::channel(MAX_ASKED);
         let asked = Arc::new(tokio::sync::Mutex::new(asked));
         for _ in 0..AT_ONCE {
@@ -33,7 +36,7 @@ impl Beats {
         Self(asks)
     }
 
-    pub(crate) async fn beat(&self, beat: Beat) -> Result<BeatAnswer, StoreError> {
+    pub(crate) async fn beat(&self, beat: HeartbeatRow) -> Result<BeatAnswer, StoreError> {
         let busy = |why: &str| StoreError::Unavailable(why.to_owned());
         let (reply, answer) = oneshot::channel();
         let sent = self.0.try_send((beat, reply));
@@ -44,8 +47,8 @@ impl Beats {
 
 async fn run(
     asked: Arc<tokio::sync::Mutex<mpsc::Receiver<Asked>>>,
-    store: Arc<dyn Store>,
-    metrics: Arc<Metrics>,
+    store: Arc<dyn CoordinatorStore>,
+    metrics: Arc<CoordinatorMetrics>,
 ) {
     let mut batch = Vec::new();
     loop {

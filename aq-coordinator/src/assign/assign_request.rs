@@ -1,35 +1,35 @@
 //! Questions to the desk.
 
-use aq_fleet::protocol::{Claim, FleetJobId};
-use aq_scheduler::{Cycle, WaitReason};
+use aq_fleet::protocol::{ClaimRequest, FleetJobId};
+use aq_scheduler::{DependencyCycle, WaitReason};
 use tokio::sync::oneshot;
 
-use crate::ledger::World;
-use crate::store::{Granted, StoreError};
+use crate::ledger::JobNamespace;
+use crate::store::{GrantedJob, StoreError};
 
 /// The answer whether a new job would close a circle, as of a version of the graph.
 #[derive(Debug)]
-pub(crate) enum Checked {
+pub(crate) enum CycleCheck {
     Fits(u64),
-    Circle(Cycle),
+    Circle(DependencyCycle),
 }
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 #[derive(Debug)]
-pub(super) enum Ask {
+pub(super) enum AssignRequest {
     /// Jobs for a host. The answer may take as long as the claim allows.
-    Claim(Claim, Reply<Vec<Granted>>),
+    Claim(ClaimRequest, Reply<Vec<GrantedJob>>),
     /// A claim that only asks.
-    Dry(Claim, Reply<Vec<FleetJobId>>),
+    Dry(ClaimRequest, Reply<Vec<FleetJobId>>),
     Check {
-        world: World,
+        world: JobNamespace,
         key: Option<String>,
         deps: Vec<String>,
-        reply: Reply<Checked>,
+        reply: Reply<CycleCheck>,
     },
     Why {
-        world: World,
+        world: JobNamespace,
         job: FleetJobId,
         reply: Reply<Option<WaitReason>>,
     },

@@ -4,7 +4,7 @@ use aq_fleet::protocol::{Epoch, FactoryId, InstanceId, RequestId};
 
 /// A factory that asks for jobs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Claimant {
+pub struct ClaimingHost {
     /// The host.
     pub factory: FactoryId,
     /// In which life of its loop, when it has registered.
@@ -15,7 +15,7 @@ pub struct Claimant {
 
 /// A factory that writes under a grant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Caller {
+pub struct LeaseHolder {
     /// The host.
     pub factory: FactoryId,
     /// Under which grant.

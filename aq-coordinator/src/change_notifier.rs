@@ -5,9 +5,9 @@ use tokio::sync::watch;
 /// One for a coordinator. A beat that comes while somebody is busy is found afterwards; several are
 /// found as one.
 #[derive(Clone, Debug)]
-pub(crate) struct Pulse(watch::Sender<()>);
+pub(crate) struct ChangeNotifier(watch::Sender<()>);
 
-impl Pulse {
+impl ChangeNotifier {
     pub(crate) fn new() -> Self {
         Self(watch::Sender::new(()))
     }

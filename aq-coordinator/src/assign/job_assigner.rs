@@ -3,19 +3,19 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use aq_fleet::protocol::{Claim, FleetJobId};
+use aq_fleet::protocol::{ClaimRequest, FleetJobId};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, Instant, sleep_until};
 use tracing::warn;
 
-use super::ask::{Ask, Checked};
-use super::board::{Board, Offer, Standing};
-use super::boards::Boards;
+use super::assign_request::{AssignRequest, CycleCheck};
+use super::mirror_set::MirrorSet;
+use super::pending_claims::{PendingClaim, PendingClaims};
+use super::queue_mirror::{HostOffer, QueueMirror, Schedulability};
 use super::share::share;
-use super::waiting::{Room, Waiting};
-use crate::ledger::World;
-use crate::metrics::Metrics;
-use crate::store::{ClaimPlan, Pick, Store, StoreError};
+use crate::ledger::JobNamespace;
+use crate::metrics::CoordinatorMetrics;
+use crate::store::{ClaimPlan, CoordinatorStore, PlannedPick, StoreError};
 
 /// Questions that are read at once.
 const MAX_READ: usize = 1024;
@@ -40,7 +40,7 @@ const REST: Duration = Duration::from_secs(1);
 
 /// The question to the store.
 #[derive(Debug)]
-struct Planned {
+struct PlannedClaims {
     /// Whose each plan is: the place among those who wait.
     places: Vec<usize>,
     plans: Vec<ClaimPlan>,
@@ -51,11 +51,11 @@ struct Planned {
 }
 
 #[derive(Debug)]
-pub(super) struct Desk {
-    store: Arc<dyn Store>,
-    metrics: Arc<Metrics>,
-    boards: Boards,
-    room: Room,
+pub(super) struct JobAssigner {
+    store: Arc<dyn CoordinatorStore>,
+    metrics: Arc<CoordinatorMetrics>,
+    boards: MirrorSet,
+    room: PendingClaims,
     /// Something has changed since all who wait were looked at.
     moved: bool,
     /// When the boards were as the store was.
@@ -66,16 +66,16 @@ pub(super) struct Desk {
     is_away: bool,
 }
 
-impl Desk {
-    pub(super) fn new(store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Self {
-        let (boards, room) = (Boards::new(), Room::default());
+impl JobAssigner {
+    pub(super) fn new(store: Arc<dyn CoordinatorStore>, metrics: Arc<CoordinatorMetrics>) -> Self {
+        let (boards, room) = (MirrorSet::new(), PendingClaims::default());
         let read_at = Instant::now();
         Self { store, metrics, boards, room, moved: true, read_at, told: true, is_away: false }
     }
 
     pub(super) async fn run(
         mut self,
-        mut asked: mpsc::Receiver<Ask>,
+        mut asked: mpsc::Receiver<AssignRequest>,
         mut pulse: watch::Receiver<()>,
         mut stop: watch::Receiver<bool>,
     ) {
@@ -95,7 +95,7 @@ impl Desk {
                 self.told = true;
             }
             let claims_only =
-                !asks.is_empty() && asks.iter().all(|ask| matches!(ask, Ask::Claim(..)));
+                !asks.is_empty() && asks.iter().all(|ask| matches!(ask, AssignRequest::Claim(..)));
             let is_fresh = self.told || !claims_only || self.read_at.elapsed() >= STALE;
             let read = if is_fresh { self.refresh().await } else { Ok(()) };
             let outcome = match read {
@@ -134,24 +134,25 @@ impl Desk {
     }
 
     /// Answers what needs no store, and lets claims in.
-    fn hear(&mut self, asks: impl Iterator<Item = Ask>) {
+    fn hear(&mut self, asks: impl Iterator<Item = AssignRequest>) {
         let now = Instant::now();
         for ask in asks {
             match ask {
-                Ask::Claim(claim, reply) => self.room.enter(claim, reply, now),
-                Ask::Dry(claim, reply) => {
+                AssignRequest::Claim(claim, reply) => self.room.enter(claim, reply, now),
+                AssignRequest::Dry(claim, reply) => {
                     let _ = reply.send(Ok(self.dry(claim)));
                 }
-                Ask::Check { world, key, deps, reply } => {
+                AssignRequest::Check { world, key, deps, reply } => {
                     let board = self.boards.of(&world);
                     let circle = match board {
                         Some(board) => board.cycle(key.as_deref(), &deps),
-                        None => Board::new().cycle(key.as_deref(), &deps),
+                        None => QueueMirror::new().cycle(key.as_deref(), &deps),
                     };
                     let graph = self.boards.graph();
-                    let _ = reply.send(Ok(circle.map_or(Checked::Fits(graph), Checked::Circle)));
+                    let _ =
+                        reply.send(Ok(circle.map_or(CycleCheck::Fits(graph), CycleCheck::Circle)));
                 }
-                Ask::Why { world, job, reply } => {
+                AssignRequest::Why { world, job, reply } => {
                     let board = self.boards.of(&world);
                     let _ = reply.send(Ok(board.and_then(|board| board.why(job))));
                 }
@@ -160,30 +161,30 @@ impl Desk {
     }
 
     /// The database is away: only claims that may wait are kept.
-    fn put_off(&mut self, asks: impl Iterator<Item = Ask>, error: &StoreError) {
+    fn put_off(&mut self, asks: impl Iterator<Item = AssignRequest>, error: &StoreError) {
         let now = Instant::now();
         for ask in asks {
             let error = error.clone();
             // Who does not listen any more needs no answer.
             match ask {
-                Ask::Claim(claim, reply) => self.room.enter(claim, reply, now),
-                Ask::Dry(_, reply) => drop(reply.send(Err(error))),
-                Ask::Check { reply, .. } => drop(reply.send(Err(error))),
-                Ask::Why { reply, .. } => drop(reply.send(Err(error))),
+                AssignRequest::Claim(claim, reply) => self.room.enter(claim, reply, now),
+                AssignRequest::Dry(_, reply) => drop(reply.send(Err(error))),
+                AssignRequest::Check { reply, .. } => drop(reply.send(Err(error))),
+                AssignRequest::Why { reply, .. } => drop(reply.send(Err(error))),
             }
         }
     }
 
     /// Answers a claim that only asks. A shadow sees the mirror of its owner's jobs, others the
     /// fleet's.
-    fn dry(&mut self, claim: Claim) -> Vec<FleetJobId> {
-        let world = claim.factory_id.owner().map_or(World::Fleet, World::Shadow);
+    fn dry(&mut self, claim: ClaimRequest) -> Vec<FleetJobId> {
+        let world = claim.factory_id.owner().map_or(JobNamespace::Fleet, JobNamespace::Shadow);
         let Some(board) = self.boards.of(&world) else { return Vec::new() };
         let mut capabilities = claim.capabilities;
         capabilities.sort_unstable();
         capabilities.dedup();
-        let offer = Offer { capabilities: &capabilities, held_locks: &claim.held_locks };
-        board.plan(offer, claim.free.min(super::waiting::MAX_GRANTS))
+        let offer = HostOffer { capabilities: &capabilities, held_locks: &claim.held_locks };
+        board.plan(offer, claim.free.min(super::pending_claims::MAX_GRANTS))
     }
 
     /// Plans and grants until nothing is left to give, or to ask the store. `is_fresh`: the boards
@@ -192,7 +193,7 @@ impl Desk {
         for _ in 0..MAX_ROUNDS {
             self.room.forget_the_gone();
             let moved = self.moved;
-            let Planned { places, plans, is_full, is_short } = self.plan();
+            let PlannedClaims { places, plans, is_full, is_short } = self.plan();
             if is_short && !is_fresh {
                 let picks = plans.iter().flat_map(|plan| &plan.picks);
                 give_back(self.boards.fleet(), picks.map(|pick| pick.job));
@@ -217,9 +218,9 @@ impl Desk {
     /// Plans for claims that could get something: all when anything has changed, else the new ones.
     /// A new one is brought to the store also with nothing, which knows whether it was answered
     /// before.
-    fn plan(&mut self) -> Planned {
+    fn plan(&mut self) -> PlannedClaims {
         let waiting = self.room.all();
-        let may_get = |waiting: &Waiting| self.moved && !waiting.is_draining;
+        let may_get = |waiting: &PendingClaim| self.moved && !waiting.is_draining;
         let tried: Vec<usize> = (0..waiting.len())
             .filter(|&place| waiting[place].is_new || may_get(&waiting[place]))
             .collect();
@@ -230,13 +231,13 @@ impl Desk {
         let mut wants = asking.iter().zip(&dealt);
         let is_short = wants.any(|(asking, jobs)| jobs.len() < asking.wants as usize);
         let mut planned =
-            Planned { places: vec![], plans: vec![], is_full: given >= MAX_BATCH, is_short };
+            PlannedClaims { places: vec![], plans: vec![], is_full: given >= MAX_BATCH, is_short };
         for (place, jobs) in tried.into_iter().zip(dealt) {
             let waiting = &waiting[place];
             if jobs.is_empty() && !waiting.is_new {
                 continue;
             }
-            let pick = |job| Some(Pick { job, version: board.version(job)? });
+            let pick = |job| Some(PlannedPick { job, version: board.version(job)? });
             let picks = jobs.into_iter().filter_map(pick).collect();
             let (factory, request) = (waiting.factory.clone(), waiting.request.clone());
             planned.places.push(place);
@@ -281,11 +282,11 @@ impl Desk {
     }
 
     /// Nothing is granted any more: an empty answer lets hosts go and ask another coordinator.
-    fn close(mut self, mut asked: mpsc::Receiver<Ask>) {
+    fn close(mut self, mut asked: mpsc::Receiver<AssignRequest>) {
         asked.close();
         let now = Instant::now();
         while let Ok(ask) = asked.try_recv() {
-            if let Ask::Claim(claim, reply) = ask {
+            if let AssignRequest::Claim(claim, reply) = ask {
                 self.room.enter(claim, reply, now);
             }
         }
@@ -293,8 +294,8 @@ impl Desk {
     }
 }
 
-fn give_back(board: &mut Board, jobs: impl Iterator<Item = FleetJobId>) {
+fn give_back(board: &mut QueueMirror, jobs: impl Iterator<Item = FleetJobId>) {
     for job in jobs {
-        board.note(job, Standing::Waiting);
+        board.note(job, Schedulability::Waiting);
     }
 }

@@ -2,36 +2,36 @@
 
 use std::collections::HashSet;
 
-use aq_caps::Token;
-use aq_fleet::protocol::{Claim, FactoryId, RequestId};
+use aq_caps::CapabilityToken;
+use aq_fleet::protocol::{ClaimRequest, FactoryId, RequestId};
 use tokio::time::{Duration, Instant};
 
-use super::ask::Reply;
-use super::board::Offer;
-use super::share::Asking;
-use crate::store::{ClaimAnswer, Granted, StoreError};
+use super::assign_request::Reply;
+use super::queue_mirror::HostOffer;
+use super::share::ClaimShare;
+use crate::store::{ClaimAnswer, GrantedJob, StoreError};
 
 /// Jobs that one claim can get, whatever it asks for: the host can ask again.
 pub(super) const MAX_GRANTS: u32 = 64;
 
 /// A claim, and all who wait for its answer: the same request may come twice.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(super) struct PendingClaim {
     pub(super) factory: FactoryId,
     pub(super) request: RequestId,
-    capabilities: Vec<Token>,
+    capabilities: Vec<CapabilityToken>,
     held_locks: Vec<String>,
     wants: u32,
     until: Instant,
-    replies: Vec<Reply<Vec<Granted>>>,
+    replies: Vec<Reply<Vec<GrantedJob>>>,
     /// The store has not been asked yet whether it has answered this claim before.
     pub(super) is_new: bool,
     /// The host is to drain: it gets nothing, and waits all the same, so as not to ask in a circle.
     pub(super) is_draining: bool,
 }
 
-impl Waiting {
-    fn new(claim: Claim, reply: Reply<Vec<Granted>>, now: Instant) -> Self {
+impl PendingClaim {
+    fn new(claim: ClaimRequest, reply: Reply<Vec<GrantedJob>>, now: Instant) -> Self {
         let mut capabilities = claim.capabilities;
         capabilities.sort_unstable();
         capabilities.dedup();
@@ -48,16 +48,16 @@ impl Waiting {
         }
     }
 
-    pub(super) fn asking(&self) -> Asking<'_> {
-        let offer = Offer { capabilities: &self.capabilities, held_locks: &self.held_locks };
-        Asking { offer, wants: self.wants }
+    pub(super) fn asking(&self) -> ClaimShare<'_> {
+        let offer = HostOffer { capabilities: &self.capabilities, held_locks: &self.held_locks };
+        ClaimShare { offer, wants: self.wants }
     }
 
     fn is_heard(&self) -> bool {
         self.replies.iter().any(|reply| !reply.is_closed())
     }
 
-    fn answer(self, answer: &Result<Vec<Granted>, StoreError>) {
+    fn answer(self, answer: &Result<Vec<GrantedJob>, StoreError>) {
         for reply in self.replies {
             // Who has gone asks again with the same request, or the lease lapses.
             let _ = reply.send(answer.clone());
@@ -67,27 +67,33 @@ impl Waiting {
 
 /// All of them, the longest waiting first.
 #[derive(Debug, Default)]
-pub(super) struct Room {
-    waiting: Vec<Waiting>,
+pub(super) struct PendingClaims {
+    waiting: Vec<PendingClaim>,
     requests: HashSet<(FactoryId, RequestId)>,
 }
 
-impl Room {
-    pub(super) fn enter(&mut self, claim: Claim, reply: Reply<Vec<Granted>>, now: Instant) {
+impl PendingClaims {
+    pub(super) fn enter(
+        &mut self,
+        claim: ClaimRequest,
+        reply: Reply<Vec<GrantedJob>>,
+        now: Instant,
+    ) {
         let request = (claim.factory_id.clone(), claim.request_id.clone());
         if !self.requests.insert(request) {
-            let same =
-                |w: &&mut Waiting| w.factory == claim.factory_id && w.request == claim.request_id;
+            let same = |w: &&mut PendingClaim| {
+                w.factory == claim.factory_id && w.request == claim.request_id
+            };
             if let Some(known) = self.waiting.iter_mut().find(same) {
                 known.until = now + Duration::from_millis(claim.wait_ms);
                 known.replies.push(reply);
                 return;
             }
         }
-        self.waiting.push(Waiting::new(claim, reply, now));
+        self.waiting.push(PendingClaim::new(claim, reply, now));
     }
 
-    pub(super) fn all(&self) -> &[Waiting] {
+    pub(super) fn all(&self) -> &[PendingClaim] {
         &self.waiting
     }
 
@@ -110,7 +116,11 @@ impl Room {
     }
 
     /// Answers those that have waited long enough.
-    pub(super) fn end(&mut self, now: Instant, answer: &Result<Vec<Granted>, StoreError>) -> usize {
+    pub(super) fn end(
+        &mut self,
+        now: Instant,
+        answer: &Result<Vec<GrantedJob>, StoreError>,
+    ) -> usize {
         let over = self.part(|_, waiting| waiting.until <= now);
         let many = over.len();
         for waiting in over {
@@ -120,7 +130,7 @@ impl Room {
     }
 
     /// Answers all.
-    pub(super) fn close(&mut self, answer: &Result<Vec<Granted>, StoreError>) {
+    pub(super) fn close(&mut self, answer: &Result<Vec<GrantedJob>, StoreError>) {
         for waiting in self.part(|_, _| true) {
             waiting.answer(answer);
         }
@@ -143,13 +153,13 @@ impl Room {
     }
 
     /// Takes out those that `leaves` names, and keeps the order of all.
-    fn part(&mut self, mut leaves: impl FnMut(usize, &Waiting) -> bool) -> Vec<Waiting> {
+    fn part(&mut self, mut leaves: impl FnMut(usize, &PendingClaim) -> bool) -> Vec<PendingClaim> {
         let mut place = 0;
         let mut next = || {
             place += 1;
             place - 1
         };
-        let left: Vec<Waiting> =
+        let left: Vec<PendingClaim> =
             self.waiting.extract_if(.., |waiting| leaves(next(), waiting)).collect();
         for waiting in &left {
             self.requests.remove(&(waiting.factory.clone(), waiting.request.clone()));

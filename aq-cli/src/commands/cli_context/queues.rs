@@ -9,13 +9,13 @@ use aq_runner::run::place::{
 };
 use aq_runner::store::{QueueDir, StoreError};
 
-use super::Here;
-use crate::exit::{Exit, Failure};
+use super::CliContext;
+use crate::exit::{CliExit, CliFailure};
 use crate::output;
 
-impl Here {
+impl CliContext {
     /// The queue that is meant, whether it is there or not.
-    pub(crate) fn place(&self) -> Result<&QueuePlace, Failure> {
+    pub(crate) fn place(&self) -> Result<&QueuePlace, CliFailure> {
         if let Some(place) = self.place.get() {
             return Ok(place);
         }
@@ -31,13 +31,13 @@ impl Here {
     }
 
     /// The directory of the queue that is meant, whether it is there or not.
-    pub(crate) fn queue_path(&self) -> Result<&Path, Failure> {
+    pub(crate) fn queue_path(&self) -> Result<&Path, CliFailure> {
         let place = self.place()?;
         place.path.as_deref().ok_or_else(|| no_queue(place))
     }
 
     /// The queue, which must be there, for those who only look. Says what is to be known of it.
-    pub(crate) fn queue(&self) -> Result<QueueDir, Failure> {
+    pub(crate) fn queue(&self) -> Result<QueueDir, CliFailure> {
         let queue = self.open()?;
         if !self.is_noticed.replace(true) {
             self.name_passed_over()?;
@@ -62,14 +62,14 @@ impl Here {
 
     /// The queue, which must be there, for those who change or run something: it is trusted, and
     /// follows a project that was moved.
-    pub(crate) fn trusted_queue(&self) -> Result<QueueDir, Failure> {
+    pub(crate) fn trusted_queue(&self) -> Result<QueueDir, CliFailure> {
         let queue = self.open()?;
         self.take_over(&queue)?;
         Ok(queue)
     }
 
     /// The queue, if it is there, for those who only look.
-    pub(crate) fn queue_if_any(&self) -> Result<Option<QueueDir>, Failure> {
+    pub(crate) fn queue_if_any(&self) -> Result<Option<QueueDir>, CliFailure> {
         match self.place()?.path.as_deref().map(QueueDir::open) {
             None | Some(Err(StoreError::NoQueue(_) | StoreError::Incomplete { .. })) => Ok(None),
             Some(Err(e)) => Err(e.into()),
@@ -79,7 +79,7 @@ impl Here {
 
     /// The queue, for those who change something, made when it is not there; says so, because it
     /// may be made where nobody looks.
-    pub(crate) fn queue_or_new(&self) -> Result<QueueDir, Failure> {
+    pub(crate) fn queue_or_new(&self) -> Result<QueueDir, CliFailure> {
         let place = self.place()?;
         match place.path.as_deref().map(QueueDir::open) {
             // Folders of a queue in the middle of a project are nobody's wish.
@@ -101,7 +101,7 @@ impl Here {
     }
 
     /// The queue without a word, for a shell that completes names.
-    pub(crate) fn silent_queue(&self) -> Result<QueueDir, Failure> {
+    pub(crate) fn silent_queue(&self) -> Result<QueueDir, CliFailure> {
         self.open()
     }
 
@@ -111,7 +111,7 @@ impl Here {
     }
 
     /// The folder of the profiles, whether there is a queue or not.
-    pub(crate) fn profiles(&self) -> Result<PathBuf, Failure> {
+    pub(crate) fn profiles(&self) -> Result<PathBuf, CliFailure> {
         if let Some(profiles) = self.environment.profiles() {
             return Ok(profiles);
         }
@@ -122,7 +122,7 @@ impl Here {
     }
 
     /// Checks that a queue is trusted, and has it follow a project that was moved.
-    pub(crate) fn take_over(&self, queue: &QueueDir) -> Result<(), Failure> {
+    pub(crate) fn take_over(&self, queue: &QueueDir) -> Result<(), CliFailure> {
         self.name_passed_over()?;
         require_trust(queue, &self.environment)?;
         let Some(report) = follow_relocation(queue, self.place()?)? else { return Ok(()) };
@@ -140,7 +140,7 @@ impl Here {
         Ok(())
     }
 
-    fn open(&self) -> Result<QueueDir, Failure> {
+    fn open(&self) -> Result<QueueDir, CliFailure> {
         match QueueDir::open(self.queue_path()?) {
             Ok(queue) => Ok(self.with_profiles(queue)),
             Err(StoreError::NoQueue(_)) => Err(no_queue(self.place()?)),
@@ -166,7 +166,7 @@ impl Here {
     }
 
     /// A `.aq/` above a repository is somebody's, and not of this repository.
-    fn name_passed_over(&self) -> Result<(), Failure> {
+    fn name_passed_over(&self) -> Result<(), CliFailure> {
         let place = self.place()?;
         if let (Some(above), Some(repository)) = (&place.passed_over, &place.repository)
             && is_first_pass(place, &self.environment)
@@ -187,7 +187,7 @@ fn shown(path: &Path) -> String {
     output::style::plain(&path.display().to_string())
 }
 
-fn no_queue(place: &QueuePlace) -> Failure {
+fn no_queue(place: &QueuePlace) -> CliFailure {
     let message = match (place.origin, &place.path, &place.repository) {
         (QueueOrigin::Argument | QueueOrigin::Variable, Some(path), _) => {
             let source = if place.origin == QueueOrigin::Variable { "AQ_QUEUE" } else { "--queue" };
@@ -209,12 +209,12 @@ fn no_queue(place: &QueuePlace) -> Failure {
             path.display()
         ),
         (_, None, None) => {
-            return Failure::usage(
+            return CliFailure::usage(
                 "no queue is named, and HOME is not an absolute path; use --queue DIR or AQ_QUEUE",
             );
         }
     };
-    Failure::new(Exit::NotFound, message)
+    CliFailure::new(CliExit::NotFound, message)
 }
 
 fn has_entries(dir: &Path) -> bool {
@@ -238,34 +238,34 @@ fn no_queue_named(path: &Path, source: &str) -> String {
     format!("there is no queue at {named}; `aq init {named}` makes one")
 }
 
-impl From<UntrustedQueue> for Failure {
+impl From<UntrustedQueue> for CliFailure {
     fn from(error: UntrustedQueue) -> Self {
         // The name of a directory that a stranger chose.
-        Self::new(Exit::Refused, output::style::plain(&error.to_string()))
+        Self::new(CliExit::Refused, output::style::plain(&error.to_string()))
     }
 }
 
-impl From<TrustError> for Failure {
+impl From<TrustError> for CliFailure {
     fn from(error: TrustError) -> Self {
         match error {
             TrustError::Store(error) => error.into(),
-            TrustError::Exposed(_) => Self::new(Exit::Refused, error),
+            TrustError::Exposed(_) => Self::new(CliExit::Refused, error),
         }
     }
 }
 
-impl From<PlaceError> for Failure {
+impl From<PlaceError> for CliFailure {
     fn from(error: PlaceError) -> Self {
         let exit = match error {
             PlaceError::Store(error) => return error.into(),
             PlaceError::RelativeHome(_) | PlaceError::NoHome | PlaceError::NotText(_) => {
-                Exit::Usage
+                CliExit::Usage
             }
-            PlaceError::CopiedRepository { .. } => Exit::NotFound,
-            PlaceError::CopiedQueue { .. } | PlaceError::InWorkTree { .. } => Exit::Refused,
+            PlaceError::CopiedRepository { .. } => CliExit::NotFound,
+            PlaceError::CopiedQueue { .. } | PlaceError::InWorkTree { .. } => CliExit::Refused,
             PlaceError::Repository { .. }
             | PlaceError::BadId { .. }
-            | PlaceError::DamagedMarker { .. } => Exit::Environment,
+            | PlaceError::DamagedMarker { .. } => CliExit::Environment,
         };
         Self::new(exit, error)
     }

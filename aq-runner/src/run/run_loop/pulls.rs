@@ -5,6 +5,7 @@
 //! The thread is started for the first job that needs it. It keeps nothing: intents and open
 //! requests are in the jobs' records.
 
+mod schedule;
 mod watcher;
 
 use std::sync::Arc;

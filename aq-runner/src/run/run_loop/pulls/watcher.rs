@@ -1,6 +1,5 @@
 //! The thread that opens pull requests and asks about open ones.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -8,26 +7,14 @@ use std::time::{Duration, Instant};
 
 use aq_ledger::RecordKey;
 use aq_manifest::{JobId, Stage};
-use aq_tracker::RetryAdvice;
 use jiff::Timestamp;
 
+use super::schedule::{PullLook, PullSchedule};
 use crate::checkpoint::GitWatch;
 use crate::run::operator::pull::{PullForge, PullJob, PullProgress};
 use crate::run::operator::pull_error::PullError;
 use crate::run::settings::QueueSettings;
 use crate::store::{HeldJob, JobRecord, QueueDir};
-
-/// The first pause after something went wrong; each further one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_secs(30);
-
-/// The longest of them.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
-
-/// The pause for a job that somebody else holds for a moment.
-const MOMENT: Duration = Duration::from_secs(1);
-
-/// The longest sleep. Nothing is done at its end but to look at the time.
-const LONG: Duration = Duration::from_secs(3600);
 
 /// A word of the loop to the thread.
 #[derive(Debug)]
@@ -39,7 +26,7 @@ pub(super) enum PullNotice {
 }
 
 /// A word of the thread to the loop.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PullNews {
     /// One notice was handled.
     Answered,
@@ -63,23 +50,7 @@ pub(super) struct PullWatcher {
     tell: Sender<PullNews>,
     wake: Box<dyn Fn() + Send>,
     is_ending: Arc<AtomicBool>,
-    jobs: BTreeMap<JobId, WatchedPull>,
-    /// The end of the pause that GitHub wants, or needs.
-    rests_until: Option<Instant>,
-}
-
-/// A job whose request is watched.
-#[derive(Debug)]
-struct WatchedPull {
-    next: Instant,
-    /// The version of the request that was read last.
-    etag: Option<String>,
-    /// Times in a row that something went wrong.
-    failures: u32,
-    /// The trouble that was reported last: it is reported once.
-    told: Option<String>,
-    /// The page that was reported.
-    url: Option<String>,
+    schedule: PullSchedule,
 }
 
 impl PullWatcher {
@@ -90,14 +61,14 @@ impl PullWatcher {
         wake: Box<dyn Fn() + Send>,
         is_ending: Arc<AtomicBool>,
     ) -> Self {
-        let jobs = BTreeMap::new();
-        Self { queue, settings, tell, wake, is_ending, jobs, rests_until: None }
+        let schedule = PullSchedule::default();
+        Self { queue, settings, tell, wake, is_ending, schedule }
     }
 
     /// Goes on until the loop ends.
     pub(super) fn run(mut self, notices: &Receiver<PullNotice>) {
         loop {
-            let answered = match notices.recv_timeout(self.pause()) {
+            let answered = match notices.recv_timeout(self.schedule.pause(Instant::now())) {
                 Ok(first) => {
                     let all: Vec<PullNotice> =
                         [first].into_iter().chain(notices.try_iter()).collect();
@@ -118,34 +89,14 @@ impl PullWatcher {
 
     fn take(&mut self, notice: PullNotice) {
         match notice {
-            PullNotice::Tested(id) => {
-                // One that is watched has its time.
-                self.jobs.entry(id).or_insert_with(|| WatchedPull {
-                    next: Instant::now(),
-                    etag: None,
-                    failures: 0,
-                    told: None,
-                    url: None,
-                });
-            }
-            PullNotice::Left(id) => _ = self.jobs.remove(&id),
+            PullNotice::Tested(id) => self.schedule.watch(id, Instant::now()),
+            PullNotice::Left(id) => self.schedule.leave(&id),
         }
     }
 
-    fn pause(&self) -> Duration {
-        let next = self.jobs.values().map(|watched| watched.next).min();
-        let now = Instant::now();
-        let due = next.map_or(LONG, |next| next.saturating_duration_since(now));
-        let rest =
-            self.rests_until.map_or(Duration::ZERO, |end| end.saturating_duration_since(now));
-        due.max(rest)
-    }
-
     fn look_at_due(&mut self) {
-        let now = Instant::now();
-        let due = self.jobs.iter().filter(|(_, watched)| watched.next <= now);
-        let due: Vec<JobId> = due.map(|(id, _)| id.clone()).collect();
-        if due.is_empty() || self.is_resting() {
+        let due = self.schedule.due(Instant::now());
+        if due.is_empty() {
             return;
         }
         // The pauses of the config may be others by now. One with an error changes nothing.
@@ -153,53 +104,20 @@ impl PullWatcher {
             self.settings = settings;
         }
         for id in due {
-            if self.is_ending.load(Ordering::SeqCst) || self.is_resting() {
+            if self.is_ending.load(Ordering::SeqCst) || self.schedule.is_resting(Instant::now()) {
                 return;
             }
-            self.look_at(&id);
-        }
-    }
-
-    fn is_resting(&self) -> bool {
-        self.rests_until.is_some_and(|end| end > Instant::now())
-    }
-
-    fn look_at(&mut self, id: &JobId) {
-        let Some(mut watched) = self.jobs.remove(id) else { return };
-        match self.try_look_at(id, &mut watched.etag) {
-            Ok(PullLook::Left) => return,
-            Ok(PullLook::Moved) => {
-                self.say(PullNews::Moved(id.clone()));
-                return (self.wake)();
+            let mut etag = self.schedule.etag(&id);
+            let look = self.try_look_at(&id, &mut etag).map(|look| (look, etag));
+            let every = self.settings.shipping.pr_every;
+            let Some(news) = self.schedule.looked(&id, look, every, Instant::now()) else {
+                continue;
+            };
+            let has_moved = matches!(news, PullNews::Moved(_));
+            self.say(news);
+            if has_moved {
+                (self.wake)();
             }
-            Ok(PullLook::Waits(url)) => {
-                if let Some(url) = url.filter(|url| watched.url.as_ref() != Some(url)) {
-                    self.say(PullNews::Open { id: id.clone(), url: url.clone() });
-                    watched.url = Some(url);
-                }
-                watched.failures = 0;
-                watched.told = None;
-                watched.next = Instant::now() + self.settings.shipping.pr_every;
-            }
-            Err(e) if e.is_passing() => watched.next = Instant::now() + MOMENT,
-            Err(e) => self.went_wrong(id, &mut watched, &e),
-        }
-        self.jobs.insert(id.clone(), watched);
-    }
-
-    fn went_wrong(&mut self, id: &JobId, watched: &mut WatchedPull, error: &PullError) {
-        let doubled = FIRST_PAUSE.saturating_mul(1 << watched.failures.min(10));
-        let pause = doubled.min(LONGEST_PAUSE);
-        watched.failures += 1;
-        watched.next = Instant::now() + pause;
-        if let RetryAdvice::Later(wanted) = error.retry() {
-            // It is the same for all jobs.
-            self.rests_until = Some(Instant::now() + wanted.unwrap_or(pause));
-        }
-        let why = error.to_string();
-        if watched.told.as_ref() != Some(&why) {
-            self.say(PullNews::Trouble(format!("{id}: {why}")));
-            watched.told = Some(why);
         }
     }
 
@@ -240,14 +158,4 @@ impl PullWatcher {
     fn say(&self, news: PullNews) {
         let _ = self.tell.send(news);
     }
-}
-
-/// The result of a look at a job.
-enum PullLook {
-    /// It is not in testing/ any more.
-    Left,
-    /// It has moved.
-    Moved,
-    /// Its request is open; with its page where that is known.
-    Waits(Option<String>),
 }

@@ -136,13 +136,51 @@ async fn try_to(
     dashboard.blocking(move |dashboard| run_it(dashboard, &id, action, &filled.reason)).await
 }
 
-/// Ships a job by a pull request, where its next step is that.
-fn by_pull(
+/// The way in which a job is shipped, also by a config that was correct last.
+fn way_of(dashboard: &QueueDashboard, id: &JobId) -> Result<(ShipMode, QueueSettings), CliFailure> {
+    let loaded = QueueSettings::load_or_last(&dashboard.queue, dashboard.environment.clone());
+    let (settings, _) = loaded.map_err(CliFailure::usage)?;
+    Ok((run::way_to_ship(&dashboard.queue, &settings, id)?, settings))
+}
+
+/// The next steps of a job that may be shipped, for people; `None` for another one, and where that
+/// is not known.
+pub(super) fn next_steps(
+    dashboard: &QueueDashboard,
+    id: &JobId,
+    stage: Stage,
+) -> Option<&'static str> {
+    if !JobAction::Ship.fits(stage) {
+        return None;
+    }
+    Some(match (way_of(dashboard, id).ok()?.0, stage) {
+        (ShipMode::Accept, Stage::Review) => {
+            "Promote runs its verify; Ship accepts the work and leaves the branch as it is."
+        }
+        (ShipMode::Accept, _) => "Promote and Ship accept the work and leave the branch as it is.",
+        (ShipMode::Merge, Stage::Review) => {
+            "Promote runs its verify; Ship has the merge train check it on its target and merge it, \
+             or send it back to its agent."
+        }
+        (ShipMode::Merge, _) => {
+            "Promote and Ship have the merge train check it on its target and merge it, or send it \
+             back to its agent."
+        }
+        (ShipMode::Pr, Stage::Review) => {
+            "Promote runs its verify; Ship pushes the branch and opens a pull request."
+        }
+        (ShipMode::Pr, _) => "Promote and Ship push the branch and open a pull request.",
+    })
+}
+
+/// Ships a job as its file or the config says, where its next step is that. `None` where it is
+/// another one, or the work is only to be accepted.
+fn by_its_way(
     dashboard: &QueueDashboard,
     id: &JobId,
     action: JobAction,
 ) -> Result<Option<String>, CliFailure> {
-    let queue = &dashboard.queue;
+    let (queue, now) = (&dashboard.queue, Timestamp::now());
     let is_next = match (action, queue.find(id)) {
         (JobAction::Ship, _) => true,
         (JobAction::Promote, stage) => stage == Some(Stage::Testing),
@@ -151,13 +189,17 @@ fn by_pull(
     if !is_next {
         return Ok(None);
     }
-    let loaded = QueueSettings::load_or_last(queue, dashboard.environment.clone());
-    let (settings, _) = loaded.map_err(CliFailure::usage)?;
-    if run::way_to_ship(queue, &settings, id)? != ShipMode::Pr {
-        return Ok(None);
-    }
-    let progress = run::ship_by_pull(queue, &settings, id, false, Timestamp::now())?;
-    Ok(Some(pulled(id, &progress)))
+    Ok(match way_of(dashboard, id)? {
+        (ShipMode::Accept, _) => None,
+        (ShipMode::Pr, settings) => {
+            Some(pulled(id, &run::ship_by_pull(queue, &settings, id, false, now)?))
+        }
+        (ShipMode::Merge, _) => {
+            let worker = &dashboard.worker;
+            let end = run::ship_by_train(queue, &dashboard.environment, id, worker, now)?;
+            Some(by_the_train(id, &end)?)
+        }
+    })
 }
 
 /// Does it.
@@ -169,7 +211,7 @@ pub(super) fn run_it(
 ) -> Result<String, PageError> {
     let (queue, environment, now) = (&dashboard.queue, &dashboard.environment, Timestamp::now());
     require_trust(queue, environment)?;
-    if let Some(done) = by_pull(dashboard, id, action)? {
+    if let Some(done) = by_its_way(dashboard, id, action)? {
         return Ok(done);
     }
     Ok(match action {
@@ -178,14 +220,8 @@ pub(super) fn run_it(
             format!("{id} is in {stage}/")
         }
         JobAction::Ship => {
-            let settings = dashboard.settings()?;
-            if run::way_to_ship(queue, &settings, id)? == ShipMode::Merge {
-                let end = run::ship_by_train(queue, environment, id, &dashboard.worker, now)?;
-                by_the_train(id, &end)?
-            } else {
-                run::ship(queue, environment, id, false, now)?;
-                format!("{id} is shipped")
-            }
+            run::ship(queue, environment, id, false, now)?;
+            format!("{id} is shipped")
         }
         JobAction::Merge => {
             let merged = run::ship_merged(queue, environment, id, false, now)?;

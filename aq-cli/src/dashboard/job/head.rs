@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use super::JobPageView;
 use super::facts::has_steps;
 use super::visible::visible;
-use crate::dashboard::actions::buttons;
+use crate::dashboard::actions::{buttons, next_steps};
 use crate::dashboard::error::PageError;
 use crate::dashboard::guard::PageViewer;
 use crate::dashboard::moment::{age, ago, at};
@@ -85,7 +85,12 @@ pub(super) fn head(
             }
         }
         @match viewer.csrf {
-            Some(_) => (buttons(&record.id, record.stage, viewer)),
+            Some(_) => {
+                (buttons(&record.id, record.stage, viewer))
+                @if let Some(words) = next_steps(dashboard, &record.id, record.stage) {
+                    p.faint.next-steps { (words) }
+                }
+            }
             None => p.faint.signed-out { a href="/sign-in" { "Sign in" } " to act on it." },
         }
         nav.tabs aria-label="Views of the job" {

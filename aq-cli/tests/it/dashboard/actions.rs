@@ -138,3 +138,31 @@ fn a_link_elsewhere_finds_the_session() {
     chrome.wait_text("h1", "good");
     assert_eq!(chrome.url(), job);
 }
+
+#[test]
+fn promotion_goes_the_way_of_its_job() {
+    let sandbox = Sandbox::with_repository();
+    for (job, ship) in [("accepted", "accept"), ("merged", "merge"), ("back", "merge")] {
+        sandbox.add(job, &format!("ship: {ship}"), &format!("echo {job} > {job}.txt"));
+    }
+    sandbox.ok(&["run", "--once", "--quiet"]);
+    sandbox.commit("back.txt", "theirs\n");
+    let server = Server::start(&sandbox);
+    let (cookie, csrf) = server.sign_in(server.token());
+    let origin = server.url("");
+    let headers = [("cookie", &*cookie), ("origin", &*origin), ("accept", "application/json")];
+    for (job, next, status, said, stage) in [
+        ("accepted", "Promote and Ship accept the work", 200, "accepted is in shipped/", "shipped"),
+        ("merged", "have the merge train", 200, "merged is merged into main and", "shipped"),
+        ("back", "have the merge train", 409, "goes back to its agent", "inbox"),
+    ] {
+        let page = server.page(&format!("/jobs/{job}"));
+        assert!(page.contains(next), "{page}");
+        let post = format!("POST /jobs/{job}/promote");
+        let answer = server.ask(&post, &headers, &format!("csrf={csrf}"));
+        assert!(answer.status == status && answer.body.contains(said), "{}", answer.body);
+        assert_eq!(sandbox.folders(job), [stage]);
+    }
+    assert_eq!(sandbox.git(&["show", "main:merged.txt"]), "merged");
+    assert!(!sandbox.try_git(&["cat-file", "-e", "main:accepted.txt"]).0);
+}

@@ -21,15 +21,16 @@ pub(super) const UNFINISHED: &[&str] = &[
     "MERGE_HEAD",
     "CHERRY_PICK_HEAD",
     "REVERT_HEAD",
-    "REBASE_HEAD",
     "BISECT_LOG",
     "rebase-merge",
     "rebase-apply",
     "sequencer",
 ];
 
-/// What belongs to those and means nothing without them.
+/// What belongs to those and means nothing without them. Git leaves some of it behind, such as
+/// `REBASE_HEAD` after a rebase that was continued.
 pub(super) const UNFINISHED_DETAILS: &[&str] = &[
+    "REBASE_HEAD",
     "MERGE_MODE",
     "MERGE_MSG",
     "MERGE_RR",

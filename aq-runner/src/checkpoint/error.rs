@@ -111,6 +111,18 @@ pub enum CheckpointError {
         /// The paths, sorted.
         paths: Vec<String>,
     },
+    /// Files of a checkout cannot be written that a merge touches.
+    #[error(
+        "{} has directories that cannot be written, with files that the merge touches ({}); \
+         `chmod u+w` lets them follow",
+        root.display(), list(paths)
+    )]
+    Protected {
+        /// The checkout.
+        root: PathBuf,
+        /// The paths of the files, sorted.
+        paths: Vec<String>,
+    },
     /// A git command is at work in a checkout, or was killed there.
     #[error(
         "there is '{}': a git command is at work there, or was killed; when none is, remove it",

@@ -11,6 +11,8 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Access, access};
+
 use super::checkout::{JobCheckout, remove};
 use super::error::{CheckpointError, HeadState, Result};
 use super::files;
@@ -47,6 +49,7 @@ impl JobBranch {
         moves: &FileMoves,
     ) -> Result<IndexCopy> {
         let copy = IndexCopy::make(checkout)?;
+        moves.expect_writable(&checkout.root)?;
         let mut paths = moves.in_the_way(&checkout.root);
         let is_missing =
             |one: &&PathChange| !one.is_new() && !one.is_gone() && !is_there(&checkout.root, one);
@@ -266,6 +269,25 @@ impl PathChange {
 }
 
 impl FileMoves {
+    /// Refuses a move in directories that cannot be written: git would move some of the files.
+    fn expect_writable(&self, root: &Path) -> Result<()> {
+        let mut known: BTreeMap<PathBuf, bool> = BTreeMap::new();
+        let is_writable = |dir: &Path| access(dir, Access::WRITE_OK | Access::EXEC_OK).is_ok();
+        let files = self.touched.iter().filter(|one| !one.is_gitlink());
+        let is_protected = |one: &&PathChange| {
+            let place = one.place(root);
+            let mut above = place.ancestors().skip(1).take_while(|dir| dir.starts_with(root));
+            let there = above.find(|dir| dir.is_dir()).unwrap_or(root);
+            !*known.entry(there.to_owned()).or_insert_with(|| is_writable(there))
+        };
+        let paths: BTreeSet<&[u8]> = files.filter(is_protected).map(|one| &one.path[..]).collect();
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let paths = paths.iter().map(|path| String::from_utf8_lossy(path).into_owned()).collect();
+        Err(CheckpointError::Protected { root: root.to_owned(), paths })
+    }
+
     /// New paths at which something is already that git does not know, or on the way to which.
     /// `read-tree` thinks nothing of files that it ignores.
     fn in_the_way(&self, root: &Path) -> BTreeSet<Vec<u8>> {

@@ -93,6 +93,14 @@ impl JobBranch {
         self
     }
 
+    /// Lets the target go forward by one commit and no more, the one that can be checked before it
+    /// lands. What the job has made of several commits gets a merge commit.
+    #[must_use]
+    pub fn merging_in_one_step(mut self) -> Self {
+        self.merges_in_one_step = true;
+        self
+    }
+
     /// Merges the job's branch into the branch from which the job started, as far as
     /// [`prepare_merge`](Self::prepare_merge) and [`PreparedMerge::land`] do. Merging again changes
     /// nothing.
@@ -151,7 +159,7 @@ impl JobBranch {
     /// When a change of the user's is in a file that has to follow; git fails.
     pub fn finish_landing(&self, landing: &LandingPlan) -> Result<Option<MergeResult>> {
         let _lock = self.lock_target(&landing.target)?;
-        let Some(now) = self.repo.commit(&landing.target)? else { return Ok(None) };
+        let Some(now) = self.repo.branch_commit(&landing.target)? else { return Ok(None) };
         if !self.is_ancestor(landing.commit.as_str(), now.as_str())? {
             return Ok(None);
         }
@@ -191,7 +199,7 @@ impl JobBranch {
         .enter()?;
         let Some(note) = lock.landing()? else { return Ok(lock) };
         super::index_lock::clear_index_lock(&note.index)?;
-        if let Some(now) = self.repo.commit(target)?
+        if let Some(now) = self.repo.branch_commit(target)?
             && self.is_ancestor(note.to.as_str(), now.as_str())?
             && let Some(checkout) = self.checkout_of(target)?
             && checkout.index() == note.index
@@ -309,7 +317,7 @@ impl PreparedMerge {
         let before = old.as_ref().map_or_else(|| commit.nothing(), ToString::to_string);
         let reason = format!("aq: merge {}", self.wip.branch());
         let Err(e) = repo.update_ref_for(&reason, target, commit, &before) else { return Ok(()) };
-        match repo.commit(target)? {
+        match repo.branch_commit(target)? {
             // Git was killed after it had moved it.
             Some(now) if now == *commit => Ok(()),
             now if now != *old => {
@@ -322,10 +330,12 @@ impl PreparedMerge {
     /// The checkout of the target, in which nothing goes on.
     fn idle_checkout(&self) -> Result<Option<JobCheckout>> {
         let checkout = self.wip.checkout_of(&self.landing.target)?;
-        match checkout.as_ref().and_then(|checkout| Some((checkout, checkout.unfinished()?))) {
-            Some((checkout, what)) => {
-                Err(CheckpointError::Unfinished { root: checkout.root.clone(), what })
-            }
+        let unfinished = match &checkout {
+            Some(checkout) => checkout.unfinished().map(|what| (checkout.root.clone(), what)),
+            None => self.wip.rebase_of(&self.landing.target)?,
+        };
+        match unfinished {
+            Some((root, what)) => Err(CheckpointError::Unfinished { root, what }),
             None => Ok(checkout),
         }
     }

@@ -78,13 +78,20 @@ impl JobBranch {
     /// Tests for a branch of which the target is an ancestor by first parents.
     fn goes_straight(&self, plan: &MergePlan<'_>) -> Result<bool> {
         // A job that was never put on another base has nothing else in its history.
-        if !self.notes.has_ground()? {
+        if !self.merges_in_one_step && !self.notes.has_ground()? {
             return Ok(true);
         }
-        let call = self.repo.call("rev-list").args(["--first-parent", plan.tip.as_str()]);
-        let line = call.arg(format!("^{}^@", plan.target)).slow().run()?;
+        let steps = self.steps(plan.target, plan.tip)?;
+        Ok(steps.is_some_and(|steps| steps == 1 || !self.merges_in_one_step))
+    }
+
+    /// The number of steps from a target to a commit by first parents; `None` where these do not
+    /// lead there.
+    fn steps(&self, target: &CommitId, commit: &CommitId) -> Result<Option<usize>> {
+        let call = self.repo.call("rev-list").args(["--first-parent", commit.as_str()]);
+        let line = call.arg(format!("^{target}^@")).slow().run()?;
         let lines = String::from_utf8_lossy(&line.stdout);
-        Ok(lines.lines().any(|commit| commit == plan.target.as_str()))
+        Ok(lines.lines().position(|commit| commit == target.as_str()))
     }
 
     /// The job's own commits, on a target to which the work that goes along was added.
@@ -99,12 +106,15 @@ impl JobBranch {
             onto = self.joined(plan, &onto, tip)?;
         }
         let replay = self.replay(plan, &onto, self.base());
-        self.replayed(&replay)?.map_err(|paths| match others.unshipped.first() {
+        let commit = self.replayed(&replay)?.map_err(|paths| match others.unshipped.first() {
             Some(dep) => {
                 CheckpointError::DepUnshipped { job: self.name.clone(), dep: dep.clone(), paths }
             }
             None => self.conflict(plan, paths),
-        })
+        })?;
+        let is_one_step = !self.merges_in_one_step
+            || self.steps(plan.target, &commit)?.is_none_or(|steps| steps <= 1);
+        if is_one_step { Ok(commit) } else { self.joined(plan, plan.target, &commit) }
     }
 
     /// A merge commit, unless one has all of the other.
@@ -137,7 +147,7 @@ impl JobBranch {
         // What is in a dep's work came from its own deps.
         for job in plan.unshipped.iter().filter(|&job| *job != self.name) {
             if deps.iter().all(|dep| dep.job != *job)
-                && let Some(tip) = self.repo.commit(&branch_ref(job))?
+                && let Some(tip) = self.repo.branch_commit(&branch_ref(job))?
                 && self.is_ancestor(tip.as_str(), plan.tip.as_str())?
             {
                 deps.push(DepTip { job: job.clone(), tip });
@@ -175,7 +185,7 @@ impl JobBranch {
         if self.has_changes_of(target, &dep.tip)? {
             return Ok(true);
         }
-        let now = self.repo.commit(&branch_ref(&dep.job))?.filter(|now| *now != dep.tip);
+        let now = self.repo.branch_commit(&branch_ref(&dep.job))?.filter(|now| *now != dep.tip);
         match now {
             Some(now) if self.is_ancestor(now.as_str(), target.as_str())? => Ok(true),
             Some(now) => self.has_changes_of(target, &now),

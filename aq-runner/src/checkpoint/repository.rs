@@ -203,9 +203,14 @@ impl GitRepository {
     }
 
     /// The commit of a branch or other ref of aq's, by its full name; `None` when there is none.
-    /// Git is asked where the ref is in no file of its own.
+    /// Git is asked where the ref is in no file of its own: it says of a file that it cannot read
+    /// that there is none.
     pub(super) fn branch_commit(&self, name: &str) -> Result<Option<CommitId>> {
-        let loose = files::read(&self.common_dir.join(name)).ok().flatten();
+        let path = self.common_dir.join(name);
+        let loose = match files::read(&path) {
+            Err(e) if e.raw_os_error().is_some() => return Err(e).at("read", &path),
+            loose => loose.ok().flatten(),
+        };
         match loose.and_then(|text| CommitId::parse(&text)) {
             Some(commit) => Ok(Some(commit)),
             None => self.commit(name),

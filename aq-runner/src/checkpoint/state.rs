@@ -54,7 +54,12 @@ impl JobBranch {
         let id = |text: &String| CommitId::parse(text).ok_or_else(|| nonsense(text.as_bytes()));
         // Output ends at the first revision that is not there.
         let mut lines = ask(&[&format!("{name}^{{commit}}"), &format!("{name}^{{tree}}")])?;
-        let found = !lines.is_empty();
+        let mut found = !lines.is_empty();
+        if !found && let Some(read) = self.repo.branch_commit(name)? {
+            // Git also passes over a branch that it cannot read at the moment.
+            lines = ask(&[&format!("{read}^{{commit}}"), &format!("{read}^{{tree}}")])?;
+            found = !lines.is_empty();
+        }
         if !found {
             let given = self.given()?;
             let known = given.as_ref().or(self.known_tip.as_ref()).unwrap_or(self.base());

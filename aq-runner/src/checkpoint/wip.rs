@@ -113,6 +113,8 @@ pub struct JobBranch {
     queue: PathBuf,
     /// True when its merge commits are signed.
     pub(super) signs_merges: bool,
+    /// True when its target goes forward by one commit.
+    pub(super) merges_in_one_step: bool,
     /// Held by an in-place job at work.
     turn: Option<Arc<File>>,
 }
@@ -307,7 +309,7 @@ impl JobBranch {
         let queue = job.queue.clone();
         let name = job.name.clone();
         let (known_tip, turn) = (None, None);
-        let signs_merges = false;
+        let (signs_merges, merges_in_one_step) = (false, false);
         Self {
             repo,
             ground,
@@ -319,6 +321,7 @@ impl JobBranch {
             branch,
             queue,
             signs_merges,
+            merges_in_one_step,
             turn,
         }
     }

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use super::checkout::JobCheckout;
-use super::error::{CheckpointError, Result};
+use super::error::{CheckpointError, HeadState, Result};
 use super::files;
 use super::nested::NestedRepository;
 use super::repository::{CommitId, nonsense};
@@ -53,6 +53,32 @@ impl JobBranch {
             own: None,
             objects: None,
         }))
+    }
+
+    /// A checkout in which a branch is rebased, and the file of git's that says so: `HEAD` is on no
+    /// branch meanwhile, and at the end git moves the branch from where it was at the start.
+    pub(super) fn rebase_of(&self, branch: &str) -> Result<Option<(PathBuf, &'static str)>> {
+        let common = self.repo.common_dir();
+        let linked = std::fs::read_dir(common.join("worktrees")).into_iter().flatten().flatten();
+        let linked = linked.filter_map(|entry| {
+            let dot_git = files::read(&entry.path().join("gitdir")).ok()??;
+            let root = entry.path().join(dot_git.trim()).parent()?.to_owned();
+            root.is_dir().then_some((entry.path(), root))
+        });
+        let is_beside = common.file_name().is_some_and(|name| name == ".git");
+        let root = common.parent().filter(|_| is_beside).unwrap_or(common);
+        for (dir, root) in std::iter::once((common.to_owned(), root.to_owned())).chain(linked) {
+            for what in ["rebase-merge", "rebase-apply"] {
+                for file in ["head-name", "update-refs"] {
+                    let path = dir.join(what).join(file);
+                    let names = files::read_bytes(&path).at("read", &path)?.unwrap_or_default();
+                    if names.split(|&byte| byte == b'\n').any(|name| name == branch.as_bytes()) {
+                        return Ok(Some((root, what)));
+                    }
+                }
+            }
+        }
+        Ok(None)
     }
 
     fn listed_checkouts(&self, branch: &str) -> Result<Vec<PathBuf>> {

@@ -83,6 +83,34 @@ fn merges_without_news_are_as_verified() {
     again.land(&mut || panic!("nothing is intended")).unwrap();
 }
 
+/// The commits in between have passed no check.
+#[test]
+fn several_commits_land_as_one() {
+    for (commits, is_dropped) in [(1, false), (2, false), (2, true)] {
+        let (lab, repo) = Lab::with_repo();
+        write(&repo.join("mine"), "1");
+        commit(&lab, &repo, "mine");
+        let started = lab.start("fix", &repo);
+        for n in 0..commits {
+            write(&started.dir.join("new"), &n.to_string());
+            started.wip.finish("work").unwrap();
+        }
+        if is_dropped {
+            lab.git(&repo, &["commit", "-q", "--amend", "-m", "yours"]);
+        }
+        let before = lab.rev(&repo, "main");
+        let prepared = started.wip.merging_in_one_step().prepare_merge("aq: fix", &[]).unwrap();
+        assert_eq!(prepared.is_as_verified(), !is_dropped);
+        prepared.land(&mut || Ok(())).unwrap();
+        assert_eq!(lab.rev(&repo, "main^"), before, "{commits} {is_dropped}");
+        let tip = lab.rev(&repo, "aq/wip/fix");
+        assert_eq!(lab.rev(&repo, "main") == tip, commits == 1);
+        assert_eq!(lab.rev(&repo, "main^{tree}"), lab.rev(&repo, "aq/wip/fix^{tree}"));
+        let made = lab.git(&repo, &["rev-list", "--count", "--no-merges", "main^..main"]);
+        assert_eq!(made, commits.to_string(), "each stays by itself");
+    }
+}
+
 #[test]
 fn changes_elsewhere_stay_as_they_are() {
     let (lab, repo, wip) = done();
@@ -102,7 +130,7 @@ fn changes_elsewhere_stay_as_they_are() {
 }
 
 /// Changes of the user's in what the merge touches, and what is named.
-const OVERLAPS: [(&str, &str); 9] = [
+const OVERLAPS: [(&str, &str); 10] = [
     ("echo mine >a.txt", "a.txt"),
     ("echo mine >a.txt && git add a.txt && git checkout -q HEAD -- other", "a.txt"),
     ("echo mine >a.txt && git add a.txt && echo one >a.txt", "a.txt"),
@@ -110,6 +138,7 @@ const OVERLAPS: [(&str, &str); 9] = [
     ("mkdir new && echo mine >new/file", "new/file"),
     ("echo new >.git/info/exclude && mkdir new && echo mine >new/file", "new/file"),
     ("echo mine >new", "new/file"),
+    ("mkdir -p new/file/deep && echo mine >new/file/deep/er", "new/file"),
     ("mkdir new && echo mine >new/file && git add -A", "new/file"),
     ("echo mine >sub/b.txt", "sub/b.txt"),
 ];
@@ -242,6 +271,28 @@ fn the_next_merge_finishes_the_one_before() {
     assert_eq!(lab.status(&repo), "");
     assert!(repo.join("new/file").exists() && repo.join("next").exists());
     assert!(!repo.join(".git/aq-merge/heads/main..landing").exists());
+}
+
+/// A git that cannot read a branch for a moment says that there is none.
+#[test]
+fn unreadable_branches_are_not_gone() {
+    let (lab, repo, wip) = done();
+    let old = lab.rev(&repo, "main");
+    let landing = move_branch_alone(&lab, &repo, &wip);
+    let git = lab.path().join("bin/git");
+    let real = lab.git(&repo, &["--exec-path"]);
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in\n*'rev-parse --verify --quiet refs/heads/'*) exit 1;;\n\
+         *--revs-only*aq/wip/fix^*) exit 0;;\nesac\nexec '{real}/git' \"$@\"\n"
+    );
+    write(&git, &script);
+    lab.shell(&repo, &format!("chmod +x {}", git.display()));
+    assert!(wip.finish("nothing").unwrap().commit.is_none(), "its branch is there");
+    let note = format!("{old}\n{}\n{}", landing.commit, repo.join(".git/index").display());
+    write(&repo.join(".git/aq-merge/heads/main..landing"), &note);
+    assert!(!wip.prepare_merge("aq: fix", &[]).unwrap().landing().moves());
+    assert_eq!(lab.status(&repo), "", "the files have followed");
+    assert!(wip.finish_landing(&landing).unwrap().is_some(), "it has landed");
 }
 
 #[test]

@@ -95,6 +95,66 @@ fn users_unfinished_merge_stays() {
     assert!(matches!(wip.merge("merge"), Err(CheckpointError::Unfinished { .. })));
 }
 
+/// Git moves the branch at the end of a rebase, from where it was at the start.
+#[test]
+fn rebases_of_the_target_go_first() {
+    for (is_linked, backend) in [(false, "--merge"), (true, "--merge"), (false, "--apply")] {
+        let (lab, repo, wip) = done();
+        lab.git(&repo, &["checkout", "-q", "-b", "side"]);
+        commit(&lab, &repo, "a.txt", "theirs\n");
+        lab.git(&repo, &["checkout", "-q", "main"]);
+        commit(&lab, &repo, "a.txt", "ours\n");
+        let mut dir = repo.clone();
+        if is_linked {
+            lab.git(&repo, &["checkout", "-q", "--detach"]);
+            lab.git(&repo, &["worktree", "add", "-q", "../linked", "main"]);
+            dir = lab.path().join("linked");
+        }
+        assert!(!lab.try_git(&dir, &["rebase", "-q", backend, "side"]).0);
+        let before = lab.rev(&repo, "main");
+        let error = wip.merge("merge").unwrap_err();
+        let CheckpointError::Unfinished { root, .. } = &error else { panic!("{error}") };
+        assert_eq!((root, lab.rev(&repo, "main")), (&dir, before), "{backend}");
+        write(&dir.join("a.txt"), "both\n");
+        lab.git(&dir, &["add", "a.txt"]);
+        lab.git(&dir, &["-c", "core.editor=true", "rebase", "--continue"]);
+        wip.merge("merge").unwrap();
+        assert_eq!(lab.files(&repo, "main"), ["a.txt", "new", "sub/b.txt"]);
+        assert_eq!(lab.show(&repo, "main:a.txt"), "both");
+        assert_eq!(lab.status(&dir), "");
+    }
+}
+
+/// Git leaves `REBASE_HEAD` behind.
+#[test]
+fn ended_rebases_are_no_obstacle() {
+    let (lab, repo) = Lab::with_repo();
+    let started = lab.start("fix", &repo);
+    let script = "git checkout -q -b side; echo 1 >a.txt; git commit -qam 1; git checkout -q -
+         echo 2 >a.txt; git commit -qam 2; ! git rebase -q side; echo 3 >a.txt; git add a.txt
+         GIT_EDITOR=true git rebase --continue; git branch -q -D side";
+    lab.shell(&started.dir, script);
+    started.wip.finish("work").unwrap();
+    started.wip.expect_finished().unwrap();
+    started.wip.merge("merge").unwrap();
+    assert_eq!((lab.show(&repo, "main:a.txt"), lab.status(&repo)), ("3".into(), "".into()));
+}
+
+#[test]
+fn a_worktree_of_a_bare_repository_follows() {
+    let lab = Lab::new();
+    lab.repo("seed");
+    lab.git(lab.path(), &["clone", "-q", "--bare", "seed", "bare.git"]);
+    let bare = lab.path().join("bare.git");
+    lab.git(&bare, &["worktree", "add", "-q", "../main", "main"]);
+    let dir = lab.path().join("main");
+    let started = lab.start("fix", &dir);
+    write(&started.dir.join("new"), "1");
+    started.wip.finish("work").unwrap();
+    assert_eq!(started.wip.merge("merge").unwrap().checkout, Some(dir.clone()));
+    assert_eq!((lab.status(&dir), dir.join("new").exists()), (String::new(), true));
+}
+
 #[test]
 fn the_checkout_of_a_linked_worktree_follows() {
     let (lab, repo, wip) = done();

@@ -15,3 +15,4 @@ mod moved;
 mod replay;
 mod reply;
 mod run;
+mod train;

@@ -46,7 +46,7 @@ impl JobBranch {
     }
 
     /// The work of those jobs that have any in this repository.
-    fn tips_of(&self, deps: &[CheckpointJob]) -> Result<Vec<DepTip>> {
+    pub(super) fn tips_of(&self, deps: &[CheckpointJob]) -> Result<Vec<DepTip>> {
         let mut tips = Vec::new();
         for dep in deps {
             let Some(wip) = self.beside(dep)? else { continue };

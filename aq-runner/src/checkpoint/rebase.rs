@@ -1,5 +1,5 @@
 //! A job's own work on a new base: the newest commit of its target, with the work of those deps
-//! that the target does not have.
+//! that the target does not have, by the rule of a first start.
 //!
 //! The branch goes forward where it can: to a merge with the new base. Where the target, or a dep,
 //! has dropped what the old base was made of, the job's own commits are made again on top of the
@@ -9,13 +9,15 @@
 //! branch, the ground, the files of the checkout, and last the note that all is done. Whatever
 //! comes next for the job after a kill finishes that first.
 
+use crate::disk::sync_file_system;
+
 use super::base::{DepTip, WorkBase};
 use super::checkout::JobCheckout;
-use super::error::{CheckpointError, Result};
+use super::error::{CheckpointError, HeadState, Result};
 use super::rebase_note::RebaseNote;
 use super::replay::{CommitReplay, MarkedCommit};
 use super::repository::CommitId;
-use super::wip::{BRANCHES, JobBranch, WorkIsolation, branch_ref};
+use super::wip::{BRANCHES, CheckpointJob, JobBranch, WorkIsolation};
 
 /// Where the branch is kept as it was.
 const REBASED: &str = "refs/aq/rebased/";
@@ -30,15 +32,16 @@ pub enum RebaseResult {
 }
 
 impl JobBranch {
-    /// Puts the job's own work on its target's newest commit with the work of these deps, as it is
-    /// by now. To be called before [`JobBranch::start`], which then gives the agent the result.
-    /// What is in the job's checkout is saved first; where the checkout is gone, the branch moves
-    /// alone. Again, it answers the same and changes nothing.
+    /// Puts the job's own work on its target's newest commit with the work of these jobs, as it is
+    /// by now. One whose branch is gone contributes nothing. To be called before
+    /// [`JobBranch::start`], which then gives the agent the result. What is in the job's checkout
+    /// is saved first; where the checkout is gone, the branch moves alone. Again, it answers the
+    /// same and changes nothing.
     ///
     /// # Errors
     /// When the target is gone; when the branch was moved or is checked out by somebody else; when
     /// the new base has conflicts in itself; git fails. The job's work is as it was then.
-    pub fn rebase(&mut self, deps: &[DepTip]) -> Result<RebaseResult> {
+    pub fn rebase(&mut self, deps: &[CheckpointJob]) -> Result<RebaseResult> {
         self.finish_rebase()?;
         let saved = self.finish("aq: left by an attempt that was interrupted")?;
         let held = || CheckpointError::BranchHeld(self.branch().to_owned());
@@ -48,7 +51,7 @@ impl JobBranch {
         let tip = self.tip()?;
         let tip = tip.ok_or_else(|| CheckpointError::NoBranch(self.branch().to_owned()))?;
         let target = self.target_branch()?;
-        let Some(now) = self.repo.commit(&target)? else {
+        let Some(now) = self.repo.branch_commit(&target)? else {
             if self.started_without_a_commit()? {
                 return Ok(RebaseResult::Clean);
             }
@@ -56,7 +59,7 @@ impl JobBranch {
             let (branch, base) = (self.branch().to_owned(), self.ground.target.clone());
             return Err(CheckpointError::TargetGone { branch, into, base });
         };
-        let deps = &self.present(deps)?;
+        let deps = &self.tips_of(deps)?;
         if self.has_all(&tip, &now, deps)? {
             return self.noted_conflicts(&tip);
         }
@@ -124,15 +127,6 @@ impl JobBranch {
 
     fn rebased_ref(&self) -> String {
         self.branch_ref().replacen(BRANCHES, REBASED, 1)
-    }
-
-    /// The newest work of deps, where their branches are still there.
-    fn present(&self, deps: &[DepTip]) -> Result<Vec<DepTip>> {
-        let present = deps.iter().map(|dep| {
-            let tip = self.repo.branch_commit(&branch_ref(&dep.job))?;
-            Ok(DepTip { job: dep.job.clone(), tip: tip.unwrap_or_else(|| dep.tip.clone()) })
-        });
-        present.collect()
     }
 
     /// Tests for a commit that has a target's and all of these.
@@ -206,6 +200,12 @@ impl JobBranch {
             match self.follow_rebase(&checkout, note) {
                 Err(CheckpointError::Overlap { .. }) if is_saved => self.discard(place)?,
                 followed => followed?,
+            }
+            // Files of before on a branch of after would take back what others have changed: as
+            // long as a power cut can bring them back, the note says so.
+            let above = place.dir.parent().unwrap_or(&place.dir);
+            for dir in [above, self.notes.dir()] {
+                sync_file_system(dir).at("sync the file system of", dir)?;
             }
         }
         match note.conflicts.is_empty() {

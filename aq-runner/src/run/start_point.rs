@@ -30,6 +30,15 @@ pub(crate) fn start_point(queue: &QueueDir, row: JobRow<'_>) -> Result<StartPoin
     }
 }
 
+/// The jobs on whose work a job goes on that starts anew from its target's newest commit. One that
+/// names its start builds on no other.
+pub(crate) fn present_deps(
+    queue: &QueueDir,
+    row: JobRow<'_>,
+) -> Result<Vec<CheckpointJob>, NoStartPoint> {
+    if row.base().is_some() { Ok(Vec::new()) } else { deps_of(queue, row) }
+}
+
 /// The jobs that satisfy a job's deps, in the order in which it lists them. A key that no job of
 /// this queue holds has none: in a fleet its job ran elsewhere.
 fn deps_of(queue: &QueueDir, row: JobRow<'_>) -> Result<Vec<CheckpointJob>, NoStartPoint> {

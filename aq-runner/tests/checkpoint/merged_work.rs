@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aq_runner::checkpoint::{CheckpointError, CommitId, DepTip, JobBranch};
+use aq_runner::checkpoint::{CheckpointError, JobBranch};
 
 use crate::lab::{Lab, start, write};
 
@@ -13,9 +13,8 @@ fn chain(change: (&str, &str)) -> (Lab, PathBuf, JobBranch) {
     let dep = lab.start("dep", &repo);
     write(&dep.dir.join("of-dep"), "1\n2\n3\n");
     dep.wip.finish("dep: work").unwrap();
-    let tip = CommitId::parse(&lab.rev(&repo, "aq/wip/dep")).unwrap();
     let mut fix = lab.start("fix", &repo);
-    fix.wip.rebase(&[DepTip { job: "dep".to_owned(), tip }]).unwrap();
+    fix.wip.rebase(&[lab.job("dep", &repo)]).unwrap();
     let fix = start(&lab.job("fix", &repo));
     assert!(fix.dir.join("of-dep").exists());
     write(&fix.dir.join(change.0), change.1);

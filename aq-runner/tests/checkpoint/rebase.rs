@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use aq_runner::checkpoint::{
-    CheckpointError, CheckpointJob, CommitId, DepTip, JobBranch, RebaseResult, StartedWork,
+    CheckpointError, CheckpointJob, CommitId, DepTip, JobBranch, RebaseResult, StartPoint,
+    StartedWork,
 };
 
 use crate::lab::{Lab, start, write};
@@ -154,16 +155,47 @@ fn work_of_deps_is_in_the_new_base() {
     dep.wip.finish("dep: work").unwrap();
     commit(&lab, &repo, "other", "2\n");
     let tip = CommitId::parse(&lab.rev(&repo, "aq/wip/dep")).unwrap();
-    let deps = [DepTip { job: "dep".to_owned(), tip }];
+    let deps = [lab.job("dep", &repo)];
     assert_eq!(open(&job).rebase(&deps).unwrap(), RebaseResult::Clean);
     let started = start(&job);
-    assert_eq!(started.wip.ground().deps, deps);
+    assert_eq!(started.wip.ground().deps, [DepTip { job: "dep".to_owned(), tip }]);
     assert_eq!(started.wip.changes().unwrap().paths, ["a.txt", "new"]);
     assert!(started.dir.join("of-dep").exists() && started.dir.join("other").exists());
     let unshipped = ["dep".to_owned()];
     let merged = started.wip.prepare_merge("aq: fix", &unshipped).unwrap();
     merged.land(&mut || Ok(())).unwrap();
     assert_eq!(lab.files(&repo, "main"), ["a.txt", "new", "other", "sub/b.txt"]);
+}
+
+/// A dep that the job began without, one that went on, and one that is there no more.
+#[test]
+fn new_bases_have_present_deps() {
+    let (lab, repo) = Lab::with_repo();
+    let save = |started: &StartedWork, file: &str| {
+        write(&started.dir.join(file), "1\n");
+        started.wip.finish(&format!("{file}: work")).unwrap();
+    };
+    let old = ["went-on", "deleted"].map(|name| lab.job(name, &repo));
+    let went_on = start(&old[0]);
+    save(&went_on, "first");
+    save(&start(&old[1]), "unwanted");
+    let job = CheckpointJob { start: StartPoint::Deps(old.to_vec()), ..lab.job("fix", &repo) };
+    save(&start(&job), "new");
+    save(&went_on, "second");
+    save(&lab.start("late", &repo), "third");
+    lab.git(&repo, &["branch", "-q", "-D", "aq/wip/deleted"]);
+    commit(&lab, &repo, "other", "2\n");
+    let deps = ["went-on", "deleted", "late"].map(|name| lab.job(name, &repo));
+    for _ in 0..2 {
+        assert_eq!(open(&job).rebase(&deps).unwrap(), RebaseResult::Clean);
+        let started = start(&job);
+        let names: Vec<&str> =
+            started.wip.ground().deps.iter().map(|dep| dep.job.as_str()).collect();
+        assert_eq!(names, ["went-on", "late"]);
+        let files = ["a.txt", "first", "new", "other", "second", "sub/b.txt", "third"];
+        assert_eq!(lab.files(&repo, "aq/wip/fix"), files);
+        assert_eq!(started.wip.changes().unwrap().paths, ["new"]);
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::super::checkouts::{checkouts, note_queue};
 use super::super::host_lack::{HostError as _, no_room};
-use super::super::start_point::{NoStartPoint, start_point};
+use super::super::start_point::{NoStartPoint, present_deps, start_point};
 use super::super::workplace::{checkpoint_job, own_place};
 use super::JobAttempt;
 use super::failure::AttemptFailure;
@@ -32,10 +32,10 @@ pub(super) fn make(
     spec: &JobSpec,
     cwd: &Path,
 ) -> Result<(), AttemptFailure> {
-    let start_point = start_point(attempt.queue, attempt.record.row()).map_err(|e| match e {
-        NoStartPoint::Store(e) => AttemptFailure::not_counted(&e),
-        put_back @ NoStartPoint::PutBack { .. } => AttemptFailure::NotCounted(put_back.to_string()),
-    })?;
+    let (queue, row) = (attempt.queue, attempt.record.row());
+    let start_point = start_point(queue, row).map_err(unstarted)?;
+    let is_sent_back = attempt.record.content().has(RecordKey::Rebase);
+    let deps = is_sent_back.then(|| present_deps(queue, row)).transpose().map_err(unstarted)?;
     let job = checkpoint::CheckpointJob { start: start_point, ..job_of(attempt, spec, cwd) };
     // Before they are read: what moves later is news.
     let seen = job.start_mark();
@@ -43,7 +43,9 @@ pub(super) fn make(
         listener.checkout_comes(&mut attempt.record, &job);
     }
     let record = &mut attempt.record;
-    rebase(record, &job).map_err(|e| not_started(record, &e, &job))?;
+    if let Some(deps) = deps {
+        rebase(record, &job, &deps).map_err(|e| not_started(record, &e, &job))?;
+    }
     let started = start(record, &job).map_err(|e| match e {
         CheckpointError::DepsConflict { ref dep, ref paths } => AttemptFailure::DepsConflict {
             dep: dep.clone(),
@@ -84,18 +86,22 @@ pub(super) fn make(
     Ok(())
 }
 
+fn unstarted(error: NoStartPoint) -> AttemptFailure {
+    match error {
+        NoStartPoint::Store(e) => AttemptFailure::not_counted(&e),
+        put_back @ NoStartPoint::PutBack { .. } => AttemptFailure::NotCounted(put_back.to_string()),
+    }
+}
+
 /// Puts work that the train has sent back on the newest commit of its target. Where that cannot be
 /// done the job goes on from where it was.
 fn rebase(
     record: &mut AttemptRecord,
     job: &checkpoint::CheckpointJob,
+    deps: &[checkpoint::CheckpointJob],
 ) -> Result<(), CheckpointError> {
-    if !record.content().has(RecordKey::Rebase) {
-        return Ok(());
-    }
     let Some(mut wip) = JobBranch::open(job)? else { return Ok(()) };
-    let deps = wip.ground().deps.clone();
-    match wip.rebase(&deps) {
+    match wip.rebase(deps) {
         Ok(RebaseResult::Clean) => record.note("its work is on the newest commit of its target"),
         Ok(RebaseResult::Conflicts(paths)) => record.note(&format!(
             "its work is on the newest commit of its target, with conflicts in {}",

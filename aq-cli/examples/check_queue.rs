@@ -24,7 +24,7 @@ const KEYS: &str = "added_at added_from added_on base ship cwd lock priority pro
     cost_usd usage_estimated total_input_tokens total_cached_tokens total_cache_write_tokens total_output_tokens total_reasoning_tokens total_cost_usd \
     total_duration_s next_eligible host_lacks host_lacks_detail host_tries result failure_class message missing engine_error exit duration_s \
     permission_denials wip_branch wip_base wip_target wip_deps deps_conflict deps_conflict_dep deps_seen isolation checkout repository_lock held step target files_changed lines_added lines_deleted \
-    scope_warning leave_out left_out left_out_why checkpoint_error push_error merged_into pull_request pull_request_name pull_request_commit pull_request_open pull_request_error merged_commit landing train_tries rebase train_waits train_waits_for setup_done verified verified_at spent_at shipped_at log_incomplete moved_to fleet_job_id \
+    scope_warning leave_out left_out left_out_why checkpoint_error push_error merged_into pull_request pull_request_name pull_request_commit pull_request_open pull_request_error merged_commit landing train_tries rebase train_waits train_waits_for train_waits_dep setup_done verified verified_at spent_at shipped_at log_incomplete moved_to fleet_job_id \
     fleet_lease_epoch fleet_reports fleet_told ship_tried_at resume_branch resume_commit \
      resume_failure_class resume_attempts resume_files_changed pushed_branch \
     pushed_commit pushed_to";

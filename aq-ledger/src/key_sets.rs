@@ -63,7 +63,8 @@ pub const DEPS_CONFLICT_KEYS: &[RecordKey] =
     &[RecordKey::DepsConflict, RecordKey::DepsConflictDep, RecordKey::DepsSeen];
 
 /// Keys about what the merge of a job waits for.
-pub const TRAIN_WAIT_KEYS: &[RecordKey] = &[RecordKey::TrainWaits, RecordKey::TrainWaitsFor];
+pub const TRAIN_WAIT_KEYS: &[RecordKey] =
+    &[RecordKey::TrainWaits, RecordKey::TrainWaitsFor, RecordKey::TrainWaitsDep];
 
 #[cfg(test)]
 mod tests {
@@ -102,7 +103,7 @@ mod tests {
         let kept = RUN_KEYS.iter().filter(|key| !ATTEMPT_KEYS.contains(key));
         let kept: Vec<RecordKey> = kept.copied().collect();
         assert_eq!(kept, [SESSION_KEYS, &[RecordKey::SetupDone, RecordKey::Rebase]].concat());
-        assert_eq!((RUN_KEYS.len(), FLEET_KEYS.len()), (59, 14));
+        assert_eq!((RUN_KEYS.len(), FLEET_KEYS.len()), (60, 14));
         let texts = |keys: &[RecordKey]| keys.iter().map(|key| key.text()).collect::<Vec<_>>();
         assert_eq!(texts(WORKER_KEYS), ["pid", "pidstart", "boot", "step"]);
         assert_eq!(texts(HOST_LACK_KEYS), ["host_lacks", "host_lacks_detail"]);

@@ -210,6 +210,8 @@ record_keys! {
     train_waits TrainWaits: &'a str, "", Run, Run;
     /// Files that are in the way of its merge.
     train_waits_for TrainWaitsFor: Vec<String>, "", Run, Run;
+    /// Job without whose work its own does not go, and that is not shipped.
+    train_waits_dep TrainWaitsDep: &'a str, "", Run, Run;
     /// Page of its pull request.
     pull_request PullRequest: &'a str, "", Run, Job;
     /// Name of its pull request: `github:owner/repo#7`.

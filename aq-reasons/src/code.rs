@@ -64,6 +64,8 @@ codes! {
     Train = "train",
     /// The merge of finished work needs a person.
     TrainWaits = "train_waits",
+    /// Finished work does not go without that of a job that is not shipped.
+    DepUnmerged = "dep_unmerged",
     /// The job waits for itself.
     DepsCycle = "deps_cycle",
     /// A restored database does not know whether the job has ended.

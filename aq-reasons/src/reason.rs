@@ -131,6 +131,15 @@ pub enum WaitReason {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         files: Vec<String>,
     },
+    /// It is finished, and its work does not go into its target without that of a dep that is not
+    /// shipped.
+    DepUnmerged {
+        /// That dep.
+        #[serde(with = "word")]
+        dep: JobId,
+        /// A file that needs its work.
+        file: String,
+    },
     /// All slots of the fleet's hosts that fit are taken, or go to jobs before it. Only
     /// coordinators give this and the following three.
     NoFreeHost,
@@ -222,6 +231,7 @@ impl WaitReason {
             Self::Untrusted { .. } => WaitCode::Untrusted,
             Self::Train { .. } => WaitCode::Train,
             Self::TrainWaits { .. } => WaitCode::TrainWaits,
+            Self::DepUnmerged { .. } => WaitCode::DepUnmerged,
             Self::NoFreeHost => WaitCode::NoFreeHost,
             Self::NoHost => WaitCode::NoHost,
             Self::InDoubt => WaitCode::InDoubt,

@@ -85,6 +85,10 @@ fn samples() -> Vec<(Value, &'static str)> {
                 "files": ["a.rs"] }),
             "its merge waits: /r has changes of its own (a.rs)",
         ),
+        (
+            json!({ "code": "dep_unmerged", "dep": "schema", "file": "src/a.rs" }),
+            "its merge waits for schema, which is not shipped: src/a.rs needs its work",
+        ),
         (json!({ "code": "no_free_host" }), "no free slot on a host that fits"),
         (
             json!({ "code": "in_doubt" }),

@@ -38,6 +38,9 @@ pub(crate) fn text_of(reason: &WaitReason, time: &dyn Fn(Timestamp) -> String) -
         WaitReason::Untrusted { queue } => format!("the queue is not trusted: aq trust {queue}"),
         WaitReason::Train { place, into } => format!("{} in the train of {into}", ordinal(*place)),
         WaitReason::TrainWaits { refusal, .. } => format!("its merge waits: {refusal}"),
+        WaitReason::DepUnmerged { dep, file } => {
+            format!("its merge waits for {dep}, which is not shipped: {file} needs its work")
+        }
         WaitReason::NoFreeHost => "no free slot on a host that fits".to_owned(),
         WaitReason::InDoubt => IN_DOUBT.to_owned(),
         WaitReason::NoHost => "no host that fits asks for a job now".to_owned(),

@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::lchown;
+use std::os::unix::fs::{PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -85,6 +85,14 @@ impl Unprivileged {
         let file = self.sandbox.write(name, front, body);
         self.give_away(&file);
         self.ok(&[OsStr::new("add"), file.as_os_str()]);
+    }
+
+    /// Runs git as that user; it has to succeed. What it prints.
+    fn git(&self, args: &[&str]) -> String {
+        let mut command = if self.as_nobody { become_nobody() } else { Command::new("env") };
+        let output = self.sandbox.clean(&mut command).arg("git").args(args).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// The names in a directory; none when it is not there.
@@ -173,4 +181,26 @@ fn what_cannot_be_removed_is_named() {
     let words = format!("{}: belongs to another user (0)", file.display());
     assert!(log.contains(&format!("its TMPDIR cannot be removed: {words}")), "{log}");
     assert_eq!(sandbox.folders("a"), ["testing"]);
+}
+
+#[test]
+fn protected_files_stop_a_merge_early() {
+    let Some(user) = Unprivileged::new(Sandbox::with_repository()) else { return };
+    let sandbox = &user.sandbox;
+    user.add("a", "ship: merge", "mkdir -p locked/deep; echo 1 > locked/deep/x; echo 1 > y");
+    user.ok(&["run", "--once", "--quiet"]);
+    let locked = sandbox.work().join("locked");
+    fs::create_dir(&locked).unwrap();
+    let chmod = |mode| fs::set_permissions(&locked, fs::Permissions::from_mode(mode)).unwrap();
+    user.give_away(&locked);
+    chmod(0o555);
+    let before = user.git(&["rev-parse", "main"]);
+    let said = user.ok(&["run", "--once", "--ship"]);
+    assert!(said.contains("a stays in testing/: ") && said.contains("locked/deep/x"), "{said}");
+    assert_eq!(user.git(&["rev-parse", "main"]), before, "nothing moves");
+    assert!(!sandbox.work().join("y").exists());
+    chmod(0o755);
+    user.ok(&["run", "--once", "--ship"]);
+    assert_eq!(sandbox.folders("a"), ["shipped"], "{}", sandbox.log("a"));
+    assert!(locked.join("deep/x").exists());
 }

@@ -17,6 +17,8 @@ pub struct NoteTrainWait<'a> {
     pub refusal: &'a str,
     /// The files that are in the way.
     pub files: &'a [String],
+    /// The job that has to be shipped first; empty when it is none.
+    pub dep: &'a str,
 }
 
 /// Sends work back that does not go into its target as it is: the next attempt starts from the
@@ -48,6 +50,7 @@ impl JobStep for NoteTrainWait<'_> {
         let update = RecordUpdate::new()
             .set(RecordKey::TrainWaits, self.refusal)
             .set_list(RecordKey::TrainWaitsFor, self.files)
+            .set(RecordKey::TrainWaitsDep, self.dep)
             .set(RecordKey::NextEligible, next)
             .clear(HOST_LACK_KEYS)
             .clear(&[RecordKey::HostTries])
@@ -114,10 +117,11 @@ mod tests {
     #[test]
     fn waits_name_their_files() {
         let files = ["src/a.rs".to_owned()];
-        let wait = NoteTrainWait { refusal: "changes", files: &files };
+        let wait = NoteTrainWait { refusal: "changes", files: &files, dep: "schema" };
         let (to, record) = decide(&wait, Stage::Testing, TESTED);
         assert_eq!((to, record.list(RecordKey::TrainWaitsFor)), (None, files.to_vec()));
         assert_eq!(record.get(RecordKey::TrainWaits), Some("changes"));
+        assert_eq!(record.get(RecordKey::TrainWaitsDep), Some("schema"));
         assert_eq!(record.get(RecordKey::NextEligible), Some("2026-11-30T12:01:00Z"));
         assert!(!record.has(RecordKey::Pid) && record.has(RecordKey::Verified));
     }

@@ -198,10 +198,11 @@ fn end_landing(
         Err(e) => {
             let refusal = e.to_string();
             let files = match e {
-                CheckpointError::Overlap { paths, .. } => paths,
+                CheckpointError::Overlap { paths, .. }
+                | CheckpointError::Protected { paths, .. } => paths,
                 _ => Vec::new(),
             };
-            job.step(&NoteTrainWait { refusal: &refusal, files: &files }, now)?;
+            job.step(&NoteTrainWait { refusal: &refusal, files: &files, dep: "" }, now)?;
         }
     }
     Ok(None)

@@ -82,7 +82,7 @@ pub(super) fn requests(name: StepName, stop: Option<StopReason>, landed: bool) -
             vec![request(NoteLanding { landing })]
         }
         StepName::NoteTrainWait => {
-            vec![request(NoteTrainWait { refusal: "x", files: &[] })]
+            vec![request(NoteTrainWait { refusal: "x", files: &[], dep: "" })]
         }
         StepName::NotePull => {
             vec![request(NotePull { url: "https://x/7", name: "github:o/r#7" })]

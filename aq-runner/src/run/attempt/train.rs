@@ -38,17 +38,29 @@ enum TrainStop {
     Failure(AttemptFailure),
     /// The work has to be mended.
     SendBack(FailureClass, String),
-    /// A person comes next.
-    Wait { refusal: String, files: Vec<String> },
+    /// A person comes next, or another job.
+    Wait(TrainWait),
+}
+
+/// A merge that waits.
+#[derive(Debug, Default)]
+struct TrainWait {
+    refusal: String,
+    /// The files that are in the way.
+    files: Vec<String>,
+    /// The job that has to be shipped first; empty when it is none.
+    dep: String,
 }
 
 impl From<AttemptFailure> for TrainStop {
     fn from(failure: AttemptFailure) -> Self {
         match failure {
-            AttemptFailure::Class(_, why)
-            | AttemptFailure::Final(_, why)
-            | AttemptFailure::NoEngineNow(why)
-            | AttemptFailure::Unresolved(why) => Self::Wait { refusal: why, files: Vec::new() },
+            AttemptFailure::Class(_, refusal)
+            | AttemptFailure::Final(_, refusal)
+            | AttemptFailure::NoEngineNow(refusal)
+            | AttemptFailure::Unresolved(refusal) => {
+                Self::Wait(TrainWait { refusal, ..TrainWait::default() })
+            }
             other => Self::Failure(other),
         }
     }
@@ -70,8 +82,14 @@ impl From<CheckpointError> for TrainStop {
                 let why = format!("it does not go together with {into}: conflicts in {files}");
                 Self::SendBack(FailureClass::Conflict, why)
             }
-            CheckpointError::Overlap { paths, .. } => Self::Wait { refusal, files: paths },
-            _ => Self::Wait { refusal, files: Vec::new() },
+            CheckpointError::Overlap { paths: files, .. }
+            | CheckpointError::Protected { paths: files, .. } => {
+                Self::Wait(TrainWait { refusal, files, ..TrainWait::default() })
+            }
+            CheckpointError::DepUnshipped { dep, paths: files, .. } => {
+                Self::Wait(TrainWait { refusal, files, dep })
+            }
+            _ => Self::Wait(TrainWait { refusal, ..TrainWait::default() }),
         }
     }
 }
@@ -82,9 +100,9 @@ pub(super) fn make(attempt: &mut JobAttempt<'_>, spec: &JobSpec) -> Result<(), S
         Ok(merged) => ship(attempt, merged.as_ref()),
         Err(TrainStop::Failure(failure)) => end::fail(attempt, Some(spec), failure),
         Err(TrainStop::SendBack(class, why)) => send_back(attempt, Some(spec), class, &why),
-        Err(TrainStop::Wait { refusal, files }) => {
+        Err(TrainStop::Wait(TrainWait { refusal, files, dep })) => {
             attempt.record.note_once("not merged: ", &refusal);
-            let wait = NoteTrainWait { refusal: &refusal, files: &files };
+            let wait = NoteTrainWait { refusal: &refusal, files: &files, dep: &dep };
             attempt.record.make(&wait, Timestamp::now())
         }
     }
@@ -134,7 +152,7 @@ fn merge(attempt: &mut JobAttempt<'_>, spec: &JobSpec) -> Result<Option<MergeRes
     let Some(wip) = watched_branch(queue, &id, attempt.record.content(), watch)? else {
         return Ok(None);
     };
-    let wip = wip.signing_merges(attempt.settings.shipping.merge_sign);
+    let wip = wip.signing_merges(attempt.settings.shipping.merge_sign).merging_in_one_step();
     if let Some(landing) = recorded_landing(attempt.record.row())
         && let Some(merged) = finish(attempt, &wip, &landing)?
     {
@@ -172,7 +190,7 @@ fn save(attempt: &mut JobAttempt<'_>, wip: &JobBranch) -> Result<(), TrainStop> 
     let Some(refusal) = left_out_words(&left) else { return Ok(()) };
     record.try_append(&left_out_record(&left));
     let refusal = format!("not all of its work is on its branch: {refusal}");
-    Err(TrainStop::Wait { refusal, files: Vec::new() })
+    Err(TrainStop::Wait(TrainWait { refusal, ..TrainWait::default() }))
 }
 
 /// Runs the check of the target and the job's own on the merge. The job has passed its own already

@@ -25,6 +25,8 @@ pub(crate) struct TrainSeat {
     pub(crate) not_before: Option<Timestamp>,
     /// The reason why its merge needs a person, or something that its host lacks.
     pub(crate) refusal: Option<String>,
+    /// The job without whose work its own does not go, and that is not shipped.
+    pub(crate) awaited: Option<JobId>,
 }
 
 /// The order of jobs in a train: the most urgent first, then the one that was finished first.
@@ -62,6 +64,7 @@ impl TrainSeat {
             since: since.unwrap_or(Timestamp::UNIX_EPOCH),
             not_before: row.next_eligible().filter(|_| !clock_was_wrong),
             refusal: row.train_waits().map(str::to_owned).or_else(|| long_lack(row)),
+            awaited: row.train_waits_dep().and_then(|dep| dep.parse().ok()),
         }
     }
 

@@ -39,12 +39,14 @@ pub(super) fn seat_jobs(
         for (place, (seat, at)) in (1..).zip(line) {
             let view = &mut views[at].1;
             let into = target_of(view.record.unchecked()).to_owned();
-            view.activity = JobActivity::Waiting(Some(match seat.refusal {
-                Some(refusal) => {
-                    let files = view.record.meta.list(RecordKey::TrainWaitsFor);
-                    WaitReason::TrainWaits { refusal, files }
+            let files = || view.record.meta.list(RecordKey::TrainWaitsFor);
+            view.activity = JobActivity::Waiting(Some(match (seat.refusal, seat.awaited) {
+                (Some(_), Some(dep)) => {
+                    let file = files().into_iter().next().unwrap_or_default();
+                    WaitReason::DepUnmerged { dep, file }
                 }
-                None => WaitReason::Train { place, into },
+                (Some(refusal), None) => WaitReason::TrainWaits { refusal, files: files() },
+                (None, _) => WaitReason::Train { place, into },
             }));
         }
     }

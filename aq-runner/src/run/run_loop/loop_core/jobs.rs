@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aq_manifest::{JobId, Stage};
-use aq_scheduler::JobState;
+use aq_scheduler::{JobState, SettledAs};
 use jiff::Timestamp;
 
 use super::{JobLook, JobTrouble, LoopCore, LoopEffect, LoopNotice, LoopReport, RunLack};
@@ -114,6 +114,9 @@ impl LoopCore {
 
     fn end(&mut self, ended: EndedJob, before: Option<JobState>, now: Timestamp) {
         let (id, after) = (ended.id.clone(), Some(JobState::Settled(ended.settled)));
+        if after == Some(JobState::Settled(SettledAs::Shipped)) {
+            self.trains.shipped(&id);
+        }
         self.model.end(ended);
         self.notify_changes();
         self.effects.push(LoopEffect::Notify(LoopNotice::Job { id, before, after }));

@@ -32,6 +32,16 @@ impl MergeTrains {
         self.seats.insert(id, seat);
     }
 
+    /// Ends the pause of those that wait for a job, which is shipped by now.
+    pub(super) fn shipped(&mut self, dep: &JobId) {
+        for (id, seat) in &mut self.seats {
+            if seat.awaited.as_ref() == Some(dep) {
+                (seat.not_before, seat.refusal, seat.awaited) = (None, None, None);
+                self.tried.remove(id);
+            }
+        }
+    }
+
     /// Takes a job out.
     pub(super) fn leave(&mut self, id: &JobId) {
         self.seats.remove(id);
@@ -160,7 +170,7 @@ mod tests {
 
     fn seat(line: usize, priority: Priority, since: i64, pause: Option<i64>) -> TrainSeat {
         let (line, since, not_before) = (format!("main {line}"), at(since), pause.map(at));
-        TrainSeat { line, priority, since, not_before, refusal: None }
+        TrainSeat { line, priority, since, not_before, refusal: None, awaited: None }
     }
 
     #[test]
@@ -200,6 +210,30 @@ mod tests {
         trains.leave(&id("b"));
         assert!(trains.is_drained(), "a person comes next");
         assert_eq!(trains.next(at(90)), [id("a")]);
+    }
+
+    #[test]
+    fn shipped_deps_end_waits() {
+        let mut trains = MergeTrains::default();
+        let first = |pause| seat(0, Priority::High, 1, pause);
+        let waits = |dep: &str| TrainSeat {
+            refusal: Some(format!("builds on {dep}")),
+            awaited: Some(id(dep)),
+            ..first(Some(90))
+        };
+        for (job, dep) in [("a", "x"), ("b", "y")] {
+            trains.put(id(job), first(None));
+            trains.begin(&id(job));
+            trains.worker_ended(&id(job));
+            trains.put(id(job), waits(dep));
+        }
+        assert!(trains.is_drained());
+        trains.shipped(&id("y"));
+        assert_eq!((trains.next(at(10)), trains.is_drained()), (vec![id("b")], false));
+        // It is looked at before its turn has come.
+        trains.put(id("b"), waits("y"));
+        assert_eq!(trains.next(at(10)), [id("b")]);
+        assert_eq!(trains.wake_at(at(10)), Some(at(90)), "the other one waits");
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-//! `examples/check_queue.rs`, by which other tests judge a queue, is judged here: each of its rows
+//! `tools/check_queue.rs`, by which other tests judge a queue, is judged here: each of its rows
 //! is met by a harm that it alone sees, and a queue in order gives it nothing to say.
 
 use std::fs;

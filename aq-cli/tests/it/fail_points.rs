@@ -1,6 +1,6 @@
 //! Every system call of a command fails once, in turn: with an I/O error, on a full disk, without a
 //! free descriptor, interrupted. After each the command has said so and can be made again, and a
-//! program that shares no code with aq (`examples/check_queue.rs`) finds the queue whole.
+//! program that shares no code with aq (`tools/check_queue.rs`) finds the queue whole.
 
 use crate::injection::{self, Fault, Plan, Point, can_trace, is_of_memory, stride};
 use crate::sandbox::{Sandbox, wait_for};

@@ -1,7 +1,7 @@
 //! `kill -9` at every step of a command, one after the other: at its first rename, its second, and
 //! so on; the same for each other kind of [`STEPS`], in every process that the command starts.
 //! `strace` does the killing, before the call is made. After each the command is made again, where
-//! that has a meaning, and a program that shares no code with aq (`examples/check_queue.rs`) finds
+//! that has a meaning, and a program that shares no code with aq (`tools/check_queue.rs`) finds
 //! the queue whole.
 
 use std::fs;

@@ -14,9 +14,11 @@ use aq_runner::run::{
 };
 use aq_runner::store::{AddContext, JobDraft, QueueDir, add};
 use jiff::Timestamp;
+use program::probe;
 
-/// The program that is a loop's worker.
-const WORKER: &str = env!("CARGO_BIN_EXE_aq-process-probe");
+// It is the program of a loop's worker.
+#[path = "../process/program.rs"]
+mod program;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -79,7 +81,7 @@ impl Lab {
     }
 
     fn start(&self) -> Started {
-        self.try_start(RunOptions::new(WORKER.into())).unwrap()
+        self.try_start(RunOptions::new(probe().into())).unwrap()
     }
 }
 
@@ -100,7 +102,7 @@ fn refused_loops_leave_no_name() {
     let own = [("AQ_TRACKER_AUTO", "1"), ("AQ_TRACKER_TOKEN_FILE", "/nowhere/token")];
     let environment = ProcessEnvironment::new(own.map(|(name, value)| (name.into(), value.into())));
     let settings = QueueSettings::load(&lab.queue, environment).unwrap();
-    let handle = start(&lab.queue, settings, RunOptions::new(WORKER.into()), |_| {}).unwrap();
+    let handle = start(&lab.queue, settings, RunOptions::new(probe().into()), |_| {}).unwrap();
     assert!(matches!(handle.join(), Err(RunError::Token(_))));
     assert!(run_loop(&lab.queue).unwrap().is_none());
 }
@@ -160,7 +162,7 @@ fn dropped_handles_free_their_queue() {
     let lab = Lab::new("x");
     for _ in 0..3 {
         let started = lab.start();
-        let second = lab.try_start(RunOptions::new(WORKER.into()));
+        let second = lab.try_start(RunOptions::new(probe().into()));
         assert!(matches!(second, Err(RunError::AlreadyRunning { .. })));
         assert_eq!(run_loop(&lab.queue).unwrap().unwrap().pid, std::process::id());
         drop(started.handle);
@@ -174,7 +176,7 @@ fn loops_give_signals_back() {
     let caught = caught_signals();
     let labs = [Lab::new("one"), Lab::new("two")];
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
-        let options = RunOptions { take_signals: true, ..RunOptions::new(WORKER.into()) };
+        let options = RunOptions { take_signals: true, ..RunOptions::new(probe().into()) };
         let started = labs.each_ref().map(|lab| lab.try_start(options.clone()).unwrap());
         // A loop that has run a job has its signals.
         for (lab, started) in labs.iter().zip(&started) {

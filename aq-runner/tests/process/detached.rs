@@ -7,8 +7,7 @@ use aq_runner::process::{DetachedWorker, ProcessId, Signal, spawn_detached};
 use nix::sys::signal::SigSet;
 
 use crate::probe_run::{Probe, wait_for};
-
-const PROBE: &str = env!("CARGO_BIN_EXE_aq-process-probe");
+use crate::program::probe;
 
 #[test]
 fn worker_leaves_its_terminal() {
@@ -22,7 +21,7 @@ fn worker_leaves_its_terminal() {
     let before = SigSet::thread_get_mask().unwrap();
     let mut worker = spawn_detached(DetachedWorker {
         program: "/bin/sh".into(),
-        args: vec!["-c".into(), script.into(), PROBE.into()],
+        args: vec!["-c".into(), script.into(), probe().into()],
         cwd: Some(dir.path().to_owned()),
         env: vec![("WORD".into(), "worker".into())],
         stdin: std::process::Stdio::null(),

@@ -3,6 +3,7 @@
 mod detached;
 mod ends;
 mod probe_run;
+mod program;
 mod recovery;
 mod secrets;
 mod survivors;

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use aq_runner::process::{ProcessId, Signal};
 
+use crate::program::probe;
+
 /// Longer than anything here takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -37,7 +39,7 @@ impl Probe {
     pub(crate) fn start(arguments: &[&str]) -> Probe {
         let mark = new_mark();
         let arguments = arguments.iter().map(|argument| argument.replace("MARK", &mark));
-        let mut child = Command::new(env!("CARGO_BIN_EXE_aq-process-probe"))
+        let mut child = Command::new(probe())
             .args(arguments)
             .env("PROBE_MARK", &mark)
             .stdin(Stdio::null())

@@ -6,6 +6,7 @@ use std::time::Duration;
 use aq_runner::process::{ControlGroup, ProcessId, ProcessMarkers, Signal, SweepReport, sweep};
 
 use crate::probe_run::{Probe, alive, field, new_mark, run, wait_for};
+use crate::program::probe;
 
 const GRACE: Duration = Duration::from_millis(200);
 const NOTHING: SweepReport = SweepReport { found: 0, left: 0 };
@@ -59,7 +60,7 @@ fn every_marker_must_be_there_exactly() {
 fn the_caller_and_its_ancestors_are_spared() {
     // The outer probe, the shell and the inner probe all have the mark; so has the sleeper.
     let script = "sleep 1000 & \"$0\" sweep=MARK -- echo spared";
-    let report = run(&["--", "sh", "-c", script, env!("CARGO_BIN_EXE_aq-process-probe")]);
+    let report = run(&["--", "sh", "-c", script, probe()]);
     assert_eq!(report.stdout, b"swept 1 0\nspared\n");
     assert_eq!(report.lines.last().map(|line| field(line, "killed")), Some("0"));
 }

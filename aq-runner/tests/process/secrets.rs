@@ -2,13 +2,13 @@
 
 use std::process::{Command, Stdio};
 
-const PROBE: &str = env!("CARGO_BIN_EXE_aq-process-probe");
+use crate::program::probe;
 
 #[test]
 fn a_taken_secret_is_seen_by_nobody_else() {
     let script = "echo child ${PROBE_SECRET-none} ${PROBE_SECRET_2-none} $PLAIN; \
                   tr '\\0' '\\n' </proc/$PPID/environ";
-    let output = Command::new(PROBE)
+    let output = Command::new(probe())
         .args(["--", "sh", "-c", script])
         .env_clear()
         .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
@@ -29,7 +29,7 @@ fn a_taken_secret_is_seen_by_nobody_else() {
 
 #[test]
 fn an_empty_secret_is_taken_too() {
-    let output = Command::new(PROBE)
+    let output = Command::new(probe())
         .args(["--", "sh", "-c", "echo child ${PROBE_SECRET-none}"])
         .env("PROBE_SECRET", "")
         .output()

@@ -21,7 +21,8 @@ impl HttpTransport {
         _fields: &[(&'static str, &str)],
     ) -> Result<Self, TrackerError> {
         Err(TrackerError::NotSetUp(format!(
-            "this program was built without HTTP, so {who} cannot be asked ({variable})"
+            "this program was built without the feature `trackers`, so {who} cannot be asked \
+             ({variable})"
         )))
     }
 

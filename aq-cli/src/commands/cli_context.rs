@@ -3,6 +3,7 @@
 mod queues;
 
 use std::cell::{Cell, OnceCell};
+#[cfg(any(feature = "coordinator", feature = "dashboard"))]
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -37,15 +38,6 @@ impl CliContext {
     /// The user's home.
     pub(crate) fn home(&self) -> Option<PathBuf> {
         self.environment.path("HOME")
-    }
-
-    /// Where this user's own data is: `$XDG_DATA_HOME/aq`, else `~/.local/share/aq`.
-    pub(crate) fn data_dir(&self) -> Result<PathBuf, CliFailure> {
-        let data_home = self.environment.path("XDG_DATA_HOME").filter(|dir| dir.is_absolute());
-        let data_home = data_home.or_else(|| Some(self.home()?.join(".local/share")));
-        data_home.map(|dir| dir.join("aq")).ok_or_else(|| {
-            CliFailure::usage("HOME is not set, so there is no data directory; use --database")
-        })
     }
 
     /// The queue's settings.
@@ -84,6 +76,7 @@ impl CliContext {
 }
 
 /// Where to listen, from an argument.
+#[cfg(any(feature = "coordinator", feature = "dashboard"))]
 pub(crate) fn listen_address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "expected an IP address and a port, such as 127.0.0.1:7331 or [::1]:0")
 }

@@ -129,10 +129,19 @@ fn database(
     if let Some(text) = text_of(&here.environment, "AQ_DATABASE")? {
         return text.parse().map_err(|e| CliFailure::usage(format_args!("AQ_DATABASE: {e}")));
     }
-    let dir = here.data_dir()?;
+    let dir = data_dir(here)?;
     let doing = format_args!("make {}", dir.display()).to_string();
     fs::create_dir_all(&dir).map_err(|e| CliFailure::io(doing, &e))?;
     Ok(DatabaseLocation::Sqlite(dir.join("coordinator.sqlite")))
+}
+
+/// The directory of this user's own data: `$XDG_DATA_HOME/aq`, else `~/.local/share/aq`.
+fn data_dir(here: &CliContext) -> Result<PathBuf, CliFailure> {
+    let data_home = here.environment.path("XDG_DATA_HOME").filter(|dir| dir.is_absolute());
+    let data_home = data_home.or_else(|| Some(here.home()?.join(".local/share")));
+    data_home.map(|dir| dir.join("aq")).ok_or_else(|| {
+        CliFailure::usage("HOME is not set, so there is no data directory; use --database")
+    })
 }
 
 fn tokens(

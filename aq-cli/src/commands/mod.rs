@@ -6,6 +6,7 @@ mod check;
 mod clean;
 mod cli_context;
 mod completions;
+#[cfg(feature = "coordinator")]
 mod coordinator;
 #[cfg(feature = "dashboard")]
 mod dashboard;
@@ -25,6 +26,8 @@ mod init;
 mod insights;
 mod job;
 mod lazy_args;
+#[cfg(not(all(feature = "coordinator", feature = "dashboard")))]
+mod left_out;
 mod logs;
 mod man;
 mod path;
@@ -144,6 +147,9 @@ pub(crate) enum CliCommand {
     /// that is printed. Ctrl-C ends it; it changes nothing in the queue by itself.
     #[cfg(feature = "dashboard")]
     Dashboard(LazyArgs<dashboard::DashboardArgs>),
+    #[cfg(not(feature = "dashboard"))]
+    #[command(hide = true)]
+    Dashboard(LazyArgs<left_out::Args>),
     /// Add jobs for items of a tracker, or for issues on GitHub.
     ///
     /// Pulling an item again changes nothing, unless its text has changed and its job has not
@@ -189,7 +195,11 @@ pub(crate) enum CliCommand {
     ///
     /// Prints one line with its address when it is ready, and logs to standard error. SIGTERM and
     /// Ctrl-C end it after the open requests.
+    #[cfg(feature = "coordinator")]
     Coordinator(LazyArgs<coordinator::CoordinatorArgs>),
+    #[cfg(not(feature = "coordinator"))]
+    #[command(hide = true)]
+    Coordinator(LazyArgs<left_out::Args>),
     /// Run the shipped example queue in a new directory and show what came of it.
     ///
     /// It runs on the built-in shell engine: nothing is installed, no account is needed, and
@@ -240,6 +250,8 @@ pub(crate) fn run(
         CliCommand::Insights(LazyArgs(args)) => insights::run(&here, &args),
         #[cfg(feature = "dashboard")]
         CliCommand::Dashboard(LazyArgs(args)) => dashboard::run(&here, args),
+        #[cfg(not(feature = "dashboard"))]
+        CliCommand::Dashboard(_) => left_out::refuse("dashboard"),
         CliCommand::FromTracker(LazyArgs(args)) => from_tracker::run(&here, &args),
         CliCommand::ToTracker(LazyArgs(args)) => to_tracker::run(&here, &args),
         CliCommand::Caps(LazyArgs(args)) => caps::run(&here, &args),
@@ -250,7 +262,10 @@ pub(crate) fn run(
         CliCommand::FleetStatus(LazyArgs(args)) => fleet_status::run(&here, &args),
         CliCommand::Fleet(LazyArgs(args)) => fleet::run(&here, &args),
         CliCommand::FleetShadowReport(LazyArgs(args)) => fleet_shadow_report::run(&here, &args),
+        #[cfg(feature = "coordinator")]
         CliCommand::Coordinator(LazyArgs(args)) => coordinator::run(&here, args),
+        #[cfg(not(feature = "coordinator"))]
+        CliCommand::Coordinator(_) => left_out::refuse("coordinator"),
         CliCommand::Demo(LazyArgs(args)) => demo::run(&here, &args),
         CliCommand::Service(LazyArgs(args)) => service::run(&here, &args),
         CliCommand::Completions(LazyArgs(args)) => completions::run(&args),

@@ -13,6 +13,7 @@ pub(crate) mod human;
 pub(crate) mod insights;
 pub(crate) mod job;
 pub(crate) mod json;
+#[cfg(feature = "coordinator")]
 pub(crate) mod log;
 pub(crate) mod progress;
 mod screen;

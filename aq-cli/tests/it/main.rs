@@ -29,6 +29,13 @@ mod hostile;
 mod injection;
 mod kill_points;
 mod language;
+#[cfg(not(all(
+    feature = "coordinator",
+    feature = "dashboard",
+    feature = "fleet",
+    feature = "trackers"
+)))]
+mod left_out;
 mod limits;
 mod manners;
 mod merge_trains;

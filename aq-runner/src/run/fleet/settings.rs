@@ -85,7 +85,10 @@ pub enum FleetSettingsError {
     Url(#[from] HttpError),
     /// A program that was built without the feature `fleet`.
     #[cfg(not(feature = "fleet"))]
-    #[error("this program was built without the fleet: unset AQ_FLEET")]
+    #[error(
+        "this program was built without the feature `fleet` and asks no coordinator: build it in, \
+         or unset AQ_FLEET"
+    )]
     NotBuilt,
     /// What waits for the coordinator cannot be kept.
     #[error(transparent)]

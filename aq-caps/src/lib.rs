@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
+mod boundary;
 mod key;
 mod matching;
 mod parse;

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use crate::boundary::boundary_before;
 use crate::key::{TokenKey, is_value_char};
 use crate::requirement::{
     HostRequirement, MAX_ALTERNATIVES, MAX_LEN, RequirementError, RequirementProblem as Problem,
@@ -15,7 +16,7 @@ impl FromStr for HostRequirement {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut reader = TokenReader { text, at: 0 };
         if text.len() > MAX_LEN {
-            reader.at = text.floor_char_boundary(MAX_LEN);
+            reader.at = boundary_before(text, MAX_LEN);
             return Err(reader.error(Problem::TooLong));
         }
         let mut alternatives = Vec::with_capacity(1);

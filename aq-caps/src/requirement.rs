@@ -124,6 +124,7 @@ pub struct RequirementError {
 
 /// Problem of a requirement.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum RequirementProblem {
     /// More than 512 bytes.
     #[error("a requirement has at most {MAX_LEN} bytes")]

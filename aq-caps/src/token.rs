@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::boundary::boundary_before;
 use crate::key::{TokenKey, is_value_char};
 use crate::version::ToolVersion;
 
@@ -34,6 +35,7 @@ pub struct CapabilityTokenError {
 
 /// Problem of a token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TokenProblem {
     /// The text does not start with a letter or digit.
     #[error("a key is expected here, which starts with a letter or a digit")]
@@ -77,7 +79,7 @@ impl FromStr for CapabilityToken {
         use TokenProblem as P;
         let fail = |at, problem| Err(CapabilityTokenError { at, problem });
         if text.len() > MAX_LEN {
-            return fail(text.floor_char_boundary(MAX_LEN), P::TooLong);
+            return fail(boundary_before(text, MAX_LEN), P::TooLong);
         }
         let Some((key, end)) = TokenKey::at_start(text) else {
             return fail(0, P::KeyExpected);

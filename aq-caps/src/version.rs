@@ -38,6 +38,7 @@ pub struct VersionError {
 
 /// Problem of a version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum VersionProblem {
     /// Something else is where a number must be.
     #[error("a number is expected here")]

@@ -95,11 +95,8 @@ impl fmt::Display for CliFailure {
 impl From<StoreError> for CliFailure {
     fn from(error: StoreError) -> Self {
         let exit = match error {
-            StoreError::NoSuchJob(_) => {
-                let message = format_args!("{error}; `aq status --all` lists the jobs");
-                return Self::new(CliExit::NotFound, message);
-            }
-            StoreError::NoQueue(_)
+            StoreError::NoSuchJob(_)
+            | StoreError::NoQueue(_)
             | StoreError::NotADirectory(_)
             | StoreError::Incomplete { .. } => CliExit::NotFound,
             StoreError::WrongStage { .. }
@@ -107,10 +104,28 @@ impl From<StoreError> for CliFailure {
             | StoreError::Moved(_)
             | StoreError::Record { .. } => CliExit::Refused,
             StoreError::NotText(_) => CliExit::Usage,
-            StoreError::Io { .. } => CliExit::Environment,
+            _ => CliExit::Environment,
         };
-        Self::new(exit, error)
+        match mend(&error) {
+            Some(mend) => Self::new(exit, format_args!("{error}; {mend}")),
+            None => Self::new(exit, error),
+        }
     }
+}
+
+/// The command that mends an error of a queue's files or says more, where there is one.
+fn mend(error: &StoreError) -> Option<String> {
+    Some(match error {
+        StoreError::NoSuchJob(_) => "`aq status --all` lists the jobs".to_owned(),
+        StoreError::NoQueue(at) => format!("`aq init {}` makes one", at.display()),
+        StoreError::NotADirectory(_) => "`aq path` prints where the queue is".to_owned(),
+        StoreError::Incomplete { root, .. } => {
+            format!("`aq init {}` makes what is missing", root.display())
+        }
+        StoreError::Busy(_) => "`aq status` shows it".to_owned(),
+        StoreError::Moved(_) => "`aq status` shows where it is".to_owned(),
+        _ => return None,
+    })
 }
 
 impl From<ReplyError> for CliFailure {
@@ -118,6 +133,7 @@ impl From<ReplyError> for CliFailure {
         match error {
             ReplyError::Store(error) => error.into(),
             ReplyError::Words(_) => Self::usage(error),
+            _ => Self::new(CliExit::Environment, error),
         }
     }
 }
@@ -130,6 +146,7 @@ impl From<PromptError> for CliFailure {
             PromptError::NoCandidates(_) | PromptError::NoSuchEngine(_) => {
                 Self::new(CliExit::Refused, error)
             }
+            _ => Self::new(CliExit::Environment, error),
         }
     }
 }
@@ -138,11 +155,14 @@ impl From<AddError> for CliFailure {
     fn from(error: AddError) -> Self {
         match error {
             AddError::Store(error) => error.into(),
-            AddError::Partly { .. } => Self::new(CliExit::Environment, error),
+            AddError::Partly { .. } => {
+                Self::new(CliExit::Environment, format_args!("{error}; `aq status` shows them"))
+            }
             AddError::Invalid(_) => Self { is_report: true, ..Self::usage(error) },
             AddError::Clash { .. } | AddError::Twice { .. } | AddError::Cycle { .. } => {
                 Self::new(CliExit::Refused, error)
             }
+            _ => Self::new(CliExit::Environment, error),
         }
     }
 }
@@ -154,10 +174,14 @@ impl From<WorkplaceError> for CliFailure {
             WorkplaceError::Checkpoint(CheckpointError::Io { .. }) => {
                 Self::new(CliExit::Environment, error)
             }
+            WorkplaceError::LeftOut { ref id, .. } => Self::new(
+                CliExit::Refused,
+                format_args!("{error}, or `aq ship --leave-out {id}` to ship it without"),
+            ),
             WorkplaceError::NoBranch(_)
             | WorkplaceError::PutAway { .. }
-            | WorkplaceError::LeftOut { .. }
             | WorkplaceError::Checkpoint(_) => Self::new(CliExit::Refused, error),
+            _ => Self::new(CliExit::Environment, error),
         }
     }
 }
@@ -168,7 +192,7 @@ impl From<ShipError> for CliFailure {
             ShipError::Store(error) => error.into(),
             ShipError::Workplace(error) => error.into(),
             ShipError::Fenced(_) => Self::new(CliExit::Refused, error),
-            ShipError::Unasked { .. } => Self::new(CliExit::Environment, error),
+            _ => Self::new(CliExit::Environment, error),
         }
     }
 }
@@ -187,8 +211,14 @@ impl From<PullError> for CliFailure {
             PullError::Forge(ref forge) if forge.is_unavailable() => CliExit::Environment,
             _ => CliExit::Refused,
         };
+        let mend = match &error {
+            PullError::Fleet(id) | PullError::NothingNew(id) => {
+                format!("; `aq ship --accept {id}` accepts it without one")
+            }
+            _ => String::new(),
+        };
         // Remotes and forges say what they like.
-        Self::new(exit, plain_lines(&error.to_string()))
+        Self::new(exit, plain_lines(&format!("{error}{mend}")))
     }
 }
 
@@ -215,7 +245,7 @@ impl From<FleetError> for CliFailure {
             FleetError::NoSuchJob(_) => CliExit::NotFound,
             FleetError::ManyJobs { .. } => CliExit::Usage,
             FleetError::Call(CallError::Fenced { .. }) => CliExit::Refused,
-            FleetError::Call(_) | FleetError::OlderCoordinator => CliExit::Environment,
+            _ => CliExit::Environment,
         };
         Self::new(exit, error)
     }

@@ -23,3 +23,7 @@ pub use serve::{
     EmbeddedCoordinator, RunningCoordinator, ServeError, TlsError, TlsFiles, run, serve,
     serve_plain,
 };
+
+// Their types are in this crate's interface: whoever uses it need not guess their versions.
+#[doc(no_inline)]
+pub use {aq_caps, aq_fleet, aq_manifest, uuid};

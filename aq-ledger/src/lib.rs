@@ -26,3 +26,7 @@ pub use row::JobRow;
 pub use table::RecordKey;
 pub use update::RecordUpdate;
 pub use value::{CommitName, FleetId, FullBranch, LandingIntent, MarkedOne, RecordValue};
+
+// Their types are in this crate's interface: whoever uses it need not guess their versions.
+#[doc(no_inline)]
+pub use {aq_caps, aq_manifest, aq_scheduler, jiff};

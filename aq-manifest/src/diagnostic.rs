@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::boundary::boundary_before;
+
 /// Maximum of findings that are kept of one severity; a hostile file could have a hundred thousand.
 const MAX_PER_SEVERITY: usize = 50;
 
@@ -60,7 +62,7 @@ impl Diagnostic {
 impl FilePosition {
     /// The place of the byte at `offset`; an offset past the end counts as the end.
     pub fn of(source: &str, offset: usize) -> Self {
-        let offset = source.floor_char_boundary(offset);
+        let offset = boundary_before(source, offset);
         let before = &source[..offset];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         Self {

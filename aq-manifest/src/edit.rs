@@ -9,6 +9,7 @@ use crate::{Diagnostic, Manifest, Severity};
 
 /// A file that cannot be changed so.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum EditError {
     /// There is no key of this name.
     #[error("there is no key {0:?} in job files")]

@@ -24,6 +24,7 @@ pub struct JobId(Arc<str>);
 
 /// Reason why a name cannot be a job id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum JobIdError {
     /// The name has no character.
     #[error("a job id cannot be empty")]

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
+mod boundary;
 mod claim;
 mod diagnostic;
 mod duration;
@@ -49,3 +50,7 @@ pub use values::{
     DepsMode, ExpectedLeftovers, FeedbackMode, Isolation, JobBudget, Priority, RetryBackoff,
     RetryPolicy, ReviewPolicy, ScopePolicy, ShipMode,
 };
+
+// Their types are in this crate's interface: whoever uses it need not guess their versions.
+#[doc(no_inline)]
+pub use aq_caps;

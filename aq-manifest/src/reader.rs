@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::boundary::boundary_before;
 use crate::diagnostic::{Findings, quoted};
 use crate::suggest::{alternatives, nearest};
 use crate::yaml::{YamlNode, YamlScalar, YamlValue};
@@ -209,7 +210,7 @@ impl<'f> ValueReader<'f> {
             None if known.len() <= 4 => {
                 format!("it can hold {}", alternatives(known.iter().copied()))
             }
-            None => "it has no effect; `aq schema` lists the known keys".to_owned(),
+            None => "it has no effect; the JSON Schema lists the known keys".to_owned(),
         };
         let message = format!("{place}unknown key {}", quoted(name));
         self.push(Severity::Warning, key, message, Some(help));
@@ -233,7 +234,7 @@ impl<'f> ValueReader<'f> {
     ) {
         let span = match &node.value {
             YamlValue::Scalar(YamlScalar { text, verbatim_at: Some(start), .. }) => {
-                let at = text.floor_char_boundary(at);
+                let at = boundary_before(text, at);
                 let len = text[at..].chars().next().map_or(0, char::len_utf8);
                 start + at..start + at + len
             }

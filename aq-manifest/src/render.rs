@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use crate::boundary::boundary_before;
 use crate::{Diagnostic, Severity};
 
 /// Characters of a long line that are shown of the place itself, and behind it.
@@ -52,10 +53,10 @@ fn group<'a>(file: &str, source: &str, finding: &Diagnostic) -> Group<'a> {
 /// The line where the place starts, made harmless, and the place in it. What is long is cut behind
 /// the start of the place; before it the renderer does so, as it counts the column there.
 fn excerpt(source: &str, span: &Range<usize>) -> (String, Range<usize>) {
-    let start = source.floor_char_boundary(span.start);
+    let start = boundary_before(source, span.start);
     let line_start = source[..start].rfind('\n').map_or(0, |at| at + 1);
     let line_end = source[start..].find('\n').map_or(source.len(), |at| start + at);
-    let end = source.floor_char_boundary(span.end.clamp(start, line_end));
+    let end = boundary_before(source, span.end.clamp(start, line_end));
 
     let mut line = harmless(source[line_start..start].trim_start_matches('\u{feff}'));
     let mark_start = line.len();

@@ -10,6 +10,7 @@ use std::ops::Range;
 use serde_yaml::granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, Span, StrInput};
 
 use crate::Diagnostic;
+use crate::boundary::boundary_before;
 use crate::diagnostic::{Findings, quoted};
 
 /// Values within values; the deepest known key has 3.
@@ -129,7 +130,7 @@ impl<'a> TreeBuilder<'a, '_> {
             }
             Some(Err(error)) => {
                 let at = error.marker().byte_offset().unwrap_or(0);
-                let at = self.text.floor_char_boundary(at);
+                let at = boundary_before(self.text, at);
                 // The parser blames the start of the text that runs into the character.
                 let culprit = match error.kind() {
                     ErrorKind::TabInPlainScalar => Some('\t'),

@@ -14,3 +14,7 @@ pub use code::WaitCode;
 pub use given::GivenReason;
 pub use lack::{HostLack, HostResource, SeenBy};
 pub use reason::{DependencyStatus, HeldBy, OtherReason, PendingDependency, WaitReason};
+
+// Their types are in this crate's interface: whoever uses it need not guess their versions.
+#[doc(no_inline)]
+pub use {aq_caps, aq_manifest, jiff, serde_json};

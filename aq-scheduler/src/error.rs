@@ -7,6 +7,7 @@ use crate::graph::DependencyCycle;
 
 /// Reason why the queue does not take a change. Nothing has changed then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum QueueError {
     /// A job of this id is there; remove it first.
     #[error("job {0} is in the queue already; remove it first")]

@@ -26,3 +26,7 @@ pub use job::{JobState, ScheduledJob, SettledAs};
 pub use plan::{HostPlan, HostRejection, PlannedStart};
 pub use queue::{JobQueue, QueueCounts};
 pub use retry::{AfterFailure, after_failure};
+
+// Their types are in this crate's interface: whoever uses it need not guess their versions.
+#[doc(no_inline)]
+pub use {aq_caps, aq_manifest, jiff};

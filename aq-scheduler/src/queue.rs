@@ -93,6 +93,7 @@ pub struct JobQueue {
 
 /// Number of live jobs by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct QueueCounts {
     /// Not started, for whatever reason.
     pub waiting: u32,

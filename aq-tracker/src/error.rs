@@ -7,6 +7,7 @@ const MAX_DETAIL: usize = 300;
 
 /// Reason why a tracker was not asked or told. No message holds a token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TrackerError {
     /// The environment does not say how to reach it.
     #[error("{0}")]

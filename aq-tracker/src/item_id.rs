@@ -36,6 +36,7 @@ pub struct GitHubRepository {
 
 /// The text names no item.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ItemIdError {
     /// Not an issue's name.
     #[error("{0:?} names no issue; write github:owner/repo#12")]

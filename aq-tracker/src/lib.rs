@@ -35,3 +35,7 @@ pub use status::{StatusMap, StatusMapError};
 pub use token::TrackerToken;
 pub use tracker::{RenderedUpdate, Tracker, TrackerItem, TrackerUpdate};
 pub use transport::{TrackerMethod, TrackerRequest, TrackerResponse, TrackerTransport};
+
+// Their types are in this crate's interface: whoever uses it need not guess their versions.
+#[doc(no_inline)]
+pub use {aq_manifest, serde_json};

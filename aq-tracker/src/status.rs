@@ -15,6 +15,7 @@ pub struct StatusMap {
 
 /// Reason why a status map cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum StatusMapError {
     /// A key is no folder.
     #[error(

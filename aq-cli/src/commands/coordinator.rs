@@ -169,12 +169,14 @@ fn text_of(environment: &ProcessEnvironment, name: &str) -> Result<Option<String
 impl From<ServeError> for CliFailure {
     fn from(error: ServeError) -> Self {
         let exit = match error {
-            ServeError::Insecure { .. } | ServeError::Times { .. } | ServeError::Tls(_) => {
-                CliExit::Usage
+            ServeError::Insecure { .. } => {
+                return Self::usage(format_args!(
+                    "{error}; --tls-cert and --tls-key do that, and --insecure goes without, where \
+                     something else encrypts"
+                ));
             }
-            ServeError::Listen { .. } | ServeError::Store { .. } | ServeError::System(_) => {
-                CliExit::Environment
-            }
+            ServeError::Times { .. } | ServeError::Tls(_) => CliExit::Usage,
+            _ => CliExit::Environment,
         };
         Self::new(exit, error)
     }

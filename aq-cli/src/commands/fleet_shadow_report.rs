@@ -23,7 +23,8 @@ pub(crate) struct ShadowReportArgs {
 }
 
 pub(crate) fn run(here: &CliContext, args: &ShadowReportArgs) -> Outcome {
-    let bar = AgreementBar::new(args.min_samples, args.min_rate).map_err(CliFailure::usage)?;
+    let bar = AgreementBar::new(args.min_samples, args.min_rate)
+        .map_err(|e| CliFailure::usage(format_args!("--min-rate: {e}")))?;
     let queue = here.queue()?;
     let report = shadow_report(&queue, bar)?.ok_or_else(|| {
         let queue = queue.root().display();

@@ -111,7 +111,9 @@ impl From<RunError> for CliFailure {
         match error {
             RunError::Store(error) => error.into(),
             RunError::Fleet(error) => error.into(),
-            RunError::AlreadyRunning { .. } => Self::new(CliExit::Refused, error),
+            RunError::AlreadyRunning { .. } => {
+                Self::new(CliExit::Refused, format_args!("{error}; `aq stop` ends it"))
+            }
             RunError::Lost { part, ref now_at, .. } => {
                 let mend = match now_at {
                     Some(path) if part.is_whole() => {
@@ -126,7 +128,7 @@ impl From<RunError> for CliFailure {
                 Self::new(CliExit::NotFound, format_args!("{error}; {mend}"))
             }
             RunError::Settings(_) | RunError::Token(_) => Self::new(CliExit::Usage, error),
-            RunError::System(..) => Self::new(CliExit::Environment, error),
+            _ => Self::new(CliExit::Environment, error),
         }
     }
 }

@@ -51,6 +51,7 @@ impl From<TrackError> for CliFailure {
                 };
                 Self::new(exit, plain(&error.to_string()))
             }
+            _ => Self::new(CliExit::Environment, plain(&error.to_string())),
         }
     }
 }

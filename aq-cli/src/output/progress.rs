@@ -45,7 +45,6 @@ impl ProgressReporter {
             LoopProgress::Started { id, engine } if !self.quiet && !self.once => {
                 self.print(format_args!("{} {id} starts with {engine}", paint(style::BUSY, "▶")));
             }
-            LoopProgress::Started { .. } => {}
             LoopProgress::Ended { id, stage, record } => {
                 self.ended += u32::from(*stage != Stage::Inbox);
                 self.failed += u32::from(*stage == Stage::Failed);
@@ -86,12 +85,11 @@ impl ProgressReporter {
                     style::plain(what)
                 ));
             }
-            LoopProgress::Fleet(what) => {
-                if !self.quiet {
-                    self.print(format_args!("{}", style::plain(what)));
-                }
+            LoopProgress::Fleet(what) if !self.quiet => {
+                self.print(format_args!("{}", style::plain(what)));
             }
             LoopProgress::Idle(counts) => self.draw(*counts),
+            _ => {}
         }
     }
 

@@ -383,7 +383,7 @@ fn clean_removes_checkouts_and_merged_branches() {
     assert!(code == 4 && said.contains(&log), "{code} {said}");
     assert!(sandbox.ok(&["diff", "open"]).contains("+++ b/open.txt"));
     let (code, said) = sandbox.code(&["diff", "merged"]);
-    assert!(code == 4 && said.contains("`aq clean` removed it"), "{code} {said}");
+    assert!(code == 4 && said.contains("it was cleaned away"), "{code} {said}");
     fs::remove_dir_all(archive).unwrap();
     let (code, said) = sandbox.code(&["diff", "open"]);
     let base = sandbox.git(&["rev-parse", "main~1"]);

@@ -14,7 +14,7 @@ struct Limit {
     measure: fn(&Sources) -> f64,
 }
 
-const LIMITS: [Limit; 10] = [
+const LIMITS: [Limit; 11] = [
     Limit {
         about: "doc comments that open with a question word, in percent",
         most: 2.5,
@@ -65,6 +65,11 @@ const LIMITS: [Limit; 10] = [
         most: 0.0,
         measure: |sources| count(sources.lengths().iter().filter(|&&lines| lines > 500)),
     },
+    Limit {
+        about: "commands and options of `aq` in texts of library crates",
+        most: 2.0,
+        measure: |sources| count(sources.library_lines().filter(|line| names_command(line))),
+    },
 ];
 
 /// The texts of all Rust files of the workspace.
@@ -82,6 +87,18 @@ impl Sources {
 
     fn lines(&self) -> impl Iterator<Item = &str> {
         self.0.iter().flat_map(|(_, text)| text.lines())
+    }
+
+    /// The lines of code of the crates beneath the program, without their tests.
+    fn library_lines(&self) -> impl Iterator<Item = &str> {
+        let of_library = |path: &Path| {
+            let path = path.strip_prefix(root()).unwrap();
+            let is_program = path.starts_with("aq-cli") || path.ends_with("testing.rs");
+            path.iter().nth(1) == Some("src".as_ref()) && !is_program && !is_of_tests(path)
+        };
+        let texts = self.0.iter().filter(move |(path, _)| of_library(path));
+        let codes = texts.filter_map(|(_, text)| text.split("#[cfg(test)]\nmod tests").next());
+        codes.flat_map(str::lines).filter(|line| !line.trim_start().starts_with("//"))
     }
 
     fn lengths(&self) -> Vec<usize> {
@@ -166,6 +183,16 @@ fn type_defined_in(line: &str) -> Option<&str> {
     name.starts_with(|c: char| c.is_ascii_uppercase()).then_some(name)
 }
 
+/// Tests a line for a command of `aq`, or for an option in the middle of a sentence. What git is
+/// called with is neither.
+fn names_command(line: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_lowercase() || c == '(';
+    let options = line.match_indices(" --").filter(|&(at, found)| {
+        line[..at].ends_with(is_letter) && line[at + found.len()..].starts_with(is_letter)
+    });
+    line.contains("`aq ") || (options.count() > 0 && !line.contains("`git "))
+}
+
 fn is_of_tests(path: &Path) -> bool {
     path.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs")
 }
@@ -183,6 +210,16 @@ fn median(mut numbers: Vec<usize>) -> f64 {
 
 fn count<T>(things: impl Iterator<Item = T>) -> f64 {
     f64::from(u32::try_from(things.count()).unwrap())
+}
+
+#[test]
+fn commands_in_texts_are_seen() {
+    for named in ["\"`aq init` makes one\"", "(it needs --force)", "use --queue DIR"] {
+        assert!(names_command(named), "{named}");
+    }
+    for other in ["call(\"log\").arg(\"--quiet\")", "`git fsck --lost-found` lists it", "a -- b"] {
+        assert!(!names_command(other), "{other}");
+    }
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn check_item(item: Option<&str>, echoes: Option<&TrackerSettings>) -> Result<()
     match (&item, echoes) {
         (Some(item), Some(echoes)) if !echoes.covers(item) => Err(format!(
             "tracker-item {item} is in no repository that this coordinator tells; take the line \
-             out, or start it with --tracker-allow"
+             out, or have it tell that one"
         )),
         _ => Ok(()),
     }

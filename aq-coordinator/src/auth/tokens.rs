@@ -25,6 +25,7 @@ const MAX_TOKENS: usize = 1000;
 
 /// Reason why there are no tokens to check callers with. No message repeats a token.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TokenListError {
     /// The file cannot be read.
     #[error("cannot read the token file {path}: {source}")]

@@ -9,12 +9,12 @@ use crate::store::StoreError;
 
 /// Reason why a coordinator does not start. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ServeError {
     /// Others could read tokens and jobs on the way.
     #[error(
         "{listen} can be reached from other machines, and without TLS everybody on the way reads \
-         tokens and jobs: give --tls-cert and --tls-key, listen on 127.0.0.1, or say --insecure \
-         where something else encrypts"
+         tokens and jobs: give it a certificate and a key, or listen on 127.0.0.1"
     )]
     Insecure {
         /// Where it was to listen.

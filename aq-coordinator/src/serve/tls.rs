@@ -11,6 +11,7 @@ use tokio_rustls::TlsAcceptor;
 
 /// Reason why TLS cannot be served.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TlsError {
     /// A file cannot be read, or holds no PEM of the kind that is wanted.
     #[error("cannot read {what} from {path}: {problem}")]

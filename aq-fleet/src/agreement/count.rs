@@ -25,7 +25,7 @@ pub struct AgreementBar {
 
 /// A bar that cannot be.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("--min-rate is a number from 0 to 1, such as 0.98, not {0}")]
+#[error("the rate is a number from 0 to 1, such as 0.98, not {0}")]
 pub struct BarError(f64);
 
 impl Default for AgreementBar {

@@ -210,7 +210,7 @@ fn as_json_it_has_a_version_and_stable_names() {
 #[test]
 fn a_bar_is_a_rate() {
     for bad in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
-        assert!(AgreementBar::new(1, bad).unwrap_err().to_string().contains("--min-rate"));
+        assert!(AgreementBar::new(1, bad).unwrap_err().to_string().contains("from 0 to 1"));
     }
     assert!(AgreementBar::new(0, 0.0).is_ok() && AgreementBar::new(u64::MAX, 1.0).is_ok());
 }

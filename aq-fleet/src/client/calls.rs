@@ -17,6 +17,7 @@ use crate::protocol::{
 type Result<T> = std::result::Result<CallAnswer<T>, CallError>;
 
 /// Every method has the same errors: those of [`CallError`].
+#[expect(clippy::missing_errors_doc, reason = "said once, above, for all")]
 impl CoordinatorClient {
     /// `PUT /v1/factories/{factoryId}`.
     pub fn register(

@@ -33,6 +33,7 @@ pub struct HttpConnection {
 
 /// The address cannot be used. Messages do not repeat it: it may hold a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum HttpError {
     /// Not an address.
     #[error("AQ_FLEET_URL is no address: {0}; write it as https://coordinator.example:7332")]

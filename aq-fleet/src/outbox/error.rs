@@ -7,6 +7,7 @@ use super::{MAX_JOB_BYTES, MAX_MESSAGE_BYTES};
 
 /// A failure of the outbox.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum OutboxError {
     /// The operating system refused something.
     #[error("cannot {action} {}: {source}", path.display())]

@@ -131,10 +131,7 @@ pub struct FleetJobId(Uuid);
 
 /// The text is no id of a fleet job.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0:?} is no fleet job id, which is a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057; \
-     `aq fleet-status` lists them"
-)]
+#[error("{0:?} is no fleet job id, which is a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057")]
 pub struct FleetJobIdError(String);
 
 impl FleetJobId {

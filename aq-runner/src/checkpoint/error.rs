@@ -8,6 +8,7 @@ use super::repository::CommitId;
 
 /// A failure of this module. Messages name the thing and, where there is one, the mend.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CheckpointError {
     /// The git program did not start.
     #[error("cannot run git: {0}{mend}", mend = mend_of_git(.0))]
@@ -150,7 +151,7 @@ pub enum CheckpointError {
     #[error(
         "the in-place job {job} of {} {}", queue.display(),
         if *is_at_work { "is at work in this repository" } else {
-            "has not given the checkout back; `aq recover` there does"
+            "has not given the checkout back; recovery of that queue does"
         }
     )]
     NotItsTurn {
@@ -165,7 +166,7 @@ pub enum CheckpointError {
     },
     /// The job has no branch any more, or not yet.
     #[error(
-        "there is no branch {0}: `aq clean` removed it, since all of it was merged, or somebody deleted it, or \
+        "there is no branch {0}: it was cleaned away, since all of it was merged, or somebody deleted it, or \
          the job has not come that far. A deleted branch's commits are among those that `git fsck --lost-found` \
          lists"
     )]

@@ -102,6 +102,7 @@ pub struct ScratchFile {
 
 /// An engine cannot be run like this.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CommandError {
     /// Not installed.
     #[error(transparent)]

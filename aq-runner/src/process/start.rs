@@ -13,6 +13,7 @@ use super::task::{CommandInput, SupervisedCommand};
 
 /// A command could not be started, or the system failed while it ran.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SuperviseError {
     /// No directory of `PATH` has the program.
     #[error("`{}` is in no directory of PATH ({path}): install it, or give its full path",

@@ -15,7 +15,7 @@ use super::settings::QueueSettings;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "env: {key} refers to ${{{name}}}, which is not set here, or is kept from agents; \
-         set it where `aq run` is started, or take it out of the `env` of the job or its engine"
+         set it where the run loop is started, or take it out of the `env` of the job or its engine"
 )]
 pub(crate) struct MissingVariable {
     key: String,

@@ -93,6 +93,7 @@ pub struct NextPrompt {
 
 /// A job whose next prompt cannot be made.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PromptError {
     /// The queue's files.
     #[error(transparent)]

@@ -72,7 +72,7 @@ pub(super) fn run_as(
     let identity = QueueIdentity::of(queue);
     if !lock.is_signed() {
         observer(LoopProgress::Trouble(
-            "the disk is full: `aq status` and `aq stop` do not find this loop until there is room",
+            "the disk is full: until there is room, nobody finds this loop, or can stop it",
         ));
     }
     keep_settings(queue, &settings, observer);

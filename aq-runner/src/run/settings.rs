@@ -94,6 +94,7 @@ pub struct TrackerConfig {
 
 /// Reason why a queue's settings cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SettingsError {
     /// The file cannot be read.
     #[error("cannot read {}: {problem}", path.display())]

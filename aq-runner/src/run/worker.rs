@@ -17,6 +17,7 @@ use crate::store::{HeldJob, QueueDir, StoreError};
 
 /// A worker that could not do its work at all. The loop's recovery takes care of the job.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum WorkerError {
     /// What it was given is no job's name.
     #[error("that is no job's name: {0}")]

@@ -319,13 +319,14 @@ fn with_checkouts(queue: &QueueDir) -> BTreeSet<JobId> {
 
 /// Why a job's branch cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum WorkplaceError {
     /// It never ran, or not in a git repository.
     #[error("job {0} has no branch: it has not run yet, or its directory is in no git repository")]
     NoBranch(JobId),
     /// It has ended, and its record is not even in the archive any more.
     #[error(
-        "`aq clean` has put the record of {id} away, and its archive was deleted; where its branch was \
+        "the record of {id} was put away, and its archive was deleted; where its branch was \
          not merged, `git diff {base} {branch}` in its repository shows its work"
     )]
     PutAway {
@@ -339,7 +340,7 @@ pub enum WorkplaceError {
     /// Not all that is in its checkout can be committed.
     #[error(
         "not all work of {id} is on its branch, so it is not shipped: {left_out}; commit or remove \
-         that in its checkout, or `aq ship --leave-out {id}` to ship it without"
+         that in its checkout"
     )]
     LeftOut {
         /// The job.

@@ -168,6 +168,7 @@ pub struct AddReport {
 
 /// Reason why nothing was added.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum AddError {
     /// Job files, or profiles, with errors.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
@@ -213,7 +214,7 @@ pub enum AddError {
     /// The queue's files, when some jobs were in already and could not be taken back: a loop has
     /// started them, or the file system let nothing be undone.
     #[error(
-        "{problem}; in the queue all the same: {} (`aq status` shows them; do not add these again)",
+        "{problem}; in the queue all the same: {}; do not add these again",
         jobs.iter().map(JobId::as_str).collect::<Vec<_>>().join(", ")
     )]
     Partly {

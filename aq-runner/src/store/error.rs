@@ -10,6 +10,7 @@ use crate::disk::HostFault;
 
 /// A failure of the store. Messages name the path and, where there is one, the mend.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StoreError {
     /// The operating system refused something.
     #[error("cannot {action} {}: {source}{}", path.display(), hint(source))]
@@ -22,19 +23,13 @@ pub enum StoreError {
         source: io::Error,
     },
     /// There is no queue where one was expected.
-    #[error("there is no queue at {}; `aq init {}` makes one", .0.display(), .0.display())]
+    #[error("there is no queue at {}", .0.display())]
     NoQueue(PathBuf),
     /// Something else has the name of a queue.
-    #[error(
-        "{} is no directory, and a queue is one; `aq path` prints where the queue is",
-        .0.display()
-    )]
+    #[error("{} is no directory, and a queue is one", .0.display())]
     NotADirectory(PathBuf),
     /// The directory is there, and a folder that every queue has is not.
-    #[error(
-        "{} is no queue: it has no folder {missing}/; `aq init {}` makes what is missing",
-        root.display(), root.display()
-    )]
+    #[error("{} is no queue: it has no folder {missing}/", root.display())]
     Incomplete {
         /// The directory.
         root: PathBuf,
@@ -60,7 +55,7 @@ pub enum StoreError {
         needs: String,
     },
     /// Another process works on the job.
-    #[error("job {0} is being worked on by another process; `aq status` shows it")]
+    #[error("job {0} is being worked on by another process")]
     Busy(JobId),
     /// The job's record has a value that cannot be used.
     #[error("the record of {id} cannot be used: {fault}")]
@@ -71,7 +66,7 @@ pub enum StoreError {
         fault: Box<RecordFault>,
     },
     /// Another process took the job away in the meantime.
-    #[error("job {0} moved to another folder in the meantime; look again with `aq status`")]
+    #[error("job {0} moved to another folder in the meantime; look again")]
     Moved(JobId),
 }
 

@@ -185,16 +185,14 @@ impl HeldJob {
     fn refused(&self, refusal: StepRefusal) -> StoreError {
         let needs = match refusal {
             StepRefusal::WrongStage { from, .. } => folders(from),
-            StepRefusal::Quarantined { .. } => {
-                "failed/ (a quarantined job needs --force)".to_owned()
-            }
+            StepRefusal::Quarantined { .. } => "failed/ (a quarantined job needs force)".to_owned(),
             StepRefusal::LeaseGivenBack { .. } => {
                 "review/ (a fleet job in testing/ has given its lock back)".to_owned()
             }
             StepRefusal::Held { .. } => "inbox/, and not held".to_owned(),
             StepRefusal::NoPullRequest { .. } => "testing/, with a pull request".to_owned(),
             StepRefusal::LandingOpen { .. } => {
-                "testing/, and no merge that was cut short (`aq recover` finishes it)".to_owned()
+                "testing/, and no merge that was cut short (recovery finishes it)".to_owned()
             }
             StepRefusal::NoDeadWorker { .. } => {
                 "building/, review/ or testing/, with a dead worker".to_owned()

@@ -2,6 +2,7 @@
 
 /// Reason why no job can be made of an item.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum MappingError {
     /// There is nothing to do.
     #[error("it has neither a title nor a description")]

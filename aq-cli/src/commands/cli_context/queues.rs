@@ -196,7 +196,7 @@ fn no_queue(place: &QueuePlace) -> CliFailure {
         (_, _, Some(repository)) => match &place.standing {
             RepositoryStanding::Copied { original } => {
                 let (top, original) = (repository.top.clone(), original.clone());
-                PlaceError::CopiedRepository { top, original }.to_string()
+                with_mend(&PlaceError::CopiedRepository { top, original })
             }
             _ => format!(
                 "there is no queue for {}; `aq init` makes one, --queue names another",
@@ -250,6 +250,7 @@ impl From<TrustError> for CliFailure {
         match error {
             TrustError::Store(error) => error.into(),
             TrustError::Exposed(_) => Self::new(CliExit::Refused, error),
+            _ => Self::new(CliExit::Environment, error),
         }
     }
 }
@@ -263,10 +264,20 @@ impl From<PlaceError> for CliFailure {
             }
             PlaceError::CopiedRepository { .. } => CliExit::NotFound,
             PlaceError::CopiedQueue { .. } | PlaceError::InWorkTree { .. } => CliExit::Refused,
-            PlaceError::Repository { .. }
-            | PlaceError::BadId { .. }
-            | PlaceError::DamagedMarker { .. } => CliExit::Environment,
+            _ => CliExit::Environment,
         };
-        Self::new(exit, error)
+        Self::new(exit, with_mend(&error))
     }
+}
+
+/// The error, and the command that mends it where there is one.
+fn with_mend(error: &PlaceError) -> String {
+    let mend = match error {
+        PlaceError::NoHome => "; use --queue DIR",
+        PlaceError::NotText(_) => ", or use --queue DIR",
+        PlaceError::CopiedRepository { .. } => "; `aq init` makes one for the copy",
+        PlaceError::CopiedQueue { .. } => ", and `aq init` makes a queue",
+        _ => "",
+    };
+    format!("{error}{mend}")
 }

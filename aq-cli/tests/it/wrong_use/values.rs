@@ -85,7 +85,7 @@ const WARNINGS: &[(&str, &[&str])] = &[
     ("timout: 5m", &["k.md:2:1", "did you mean `timeout`?"]),
     ("depends-on: [a]", &["k.md:2:1", "did you mean `deps`?"]),
     ("working-directory: /x", &["k.md:2:1", "did you mean `cwd`?"]),
-    ("frobnicate: 1", &["k.md:2:1", "`aq schema` lists the known keys"]),
+    ("frobnicate: 1", &["k.md:2:1", "the JSON Schema lists the known keys"]),
     ("budget: {dollars: 1}", &["k.md:2:10", "`usd`"]),
     ("deps: [a, a]", &["k.md:2:11", "is listed twice"]),
     ("deps: [nobody]", &["k.md", "no job has the key `nobody`"]),

@@ -90,9 +90,8 @@ fn present_dir(attempt: &JobAttempt<'_>) -> Result<PathBuf, AttemptFailure> {
         Ok(_) => {}
     }
     Err(AttemptFailure::setup(format!(
-        "its directory {} is not there; make it, or correct `cwd`, then `aq requeue {}`",
-        cwd.display(),
-        attempt.record.id()
+        "its directory {} is not there; make it, or correct `cwd`, then requeue it",
+        cwd.display()
     )))
 }
 

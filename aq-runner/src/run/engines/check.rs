@@ -64,6 +64,7 @@ pub struct EngineCheck {
 
 /// A check that could not be made.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum EngineCheckError {
     /// No engine of this name.
     #[error(transparent)]

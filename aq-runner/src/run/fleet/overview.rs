@@ -124,6 +124,7 @@ pub(super) fn factories(client: &CoordinatorClient) -> Result<Vec<FactoryView>, 
 
 /// Why the fleet cannot be asked.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum FleetError {
     /// This host's own settings.
     #[error(transparent)]

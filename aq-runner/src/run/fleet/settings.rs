@@ -52,6 +52,7 @@ enum TokenSource {
 
 /// Why this host cannot take part in a fleet.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum FleetSettingsError {
     /// A switch has a value that is none.
     #[error(transparent)]

@@ -33,6 +33,7 @@ const NOISY: [&str; 2] = ["JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS"];
 
 /// Why a tool that is there gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum ProbeError {
     /// It did not end in time and was killed, with its process group.
     #[error("it did not end within {0:?} and was killed")]

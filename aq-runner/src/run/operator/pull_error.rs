@@ -10,6 +10,7 @@ use crate::store::StoreError;
 
 /// Reason why a job is not shipped by a pull request. It stays where it is.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PullError {
     /// It is not where it can be shipped from, or the queue's files cannot be written.
     #[error(transparent)]
@@ -24,10 +25,10 @@ pub enum PullError {
     #[error(transparent)]
     Token(#[from] TokenFileError),
     /// The coordinator decides when a job of the fleet ships.
-    #[error("{0} is a fleet job: those are not shipped by pull requests; `aq ship --accept {0}`")]
+    #[error("{0} is a fleet job: those are not shipped by pull requests")]
     Fleet(JobId),
     /// Its branch has no commit of its own.
-    #[error("{0} has changed nothing that a pull request could have; `aq ship --accept {0}`")]
+    #[error("{0} has changed nothing that a pull request could have")]
     NothingNew(JobId),
     /// The remote is no repository on GitHub.
     #[error(

@@ -28,6 +28,7 @@ pub enum ReplyOutcome {
 
 /// Words that are not passed on. Nothing has changed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReplyError {
     /// It is where no attempt follows, or the queue's files cannot be written.
     #[error(transparent)]

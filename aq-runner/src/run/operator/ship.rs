@@ -24,6 +24,7 @@ use crate::run::workplace::{WorkplaceError, merge, refuse_left_out};
 
 /// Why a job is not shipped.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ShipError {
     /// It is not where it can be shipped from, or the queue's files cannot be written.
     #[error(transparent)]

@@ -71,6 +71,7 @@ fn on_github(text: &str, has_items: bool) -> Option<String> {
 
 /// Why a tracker was not asked or told.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TrackError {
     /// The item's name.
     #[error(transparent)]

@@ -8,12 +8,13 @@ use crate::store::StoreError;
 
 /// A failure to find or make a queue.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PlaceError {
     /// `AQ_HOME` depends on the current directory.
     #[error("AQ_HOME is {0:?}; expected an absolute path")]
     RelativeHome(PathBuf),
     /// Neither `AQ_HOME` nor `HOME` is set.
-    #[error("no queue can be made: neither AQ_HOME nor HOME is an absolute path; use --queue DIR")]
+    #[error("no queue can be made: neither AQ_HOME nor HOME is an absolute path")]
     NoHome,
     /// Git cannot or will not read the repository.
     #[error("cannot use the repository of {}: {source}", dir.display())]
@@ -51,8 +52,7 @@ pub enum PlaceError {
     },
     /// The repository is a copy of one that has the queue.
     #[error(
-        "there is no queue for {}: it is a copy of {}, which keeps its queue; `aq init` makes \
-         one for the copy",
+        "there is no queue for {}: it is a copy of {}, which keeps its queue",
         top.display(), original.display()
     )]
     CopiedRepository {
@@ -77,8 +77,7 @@ pub enum PlaceError {
     },
     /// The queue was copied together with its project; its jobs are those of the other project.
     #[error(
-        "{} is a copy of {}, and its jobs are those of that project; remove the copy, and \
-         `aq init` makes a queue",
+        "{} is a copy of {}, and its jobs are those of that project; remove the copy",
         queue.display(), original.display()
     )]
     CopiedQueue {
@@ -88,7 +87,7 @@ pub enum PlaceError {
         original: PathBuf,
     },
     /// Records hold paths as text.
-    #[error("{0:?} is not UTF-8, so it cannot be recorded; rename it, or use --queue DIR")]
+    #[error("{0:?} is not UTF-8, so it cannot be recorded; rename it")]
     NotText(PathBuf),
     /// The files of a queue, or of the user's state.
     #[error(transparent)]

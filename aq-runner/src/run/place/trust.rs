@@ -113,6 +113,7 @@ pub fn trust_queue(queue: &QueueDir, environment: &ProcessEnvironment) -> Result
 
 /// A queue that cannot be put on the list.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TrustError {
     /// Another user could change it.
     #[error("{0}")]

@@ -147,11 +147,8 @@ impl EffectPerformer<'_> {
         }
         for stage in missing.difference(&self.folders.missing) {
             let folder = self.context.queue.stage(*stage);
-            let message = format!(
-                "{} is not there; its jobs are looked at when it is, `aq init {}` makes it",
-                folder.display(),
-                self.context.queue.root().display()
-            );
+            let message =
+                format!("{} is not there: make it, and its jobs are looked at", folder.display());
             self.context.report_trouble(&message);
         }
         self.folders.missing = missing;

@@ -14,6 +14,7 @@ use crate::store::{JobRecord, StoreError};
 
 /// A message of a loop while it runs. It prints nothing itself.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum LoopProgress<'a> {
     /// A job was started.
     Started {
@@ -64,11 +65,10 @@ pub enum LoopProgress<'a> {
 
 /// The reason why a loop did not run.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RunError {
     /// One is running.
-    #[error(
-        "a run loop is at work on this queue already: process {pid}, since {since}; `aq stop` ends it"
-    )]
+    #[error("a run loop is at work on this queue already: process {pid}, since {since}")]
     AlreadyRunning {
         /// Its process.
         pid: String,

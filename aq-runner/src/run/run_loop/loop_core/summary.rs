@@ -2,6 +2,7 @@
 
 /// The result of a loop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LoopSummary {
     /// Jobs that were started, or taken up again, and came to an end.
     pub ended: u32,

@@ -1,6 +1,8 @@
 //! How fast a coordinator is, beside what its database could do. The scripts in this directory
 //! start it: `claims.sh`, `transactions.sh`, `heartbeats.sh` and `connections.sh`.
 
+#![expect(clippy::unwrap_used, reason = "a measurement that cannot go on ends")]
+
 mod beats;
 mod claims;
 mod crowd;

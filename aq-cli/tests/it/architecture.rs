@@ -117,6 +117,23 @@ fn crates_use_what_architecture_md_says() {
     assert_eq!(real, written, "the code on the left, ARCHITECTURE.md on the right");
 }
 
+/// A dependency for a file of another crate, which the tests include.
+const INCLUDED: (&str, &str) = ("aq-cli", "tokio-postgres");
+
+#[test]
+fn declared_dependencies_are_used() {
+    for (name, declared) in dependencies(true) {
+        let dir = [&*name, name.trim_start_matches("aq-")].map(|dir| root().join(dir));
+        let dir = dir.into_iter().find(|dir| dir.is_dir()).unwrap();
+        let files = rust_files(&dir).into_iter();
+        let code: String = files.map(|file| fs::read_to_string(file).unwrap()).collect();
+        for part in declared {
+            let is_used = code.contains(&part.replace('-', "_"));
+            assert!(is_used || (&*name, &*part) == INCLUDED, "{name} has no use for {part}");
+        }
+    }
+}
+
 #[test]
 fn pure_crates_are_built_from_pure_parts() {
     let real = dependencies(false);

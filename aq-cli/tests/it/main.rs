@@ -1,5 +1,7 @@
 //! Tests of the `aq` binary from outside: what a user, a script, or a bad day does to it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod acp;
 mod agents;
 mod architecture;

@@ -1,5 +1,7 @@
 //! The real transport against small servers on loopback that answer well, badly or not at all.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;

@@ -208,7 +208,6 @@ fn read(mut file: File, most: u64) -> io::Result<Vec<SpentLine>> {
 mod tests {
     use super::*;
     use crate::store::testing::{TestQueue, id};
-    use aq_ledger::RecordKey;
 
     fn line(name: &str, at: &str, cost: &str) -> SpentLine {
         let meta = RecordContent::parse(&format!("total_cost_usd={cost}\nmessage=secret\n"));

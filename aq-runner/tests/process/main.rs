@@ -1,5 +1,7 @@
 //! Commands under a supervisor, each test with a supervisor process of its own.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod detached;
 mod ends;
 mod probe_run;

@@ -1,5 +1,7 @@
 //! The crate from outside: what is sent, word for word, and what hostile trackers can do.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod fake;
 mod forge;
 mod github;

@@ -4,7 +4,7 @@
 use aq_runner::insights::InsightsGroup;
 use maud::{Markup, PreEscaped, html};
 use plotters::coord::Shift;
-use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
+use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint};
 use plotters::prelude::*;
 
 use super::measure::PlotMeasure;

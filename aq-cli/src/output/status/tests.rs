@@ -1,12 +1,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anstream::adapter::strip_str;
 use aq_ledger::{KeyName, RecordContent, RecordKey};
 use aq_runner::run::{RunLoop, WorkProblem};
 use aq_runner::store::JobRecord;
 use aq_scheduler::WaitReason;
-use unicode_width::UnicodeWidthStr;
 
 use super::*;
 

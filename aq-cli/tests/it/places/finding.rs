@@ -29,7 +29,7 @@ fn a_repository_keeps_its_checkout_clean() {
 }
 
 #[test]
-fn an_add_makes_the_repositorys_queue() {
+fn add_makes_queue_of_repository() {
     let lab = PlacesLab::new();
     lab.repository("app");
     let job = lab.job("a", "", "true");

@@ -149,9 +149,8 @@ impl StepFeed {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
-    use crate::engine::{AgentStep, EngineConfig};
+    use crate::engine::EngineConfig;
 
     #[test]
     fn each_attempt_is_read_as_its_engine_prints() {

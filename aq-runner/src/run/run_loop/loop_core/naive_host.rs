@@ -1,7 +1,7 @@
 //! A naive host for the core of the loop: it does effects on jobs in memory, and holds every launch
 //! and every sleep against the rules.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use aq_caps::Capabilities;
 use aq_manifest::Stage;

@@ -1,6 +1,5 @@
 //! Jobs whose deps do not go together.
 
-use aq_manifest::Stage;
 use aq_scheduler::WaitReason;
 
 use super::*;

@@ -1,7 +1,6 @@
 //! Lacks of the host.
 
-use aq_manifest::Stage;
-use aq_scheduler::{HostLack, HostResource};
+use aq_scheduler::HostResource;
 
 use super::*;
 

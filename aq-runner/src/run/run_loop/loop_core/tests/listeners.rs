@@ -1,9 +1,6 @@
 //! Notices for those who listen.
 
-use aq_scheduler::SettledAs;
-
 use super::*;
-use crate::run::queue::change::EndedJob;
 
 #[test]
 fn listeners_hear_before_and_after() {

@@ -94,7 +94,7 @@ impl JobQueue {
             if class.waiting.is_none() {
                 continue;
             }
-            match self.misfit(ix, host, now) {
+            match self.misfit(ix, host, &ledger, now) {
                 None => {}
                 Some(SlotRefusal::Absent(engine)) => {
                     note_absent(host, engine, &mut absent);
@@ -174,9 +174,9 @@ impl JobQueue {
             return false;
         }
         // At the end of time no engine cools down any more.
+        let ledger = PlanLedger::new(1);
         let can_run = |class| {
-            let ledger = PlanLedger::new(1);
-            self.misfit(class, host, Timestamp::MAX).is_none()
+            self.misfit(class, host, &ledger, Timestamp::MAX).is_none()
                 && self.choose(class, host, &ledger, Timestamp::MAX).is_ok()
         };
         let mut classes = self.classes.iter();
@@ -186,11 +186,18 @@ impl JobQueue {
     }
 
     /// The reason for which no job of a class can run on `host` as it is, whatever time passes.
-    fn misfit(&self, ix: ClassIx, host: &HostEntry, now: Timestamp) -> Option<SlotRefusal> {
+    /// `ledger` is one in which nothing was started.
+    fn misfit(
+        &self,
+        ix: ClassIx,
+        host: &HostEntry,
+        ledger: &PlanLedger,
+        now: Timestamp,
+    ) -> Option<SlotRefusal> {
         if !host.meets(ix, self.classes.get(ix)) {
             return Some(SlotRefusal::Needs);
         }
-        let refusal = self.choose(ix, host, &PlanLedger::new(0), now).err()?;
+        let refusal = self.choose(ix, host, ledger, now).err()?;
         matches!(refusal, SlotRefusal::NoEngine | SlotRefusal::Absent(_)).then_some(refusal)
     }
 

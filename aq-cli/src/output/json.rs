@@ -2,19 +2,20 @@
 //! when a key changes its meaning or goes, not when one is added.
 
 mod coded;
+mod job_shape;
+mod stream;
 mod tame;
 mod version;
 
 use std::io::{BufWriter, Write};
 
 use aq_fleet::protocol::{FeedEvent, GivenReason, JobSummary};
-use aq_ledger::RecordKey;
 use aq_manifest::{JobId, Outcome};
 use aq_runner::insights::{InsightsDay, InsightsGroup, JobNumbers, QueueInsights, days};
 use aq_runner::run::host::HostReport;
 use aq_runner::run::{
     AgreementReport, BuildsOn, BuiltDep, DepChange, FleetJobs, FleetOverview, FleetPart,
-    FleetSubmission, JobActivity, JobView, QueueOverview, TrackerView, log_host,
+    FleetSubmission, JobView, QueueOverview, TrackerView, log_host,
 };
 use aq_runner::store::{AddReport, DraftResult};
 use aq_scheduler::EngineState;
@@ -29,7 +30,12 @@ use super::human::FileFindings;
 use super::job::changed_deps;
 use super::note_written;
 use coded::shapes;
-use tame::tame;
+use job_shape::JobShape;
+use stream::{write_item, write_object};
+use tame::{tame, tamed};
+
+/// Jobs that are written by more than one thread.
+const MANY_JOBS: usize = 1_000;
 
 /// Any value; its texts without what a terminal would obey, since programs print them.
 pub(crate) fn value(value: &Value) {
@@ -75,9 +81,6 @@ pub(crate) fn agreement(report: &AgreementReport, version: JsonVersion) {
 }
 
 pub(crate) fn status(overview: &QueueOverview, recent: &[JobNumbers], version: JsonVersion) {
-    let now = overview.now;
-    let jobs: Vec<Value> =
-        overview.jobs.iter().chain(&overview.ended).map(|job| shape(job, now, version)).collect();
     let counts: Map<String, Value> = overview
         .counts
         .iter()
@@ -90,23 +93,56 @@ pub(crate) fn status(overview: &QueueOverview, recent: &[JobNumbers], version: J
         "version": version.number(),
         "queue": overview.queue.display().to_string(),
         "trusted": !overview.is_untrusted,
-        "now": now,
+        "now": overview.now,
         "loop": run_loop,
         "counts": counts,
-        "jobs": jobs,
+        "jobs": [],
         "last_24h": recent_shape(recent),
         "resting_engines": overview.resting.iter().map(|(name, state)| resting_shape(name, state)).collect::<Vec<_>>(),
         "not_jobs": overview.strangers,
     });
+    tame(&mut answer);
+    let Value::Object(mut answer) = answer else { return };
     // Offline the answer is what it is without a fleet.
-    if let (Value::Object(keys), Some(part)) = (&mut answer, &overview.fleet) {
+    if let Some(part) = &overview.fleet {
         let part = match part {
             Ok(part) => part_shape(part),
             Err(problem) => json!({ "problem": CodedReason::from(problem).shape(version) }),
         };
-        keys.insert("fleet".to_owned(), part);
+        answer.insert("fleet".to_owned(), tamed(part));
     }
-    value(&answer);
+    let jobs: Vec<&JobView> = overview.jobs.iter().chain(&overview.ended).collect();
+    let written = job_pieces(&jobs, overview.now, version);
+    let mut out = std::io::stdout().lock();
+    note_written(written.and_then(|pieces| write_object(&answer, "jobs", &pieces, &mut out)));
+}
+
+/// Writes the shapes of jobs, many of them by two threads.
+fn job_pieces(
+    jobs: &[&JobView],
+    now: Timestamp,
+    version: JsonVersion,
+) -> std::io::Result<Vec<Vec<u8>>> {
+    let write = |jobs: &[&JobView]| -> std::io::Result<Vec<u8>> {
+        let mut piece = Vec::new();
+        let Some(first) = jobs.first() else { return Ok(piece) };
+        let mut shape = JobShape::of(first, now, version);
+        for job in jobs {
+            shape.next(job);
+            write_item(&shape, &mut piece)?;
+        }
+        Ok(piece)
+    };
+    if jobs.len() < MANY_JOBS {
+        return Ok(vec![write(jobs)?]);
+    }
+    let (first, second) = jobs.split_at(jobs.len() / 2);
+    std::thread::scope(|scope| {
+        let second = scope.spawn(|| write(second));
+        let first = write(first)?;
+        let second = second.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        Ok(vec![first, second])
+    })
 }
 
 /// The jobs that ended lately: how many well, and what they took.
@@ -183,7 +219,7 @@ fn part_shape(part: &FleetPart) -> Value {
 }
 
 pub(crate) fn job(job: &JobView, base: Option<&BuildsOn>, now: Timestamp, version: JsonVersion) {
-    let mut shape = shape(job, now, version);
+    let mut shape = json!(JobShape::of(job, now, version));
     if let Value::Object(keys) = &mut shape {
         keys.insert("builds_on".to_owned(), base.map(base_shape).into());
         if let (Some(base), Some(Value::Array(warnings))) = (base, keys.get_mut("warnings")) {
@@ -192,65 +228,6 @@ pub(crate) fn job(job: &JobView, base: Option<&BuildsOn>, now: Timestamp, versio
         keys.insert("version".to_owned(), version.number().into());
     }
     value(&shape);
-}
-
-/// A job: what it is doing, why it waits, and everything recorded of it.
-fn shape(job: &JobView, now: Timestamp, version: JsonVersion) -> Value {
-    let (state, more) = match &job.activity {
-        JobActivity::Waiting(reason) => {
-            let reason = reason.as_ref().map(|reason| CodedReason::from(reason).shape(version));
-            ("waiting", json!({ "reason": reason }))
-        }
-        JobActivity::Unread => ("unread", json!({})),
-        JobActivity::Running { since, stalled, verifying } => (
-            if *verifying { "verifying" } else { "running" },
-            json!({
-                "running_s": since.map(|since| now.duration_since(since).as_secs_f64()),
-                "stalled": stalled.is_some(),
-            }),
-        ),
-        JobActivity::Lost => ("lost", json!({})),
-        JobActivity::Resting => {
-            let reason = super::job::pull_reason(&job.record);
-            (
-                "resting",
-                reason.map_or_else(|| json!({}), |one| json!({ "reason": one.shape(version) })),
-            )
-        }
-        JobActivity::Unusable(fault) => {
-            ("unusable", json!({ "reason": CodedReason::from(&**fault).shape(version) }))
-        }
-    };
-    let meta: Map<String, Value> =
-        job.record.meta.iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
-    let word = |key: RecordKey| job.record.meta.get(key);
-    let engine = word(RecordKey::Engine).or_else(|| word(RecordKey::EngineWanted));
-    let mut shape = json!({
-        "id": job.record.id.as_str(),
-        "stage": job.record.stage.folder(),
-        "state": state,
-        "priority": word(RecordKey::Priority),
-        "profile": word(RecordKey::Profile),
-        "engine": engine,
-        "attempts": job.tries(),
-        "max_attempts": job.max_tries(),
-        "added_at": word(RecordKey::AddedAt),
-        "started_at": word(RecordKey::StartedAt),
-        "ended_at": word(RecordKey::EndedAt),
-        "result": word(RecordKey::Result),
-        "failure_class": word(RecordKey::FailureClass),
-        "message": word(RecordKey::Message),
-        "verified": job.record.verified(),
-        "cost_usd": job.cost_usd(),
-        "warnings": shapes(version, super::job::warnings(job)),
-        "tracker": job.tracker.as_ref().map(|tracker| tracker_shape(tracker, version)),
-        "pull_request": word(RecordKey::PullRequest),
-        "meta": meta,
-    });
-    if let (Value::Object(keys), Value::Object(more)) = (&mut shape, more) {
-        keys.extend(more);
-    }
-    shape
 }
 
 /// The base of a job.

@@ -3,8 +3,9 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use aq_manifest::Stage;
+use aq_manifest::{JobId, Stage};
 use aq_runner::run::ProcessEnvironment;
+use aq_runner::store::jobs_starting_with;
 use clap_complete::Shell;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
@@ -12,6 +13,9 @@ use clap_complete::env::{CompleteEnv, Shells};
 use super::CliContext;
 use crate::exit::{CliExit, CliFailure, Outcome};
 use crate::output;
+
+/// The most names that a shell gets.
+const MOST_NAMES: usize = 1_000;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -47,10 +51,24 @@ pub(crate) fn jobs_in(stages: &'static [Stage]) -> ArgValueCompleter {
         let environment = ProcessEnvironment::new(std::env::vars_os());
         let queue = CliContext::new(named_queue(), environment).silent_queue();
         let (Some(prefix), Ok(queue)) = (prefix.to_str(), queue) else { return Vec::new() };
-        let ids = stages.iter().flat_map(|&stage| queue.jobs(stage).unwrap_or_default());
-        let matching = ids.filter(|id| id.as_str().starts_with(prefix));
-        matching.map(|id| CompletionCandidate::new(id.as_str())).collect()
+        let ids = |&stage: &Stage| jobs_starting_with(&queue, stage, prefix).unwrap_or_default();
+        let ids = few_of(stages.iter().flat_map(ids).collect());
+        ids.iter().map(|id| CompletionCandidate::new(id.as_str())).collect()
     })
+}
+
+/// Some of very many names: nobody reads more, and a shell has to go through all of them. What all
+/// have in common at their beginning, these have, and no more.
+fn few_of(mut ids: Vec<JobId>) -> Vec<JobId> {
+    if ids.len() <= MOST_NAMES {
+        return ids;
+    }
+    let ends = [ids.iter().min().cloned(), ids.iter().max().cloned()];
+    ids.truncate(MOST_NAMES - ends.len());
+    ids.extend(ends.into_iter().flatten());
+    ids.sort_unstable();
+    ids.dedup();
+    ids
 }
 
 /// Completes the ids of the queue's jobs.
@@ -70,4 +88,23 @@ fn named_queue() -> Option<PathBuf> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_names_begin_as_all() {
+        let names = |n: usize| -> Vec<JobId> {
+            let name = |n: usize| if n == 7 { "j-other".to_owned() } else { format!("job{n}") };
+            (0..n).map(|n| name(n).parse().unwrap()).collect()
+        };
+        assert_eq!(few_of(names(MOST_NAMES)), names(MOST_NAMES));
+        let mut all = names(5 * MOST_NAMES);
+        all.swap(7, 4_000);
+        let few = few_of(all);
+        assert!(few.len() <= MOST_NAMES && few.len() > MOST_NAMES / 2, "{}", few.len());
+        assert!(few.iter().any(|id| id.as_str() == "j-other"));
+    }
 }

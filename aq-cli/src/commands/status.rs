@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use aq_runner::insights::JobNumbers;
-use aq_runner::run::{QueueOverview, overview, recent_numbers};
+use aq_runner::run::{QueueOverview, brief_overview, overview, recent_numbers};
 use jiff::{SignedDuration, Timestamp};
 
 use super::CliContext;
@@ -42,12 +42,18 @@ pub(crate) struct StatusArgs {
 }
 
 pub(crate) fn run(here: &CliContext, args: &StatusArgs) -> Outcome {
+    let shown = if args.all { usize::MAX } else { SHOWN };
+    // What a picture has first may be any job.
+    let reads_all = args.all || args.watch || args.json.version.is_some();
     let look = || -> Result<StatusLook, CliFailure> {
         let queue = here.queue()?;
         let (settings, warning) = here.settings_or_last(&queue)?;
         let ended = if args.all { usize::MAX } else { SHOWN_ENDED };
         let now = Timestamp::now();
-        let mut overview = overview(&queue, &settings, ended, now)?;
+        let mut overview = match reads_all {
+            true => overview(&queue, &settings, ended, now)?,
+            false => brief_overview(&queue, &settings, ended, shown, now)?,
+        };
         let untrusted = here.untrusted(&queue).map(|why| plain(&why.to_string()));
         if untrusted.is_some() {
             overview.distrust();
@@ -55,7 +61,6 @@ pub(crate) fn run(here: &CliContext, args: &StatusArgs) -> Outcome {
         let recent = recent_numbers(&queue, &overview.jobs, now - RECENT)?;
         Ok(StatusLook { overview, recent, untrusted, warning })
     };
-    let shown = if args.all { usize::MAX } else { SHOWN };
     if args.watch {
         if !std::io::stdout().is_terminal() {
             return Err(CliFailure::usage("--watch redraws a terminal, and the output is none"));

@@ -34,7 +34,7 @@ pub(crate) fn status(
 ) -> String {
     let mut lines = head(overview, width);
     let is_waiting = |job: &&JobView| job.record.stage == Stage::Inbox;
-    let waiting = overview.jobs.iter().filter(is_waiting).count();
+    let waiting = overview.jobs.iter().filter(is_waiting).count() + overview.unlisted;
     let mut left = shown;
     let listed = overview.jobs.iter().filter(|job| {
         let is_listed = !is_waiting(job) || left > 0;

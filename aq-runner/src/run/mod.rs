@@ -84,7 +84,7 @@ pub use view::builds_on::{BuildsOn, BuiltDep, DepChange, builds_on};
 pub use view::dependencies::{DependencyEdge, DependencyNode, DependencyView, dependencies};
 pub use view::history::{history, job_numbers, recent_numbers};
 pub use view::job_view::{JobActivity, JobView, WorkProblem};
-pub use view::overview::{QueueOverview, RunLoop, look_up, overview, run_loop};
+pub use view::overview::{QueueOverview, RunLoop, brief_overview, look_up, overview, run_loop};
 pub use view::shadow_report::{
     AgreementBar, AgreementReport, BarError, ReadinessGap, ShadowDivergence, ShadowVerdict,
     shadow_report,

@@ -17,6 +17,7 @@ use super::queue_dir::{QueueDir, require_text};
 use super::record::{JobRecord, describe};
 use super::text::REST;
 use super::transition::HeldJob;
+use super::waiting_order::outdate_order;
 
 /// The fate of a file.
 #[derive(Debug)]
@@ -106,6 +107,7 @@ pub fn ingest(
         None => record.clear(&[RecordKey::FleetJobId, RecordKey::FleetLeaseEpoch]),
     };
     job.append(&record)?;
+    outdate_order(queue);
     let keys = KeyIndex::new(queue);
     if let Some(key) = &file.spec.idempotency_key
         && keys.holder(key)?.is_none()

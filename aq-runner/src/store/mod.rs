@@ -18,6 +18,7 @@ mod moves;
 mod queue_dir;
 mod record;
 mod record_fault;
+mod record_reader;
 mod scratch;
 mod spent;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub(crate) mod testing;
 mod text;
 mod transition;
 mod values;
+mod waiting_order;
 
 pub use add::{
     AddContext, AddError, AddReport, AddWarning, AddWarningKind, DraftResult, JobDraft, ParentJob,
@@ -52,6 +54,7 @@ pub use queue_dir::{QueueDir, job_of};
 pub use record::JobRecord;
 pub use record_fault::RecordFault;
 pub(crate) use record_fault::record_fault;
+pub(crate) use record_reader::RecordReader;
 pub use scratch::ScratchPlaces;
 pub(crate) use scratch::{
     NoPlace, ScratchDir, remove_old_spares, remove_scratch, scratch_dirs, write_private,
@@ -61,3 +64,5 @@ pub(crate) use text::read_saved;
 pub use text::{MAX_JOB_FILE, UnreadableJob, read_text};
 pub use transition::HeldJob;
 pub use values::{EffectiveValue, EffectiveValues, effective_values};
+pub use waiting_order::jobs_starting_with;
+pub(crate) use waiting_order::{OrderSpan, QueueStamp, WaitingOrder, outdate_order};

@@ -77,6 +77,7 @@ fn busy() -> QueueOverview {
             ships: false,
         }),
         jobs,
+        unlisted: 0,
         ended: ended.into(),
         resting: vec![("codex".to_owned(), EngineState::CoolingDown { until })],
         counts,

@@ -7,7 +7,7 @@ use aq_ledger::steps::{HoldJob, JobStep, ReleaseJob};
 use aq_manifest::{EditError, JobId, Stage, with_value};
 use jiff::Timestamp;
 
-use crate::store::{AddError, InvalidJobFile, QueueDir, Result, change};
+use crate::store::{AddError, InvalidJobFile, QueueDir, Result, change, outdate_order};
 
 use crate::run::environment::ProcessEnvironment;
 use crate::run::operator::actions::take;
@@ -35,6 +35,7 @@ fn set_held(queue: &QueueDir, id: &JobId, step: &impl JobStep, is_held: bool) ->
         return Ok(false);
     }
     job.apply(&step)?;
+    outdate_order(queue);
     drop(job);
     // The file system tells a loop of files, and not of what is in records. Without that, the loop
     // finds out when it is about to start the job.

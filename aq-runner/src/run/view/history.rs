@@ -64,6 +64,12 @@ pub fn recent_numbers(
         }
         _ => Vec::new(),
     };
+    // A look may have left out jobs that wait.
+    let is_live = |line: &SpentLine| live.iter().any(|job| job.record.id == line.id);
+    lines.retain(|line| of_line(line).ended_at.is_some_and(|ended| ended >= since));
+    for line in lines.iter().filter(|line| queue.has(Stage::Inbox, &line.id) && !is_live(line)) {
+        ended.push(JobRecord::read(queue, Stage::Inbox, line.id.clone())?);
+    }
     let records = || live.iter().map(|job| &job.record).chain(&ended);
     give_way(&mut lines, records());
     let all = records().filter_map(of_record).chain(lines.iter().map(of_line));

@@ -3,10 +3,13 @@
 pub(crate) mod attempts;
 pub(crate) mod builds_on;
 pub(crate) mod dependencies;
+mod explained;
 pub(crate) mod history;
 pub(crate) mod job_view;
 pub(crate) mod overview;
+mod read_jobs;
 pub(crate) mod shadow_report;
+mod single_look;
 pub(crate) mod steps;
 pub(crate) mod taken_at_word;
 pub(crate) mod tracker_view;

@@ -1,34 +1,31 @@
 //! A look at the whole queue: every job with its stage and why it waits. Read only; the
 //! loop, when there is one, is not asked, because everything is on disk.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use aq_ledger::{JobRow, KeyValues, RecordKey};
-use aq_manifest::{JobId, ReviewPolicy, Stage};
-use aq_scheduler::{EngineState, HostLimits};
+use aq_ledger::{KeyValues, RecordKey};
+use aq_manifest::{JobId, Stage};
+use aq_scheduler::EngineState;
 use jiff::Timestamp;
 
 use crate::process::ProcessId;
-use crate::store::{JobRecord, LoopKey, QueueDir, Result, read_values, spent_of_last};
+use crate::store::{
+    JobRecord, LoopKey, OrderSpan, QueueDir, QueueStamp, Result, WaitingOrder, read_values,
+    spent_of_last,
+};
 
-use crate::run::at_work::{is_running, loop_process};
+use crate::run::at_work::loop_process;
 use crate::run::engines::availability::resting_engines;
-use crate::run::engines::sightings::EngineSightings;
 use crate::run::fleet::{FleetPart, FleetProblem, fleet_part};
-use crate::run::host::ProbePolicy;
-use crate::run::host_capabilities;
+use crate::run::place::require_trust;
 use crate::run::queue::folder_identity::folder_identity;
-use crate::run::queue::model::QueueModel;
-use crate::run::queue::reading::{dependency_ends, read_host, resting_state, seen_from_outside};
-use crate::run::room::room_lack;
 use crate::run::settings::QueueSettings;
+use crate::run::tracking::outbox;
+use crate::run::view::explained::LookContext;
 use crate::run::view::job_view::{JobActivity, JobView};
-use crate::run::view::train_places::seat_jobs;
-
-/// Minutes without a new line in its log after which a running job counts as stalled.
-const STALL_MINUTES: u64 = 10;
+use crate::run::view::single_look::{first_look, single_look};
 
 /// The most that a look reads of the numbers of jobs that were put away, in bytes: each look reads
 /// it again.
@@ -46,6 +43,8 @@ pub struct QueueOverview {
     /// Jobs that have not ended: running ones, then waiting ones in the order in which they will
     /// run, then review/ and testing/.
     pub jobs: Vec<JobView>,
+    /// Number of waiting jobs that are not in `jobs`: all of them run after those that are.
+    pub unlisted: usize,
     /// Jobs that have ended, newest first, as many as were asked for.
     pub ended: Vec<JobView>,
     /// Engines that are installed and may not simply be used.
@@ -93,53 +92,110 @@ pub fn overview(
     ended: usize,
     now: Timestamp,
 ) -> Result<QueueOverview> {
+    let live = all_live(queue, settings, now)?;
+    with_ended(queue, settings, ended, live, now)
+}
+
+/// As [`overview`], where only so many waiting jobs are wanted: those that run first. Of a long
+/// queue that has not changed since the last look the others are counted and not read.
+///
+/// # Errors
+/// As [`overview`].
+pub fn brief_overview(
+    queue: &QueueDir,
+    settings: &QueueSettings,
+    ended: usize,
+    waiting: usize,
+    now: Timestamp,
+) -> Result<QueueOverview> {
+    let live = match few_live(queue, settings, waiting, now)? {
+        Some(few) => few,
+        None => all_live(queue, settings, now)?,
+    };
+    with_ended(queue, settings, ended, live, now)
+}
+
+/// The jobs that have not ended.
+struct LiveJobs {
+    run_loop: Option<RunLoop>,
+    views: Vec<JobView>,
+    counts: BTreeMap<Stage, usize>,
+    strangers: Vec<String>,
+    unlisted: usize,
+}
+
+fn all_live(queue: &QueueDir, settings: &QueueSettings, now: Timestamp) -> Result<LiveJobs> {
     let run_loop = run_loop(queue)?;
-    let limits = run_loop.as_ref().map_or_else(
-        || HostLimits {
-            max: settings.config.max.unwrap_or(1),
-            max_review: settings.config.max_review,
-        },
-        |found| HostLimits { max: found.max, max_review: found.max_review },
-    );
-    let mut counts = BTreeMap::new();
-    let mut live = Vec::new();
+    let stamp = QueueStamp::of(queue);
+    let (mut counts, mut live) = (BTreeMap::new(), Vec::new());
     for stage in Stage::ALL.into_iter().filter(|stage| !stage.is_final()) {
-        let ids = queue.jobs(stage)?;
-        counts.insert(stage, ids.len());
-        live.extend(read_all(queue, stage, ids)?);
+        let before = live.len();
+        live.extend(queue.each_job(stage)?.map(|id| (stage, id)));
+        counts.insert(stage, live.len() - before);
     }
+    let context = LookContext { queue, settings, run_loop: run_loop.as_ref(), now };
+    let views = context.explained(live)?.into_views();
+    let strangers = queue.strangers()?;
+    // Of a queue that is not trusted nothing is changed.
+    if strangers.is_empty() && require_trust(queue, &settings.environment).is_ok() {
+        let waiting = || views.iter().filter(|view| view.record.stage == Stage::Inbox);
+        let pauses = waiting().filter_map(|view| view.record.meta.time(RecordKey::NextEligible));
+        let span = OrderSpan::new(now, pauses);
+        WaitingOrder::keep(queue, stamp, span, waiting().map(|view| &view.record.id));
+    }
+    Ok(LiveJobs { run_loop, views, counts, strangers, unlisted: 0 })
+}
+
+/// The same of a queue in which only the first waiting jobs are read; `None` when that does not do.
+fn few_live(
+    queue: &QueueDir,
+    settings: &QueueSettings,
+    waiting: usize,
+    now: Timestamp,
+) -> Result<Option<LiveJobs>> {
+    // Any job may have something left to say to its tracker.
+    if !outbox(queue).jobs().is_empty() {
+        return Ok(None);
+    }
+    let Some(order) = WaitingOrder::read(queue, now) else { return Ok(None) };
+    let run_loop = run_loop(queue)?;
+    let context = LookContext { queue, settings, run_loop: run_loop.as_ref(), now };
+    let Some(views) = first_look(context, &order, waiting)? else { return Ok(None) };
+    let count = |stage| views.iter().filter(|view| view.record.stage == stage).count();
+    let unfinished = Stage::ALL.into_iter().filter(|stage| !stage.is_final());
+    let mut counts: BTreeMap<Stage, usize> =
+        unfinished.map(|stage| (stage, count(stage))).collect();
+    counts.insert(Stage::Inbox, order.count());
+    let unlisted = order.count().saturating_sub(waiting);
+    // An order is kept only where there are no strangers.
+    let strangers = Vec::new();
+    Ok(Some(LiveJobs { run_loop, views, counts, strangers, unlisted }))
+}
+
+fn with_ended(
+    queue: &QueueDir,
+    settings: &QueueSettings,
+    ended: usize,
+    live: LiveJobs,
+    now: Timestamp,
+) -> Result<QueueOverview> {
+    let LiveJobs { run_loop, views, mut counts, strangers, unlisted } = live;
     let (newest, ended_counts) = newest_ended(queue, ended)?;
     counts.extend(ended_counts);
     Ok(QueueOverview {
         queue: queue.root().to_owned(),
         now,
-        jobs: explained(queue, settings, live, (limits, run_loop.is_some()), now),
+        jobs: views,
+        unlisted,
         run_loop,
         ended: newest,
         resting: resting_engines(queue, settings, now),
         counts,
-        strangers: queue.strangers()?,
+        strangers,
         is_untrusted: false,
         fleet: fleet_part(Some(queue), &settings.environment)
             .map_err(FleetProblem::from)
             .transpose(),
-    })
-}
-
-/// Reads records, on two threads when there are many: it is the system calls that take the time.
-fn read_all(queue: &QueueDir, stage: Stage, mut ids: Vec<JobId>) -> Result<Vec<JobRecord>> {
-    let read = |ids: Vec<JobId>| -> Result<Vec<JobRecord>> {
-        ids.into_iter().map(|id| JobRecord::read(queue, stage, id)).collect()
-    };
-    if ids.len() < 1_000 {
-        return read(ids);
-    }
-    let half = ids.split_off(ids.len() / 2);
-    std::thread::scope(|scope| {
-        let other = scope.spawn(|| read(half));
-        let mut records = read(ids)?;
-        records.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
-        Ok(records)
     })
 }
 
@@ -176,84 +232,6 @@ fn is_of(queue: &QueueDir, signature: &KeyValues<LoopKey>) -> bool {
     identity(named).is_some_and(|found| identity(queue.root()) == Some(found))
 }
 
-fn explained(
-    queue: &QueueDir,
-    settings: &QueueSettings,
-    live: Vec<JobRecord>,
-    (limits, is_loop_at_work): (HostLimits, bool),
-    now: Timestamp,
-) -> Vec<JobView> {
-    // A look starts nothing, least of all what a queue names that nobody trusts.
-    let host = host_capabilities(Some(queue), settings, ProbePolicy::CachedOnly);
-    let mut model = QueueModel::new(read_host(queue, settings, host.capabilities, limits, now));
-    model.set_lack(room_lack(queue, settings));
-    let missed = EngineSightings::read(queue).missed_by_loop(settings);
-    // Its PATH may be another one.
-    for (name, lack) in missed.into_iter().filter(|_| is_loop_at_work) {
-        model.set_engine(&name, EngineState::Absent { lack });
-    }
-    let mut views = Vec::with_capacity(live.len());
-    for record in live {
-        let running = is_running(&record);
-        let fault = record.fault(queue).filter(|_| !running);
-        // Its values decide only where it has no fault.
-        let row = record.unchecked();
-        let state = match (running, &fault) {
-            (true, _) => Some(model.running(row.engine().unwrap_or_default())),
-            (false, Some(_)) => None,
-            (false, None) => resting_state(row, now),
-        };
-        // A circle of dependencies that came by hand shows as waiting until the loop refuses it.
-        if let Some(state) = state {
-            let (job, state) = seen_from_outside(settings, &host.unasked, row, state);
-            let ends = dependency_ends(queue, &job.deps);
-            let _ = model.insert(job, state, ends);
-        }
-        let activity = match fault {
-            _ if running => running_activity(queue, &record, stall_limit(settings)),
-            Some(fault) => JobActivity::Unusable(Box::new(fault)),
-            None => resting_activity(row),
-        };
-        views.push((place(&record, running), JobView::new(queue, record, activity)));
-    }
-    seat_jobs(queue, settings, &mut views, now);
-    let plan = model.plan(now);
-    for (_, view) in &mut views {
-        if let JobActivity::Waiting(reason @ None) = &mut view.activity {
-            *reason = model.explain(&plan, &view.record.id);
-        }
-    }
-    let turns: HashMap<&JobId, usize> =
-        model.order().into_iter().enumerate().map(|(n, id)| (id, n)).collect();
-    let turn = |view: &JobView| turns.get(&view.record.id).copied().unwrap_or(usize::MAX);
-    views.sort_by_cached_key(|(place, view)| (*place, turn(view), view.record.id.clone()));
-    views.into_iter().map(|(_, view)| view).collect()
-}
-
-fn resting_activity(row: JobRow<'_>) -> JobActivity {
-    match row.stage {
-        Stage::Building => JobActivity::Lost,
-        Stage::Inbox if row.source().is_none() => JobActivity::Unread,
-        Stage::Inbox => JobActivity::Waiting(None),
-        // Its worker died in `verify`, which is still to be run.
-        Stage::Review if row.review_policy().unwrap_or_default() == ReviewPolicy::Auto => {
-            JobActivity::Waiting(None)
-        }
-        _ => JobActivity::Resting,
-    }
-}
-
-/// The part of the table that a job belongs to.
-fn place(record: &JobRecord, running: bool) -> u8 {
-    match record.stage {
-        _ if running => 0,
-        Stage::Building => 1,
-        Stage::Inbox => 2,
-        Stage::Review => 3,
-        _ => 4,
-    }
-}
-
 /// Why one job does not run, or what it does instead.
 ///
 /// # Errors
@@ -267,6 +245,11 @@ pub fn look_up(
     let stage = queue.expect(id)?;
     if stage.is_final() {
         return ended_view(queue, stage, id.clone());
+    }
+    let run_loop = run_loop(queue)?;
+    let context = LookContext { queue, settings, run_loop: run_loop.as_ref(), now };
+    if let Some(view) = single_look(context, stage, id)? {
+        return Ok(view);
     }
     let found =
         overview(queue, settings, 0, now)?.jobs.into_iter().find(|job| job.record.id == *id);
@@ -283,34 +266,6 @@ fn ended_view(queue: &QueueDir, stage: Stage, id: JobId) -> Result<JobView> {
     let record = JobRecord::read(queue, stage, id)?;
     let fault = record.fault(queue).map(|fault| JobActivity::Unusable(Box::new(fault)));
     Ok(JobView::new(queue, record, fault.unwrap_or(JobActivity::Resting)))
-}
-
-fn running_activity(queue: &QueueDir, record: &JobRecord, stall: Duration) -> JobActivity {
-    let silent = queue
-        .log(&record.id)
-        .metadata()
-        .and_then(|about| about.modified())
-        .ok()
-        .and_then(|written| SystemTime::now().duration_since(written).ok());
-    JobActivity::Running {
-        since: record
-            .meta
-            .time(RecordKey::VerifiedAt)
-            .filter(|_| record.stage == Stage::Testing)
-            .or(record.meta.time(RecordKey::StartedAt))
-            .or(record.meta.time(RecordKey::LaunchedAt)),
-        stalled: silent.filter(|&silent| silent >= stall),
-        verifying: record.stage == Stage::Review,
-    }
-}
-
-fn stall_limit(settings: &QueueSettings) -> Duration {
-    let minutes = settings
-        .environment
-        .get("AGENT_QUEUE_STALL_MIN")
-        .and_then(|value| value.to_str()?.trim().parse::<f64>().ok())
-        .and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok());
-    minutes.unwrap_or(Duration::from_secs(STALL_MINUTES * 60))
 }
 
 /// The jobs that ended last, and how many have ended in each way.
@@ -343,6 +298,8 @@ fn newest_ended(queue: &QueueDir, most: usize) -> Result<(Vec<JobView>, BTreeMap
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use aq_scheduler::WaitReason;
 
     use super::*;

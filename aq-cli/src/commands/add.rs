@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use aq_ledger::RecordKey;
 use aq_manifest::{EditError, JobId, Stage, parse, with_value};
-use aq_runner::run::{QueueSettings, add_context, taken_at_word, without_engine};
+use aq_runner::run::{QueueSettings, add_context, added_records, taken_at_word, without_engine};
 use aq_runner::store::{
     AddContext, AddReport, AddWarning, AddWarningKind, DraftResult, JobDraft, JobRecord, QueueDir,
     add,
@@ -89,13 +89,14 @@ pub(super) fn tell_added(
     json: Option<JsonVersion>,
 ) {
     if let Some(settings) = settings {
-        let missing = without_engine(queue, settings, report.added.iter().map(DraftResult::id));
+        let records = added_records(queue, report.added.iter().map(DraftResult::id));
+        let missing = without_engine(settings, &records);
         let warnings = missing.iter().map(|found| {
             let text = output::human::no_engine(found);
             jobs_warning(AddWarningKind::NoEngine, &found.jobs, text)
         });
         report.warnings.extend(warnings);
-        let unchecked = taken_at_word(queue, settings, report.added.iter().map(DraftResult::id));
+        let unchecked = taken_at_word(queue, settings, &records);
         let warnings = unchecked.iter().map(|found| {
             let text = output::human::taken_at_word(found);
             jobs_warning(AddWarningKind::Unchecked, &found.jobs, text)

@@ -1,6 +1,7 @@
 //! The job files that a command line names.
 
 use std::ffi::OsStr;
+use std::fs::FileType;
 use std::io::Read;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -76,23 +77,22 @@ pub(crate) fn sources(files: &[PathBuf]) -> Result<Vec<JobSource>, CliFailure> {
     }
     let mut sources = Vec::new();
     for file in files {
-        if file.is_dir() {
-            sources.extend(job_files(file)?);
-        } else {
-            sources.push(JobSource::of(file)?);
+        let kind = file.metadata().map(|about| about.file_type()).ok();
+        match kind {
+            Some(kind) if kind.is_dir() => sources.extend(job_files(file)?),
+            kind => sources.push(JobSource::of(file, kind)?),
         }
     }
     Ok(sources)
 }
 
 impl JobSource {
-    fn of(path: &Path) -> Result<Self, CliFailure> {
+    /// The source that a path is, by what is there.
+    fn of(path: &Path, kind: Option<FileType>) -> Result<Self, CliFailure> {
         if path == Path::new("-") {
             return Ok(Self::Stream(path.to_owned()));
         }
-        let Ok(kind) = path.metadata().map(|about| about.file_type()) else {
-            return Ok(Self::File(path.to_owned()));
-        };
+        let Some(kind) = kind else { return Ok(Self::File(path.to_owned())) };
         if kind.is_file() {
             return Ok(Self::File(path.to_owned()));
         }
@@ -172,12 +172,13 @@ fn job_files(dir: &Path) -> Result<Vec<JobSource>, CliFailure> {
     let mut files = Vec::new();
     let mut left_out = Vec::new();
     for path in paths {
-        let why = if path.is_dir() {
+        let kind = path.metadata().map(|about| about.file_type()).ok();
+        let why = if kind.is_some_and(|kind| kind.is_dir()) {
             "a directory"
         } else if is_project_file(&path) && !has_front_matter(&path) {
             "no front matter"
         } else {
-            files.push(JobSource::of(&path)?);
+            files.push(JobSource::of(&path, kind)?);
             continue;
         };
         let name = plain(&path.file_name().unwrap_or_default().to_string_lossy());

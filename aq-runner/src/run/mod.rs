@@ -43,7 +43,7 @@ pub use at_work::is_at_work;
 pub use engines::availability::{engine_windows, resting_engines, retry_engine};
 pub use engines::check::{EngineCheck, EngineCheckError, check_engine};
 pub use engines::pitfalls::engine_pitfalls;
-pub use engines::preflight::{NoEngine, without_engine};
+pub use engines::preflight::{NoEngine, added_records, without_engine};
 pub use engines::versions::{
     AskedPrograms, UntriedVersion, ask_engine_versions, engine_version, untried_version,
 };

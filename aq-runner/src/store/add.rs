@@ -8,7 +8,9 @@ mod tests;
 mod warning;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use aq_ledger::RecordUpdate;
 use aq_manifest::{JobId, JobSpec, Stage};
@@ -61,6 +63,25 @@ pub struct AddContext {
     pub repository_at: fn(&Path) -> Option<PathBuf>,
     /// The job whose agent adds.
     pub parent: Option<ParentJob>,
+    /// Observer of the jobs before they are in.
+    pub observer: Option<AddObserver>,
+}
+
+/// An observer of jobs that are about to be added.
+#[derive(Clone)]
+pub struct AddObserver(Arc<dyn Fn(&[&JobSpec]) + Send + Sync>);
+
+impl AddObserver {
+    /// Calls this with the values of all jobs of an add.
+    pub fn new(observe: impl Fn(&[&JobSpec]) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(observe))
+    }
+}
+
+impl fmt::Debug for AddObserver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AddObserver")
+    }
 }
 
 /// The job whose agent adds another one, which then works where this one was added.
@@ -87,7 +108,8 @@ impl AddContext {
     /// The options where nobody but a person adds, and outside of git.
     pub fn new(base: PathBuf, home: Option<PathBuf>, now: Timestamp) -> Self {
         let (branch_at, repository_at) = (|_: &Path| None, |_: &Path| None);
-        Self { base, home, now, colour: false, branch_at, repository_at, parent: None }
+        let (colour, parent, observer) = (false, None, None);
+        Self { base, home, now, colour, branch_at, repository_at, parent, observer }
     }
 
     /// A directory and its branch, as the job gets them.
@@ -97,6 +119,13 @@ impl AddContext {
             Some((dir, branch)) => DraftPlace { is_there: dir.is_dir(), dir, branch },
             None => DraftPlace { is_there: dir.is_dir(), branch: (self.branch_at)(&dir), dir },
         }
+    }
+
+    /// The directory from which the jobs come, as their records have it.
+    fn origin_dir(&self) -> PathBuf {
+        let parent = self.parent.as_ref();
+        let project = parent.and_then(|parent| parent.project_place(&self.base));
+        project.unwrap_or_else(|| self.base.clone())
     }
 }
 
@@ -258,6 +287,9 @@ pub fn add(
     let plans: Vec<DraftPlan> =
         checked.iter().map(|job| planner.plan(job)).collect::<Result<_, AddError>>()?;
     report.warnings.extend(unheld_deps(queue, &checked)?);
+    if let Some(AddObserver(observe)) = &context.observer {
+        observe(&checked.iter().map(|job| &job.spec).collect::<Vec<_>>());
+    }
     let bulk = checked.len() >= BULK;
     let staged = stage_files(queue, &checked, &plans, context, bulk)?;
     let placed = place(queue, &checked, plans, staged, context, &mut report.added);

@@ -3,15 +3,52 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::disk;
 
 use super::error::{Result, StoreIo};
 
+/// Bytes of stack for a thread that makes one system call.
+const SYNC_STACK: usize = 64 << 10;
+
 /// Makes the entries of a directory durable.
 pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
     File::open(dir).and_then(|d| d.sync_all()).at("sync the directory", dir)
+}
+
+/// An open file or directory that is to be made durable, with its path for messages.
+pub(crate) type UnsyncedFile = (File, PathBuf);
+
+/// Opens a directory whose entries are to be made durable.
+pub(crate) fn unsynced_dir(dir: PathBuf) -> Result<UnsyncedFile> {
+    Ok((File::open(&dir).at("sync the directory", &dir)?, dir))
+}
+
+/// Makes several files and directories durable side by side, which takes a disk about as long as
+/// one of them.
+pub(crate) fn sync_together(files: &[UnsyncedFile]) -> Result<()> {
+    let sync = |(file, path): &UnsyncedFile| file.sync_all().at("sync", path);
+    let Some((own, others)) = files.split_first() else { return Ok(()) };
+    std::thread::scope(|scope| {
+        let start = |one| {
+            let thread = std::thread::Builder::new().stack_size(SYNC_STACK);
+            // Where there can be no more threads, one comes after the other.
+            (one, thread.spawn_scoped(scope, move || sync(one)).ok())
+        };
+        let others: Vec<_> = others.iter().map(start).collect();
+        let mut synced = sync(own);
+        for (one, thread) in others {
+            let other = match thread {
+                Some(thread) => {
+                    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                }
+                None => sync(one),
+            };
+            synced = synced.and(other);
+        }
+        synced
+    })
 }
 
 /// Makes the content of a file durable, whoever wrote it.
@@ -37,6 +74,20 @@ pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
 
 /// Writes a new file, private to the user. `sync` makes its content durable, but not its name.
 pub(crate) fn write_new(path: &Path, content: &[u8], sync: bool) -> Result<()> {
+    let file = create(path, content)?;
+    if sync {
+        // A failed sync is never tried again: the kernel may have dropped the pages already.
+        file.sync_all().at("sync", path)?;
+    }
+    Ok(())
+}
+
+/// As [`write_new`], of a file that is synced later.
+pub(crate) fn write_unsynced(path: PathBuf, content: &[u8]) -> Result<UnsyncedFile> {
+    Ok((create(&path, content)?, path))
+}
+
+fn create(path: &Path, content: &[u8]) -> Result<File> {
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)
@@ -46,11 +97,7 @@ pub(crate) fn write_new(path: &Path, content: &[u8], sync: bool) -> Result<()> {
         .open(path)
         .at("create", path)?;
     file.write_all(content).at("write", path)?;
-    if sync {
-        // A failed sync is never tried again: the kernel may have dropped the pages already.
-        file.sync_all().at("sync", path)?;
-    }
-    Ok(())
+    Ok(file)
 }
 
 /// Explains the error of opening a link (`O_NOFOLLOW`), or a pipe or a socket (`O_NONBLOCK`).

@@ -10,7 +10,7 @@ use aq_ledger::{KeyValues, RecordContent, RecordKey, RecordUpdate, key_names};
 use aq_manifest::{JobId, Stage};
 use sha2::{Digest, Sha256};
 
-use super::durable::sync_dir;
+use super::durable::{UnsyncedFile, sync_together, unsynced_dir};
 use super::error::{Result, StoreIo};
 use super::meta::read_values;
 use super::queue_dir::QueueDir;
@@ -96,6 +96,13 @@ impl<'a> KeyIndex<'a> {
     /// not after a power cut, and not when the adder dies between this and the job's rename.
     /// Until then whoever holds it now goes on to.
     pub(crate) fn claim(&self, key: &str, id: &JobId) -> Result<()> {
+        let noted = self.note_claim(key, id)?;
+        sync_together(&[noted, unsynced_dir(self.queue.keys())?])
+    }
+
+    /// As [`Self::claim`]; the answer and the folder of the keys are still to be synced. The folder
+    /// also where the file was there: who noted only that a job waits for the key made no promise.
+    pub(crate) fn note_claim(&self, key: &str, id: &JobId) -> Result<UnsyncedFile> {
         let entry = read_values(&self.file(key))?;
         let before = self.holder_in(&entry, key)?.filter(|holder| holder.id != *id);
         let before = before.map_or(String::new(), |holder| holder.id.to_string());
@@ -103,7 +110,6 @@ impl<'a> KeyIndex<'a> {
             key,
             &entry,
             &RecordUpdate::new().set(IndexKey::Before, before).set(IndexKey::Job, id),
-            true,
         )
     }
 
@@ -113,7 +119,7 @@ impl<'a> KeyIndex<'a> {
         if entry.get(IndexKey::Awaited).is_some() {
             return Ok(());
         }
-        self.append(key, &entry, &RecordUpdate::new().set(IndexKey::Awaited, 1), false)
+        self.append(key, &entry, &RecordUpdate::new().set(IndexKey::Awaited, 1)).map(drop)
     }
 
     /// Adds to the file of a key, in which `entry` was read.
@@ -122,8 +128,7 @@ impl<'a> KeyIndex<'a> {
         key: &str,
         entry: &KeyValues<IndexKey>,
         record: &RecordUpdate<IndexKey>,
-        durable: bool,
-    ) -> Result<()> {
+    ) -> Result<UnsyncedFile> {
         let path = self.file(key);
         // A line that an earlier writer left torn, or a power cut, must not swallow the next one.
         let is_empty = path.symlink_metadata().map_or(true, |metadata| metadata.len() == 0);
@@ -140,12 +145,7 @@ impl<'a> KeyIndex<'a> {
             .open(&path)
             .at("open", &path)?;
         file.write_all(text.as_bytes()).at("append to", &path)?;
-        if durable {
-            file.sync_data().at("sync", &path)?;
-            // Also one that was there: who noted only that a job waits for the key made no promise.
-            sync_dir(&self.queue.keys())?;
-        }
-        Ok(())
+        Ok((file, path))
     }
 
     fn file(&self, key: &str) -> PathBuf {

@@ -29,8 +29,8 @@ mod values;
 mod waiting_order;
 
 pub use add::{
-    AddContext, AddError, AddReport, AddWarning, AddWarningKind, DraftResult, JobDraft, ParentJob,
-    add, change,
+    AddContext, AddError, AddObserver, AddReport, AddWarning, AddWarningKind, DraftResult,
+    JobDraft, ParentJob, add, change,
 };
 pub use artifacts::{KeptArtifact, artifacts, open_artifact};
 pub(crate) use clean::{CleanChoice, archived, clean, clean_again};

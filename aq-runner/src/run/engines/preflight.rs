@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 
 use aq_ledger::{RecordContent, RecordKey};
-use aq_manifest::JobId;
+use aq_manifest::{JobId, Stage};
 
 use crate::engine::MissingBinary;
-use crate::store::{QueueDir, read_values};
+use crate::store::{JobRecord, QueueDir, RecordReader};
 
 use crate::run::settings::QueueSettings;
 
@@ -20,24 +20,31 @@ pub struct NoEngine {
     pub jobs: Vec<JobId>,
 }
 
-/// Which of these jobs have no engine on this host as it is now. Only `PATH` is looked at. A job
-/// that cannot be read is left out: whoever runs it says why.
-pub fn without_engine<'a>(
+/// The records of jobs that were added. A job that cannot be read is left out: whoever runs it says
+/// why.
+pub fn added_records<'a>(
     queue: &QueueDir,
-    settings: &QueueSettings,
     jobs: impl IntoIterator<Item = &'a JobId>,
-) -> Vec<NoEngine> {
+) -> Vec<JobRecord> {
+    let Ok(mut reader) = RecordReader::open(queue) else { return Vec::new() };
+    let records = jobs.into_iter().filter_map(|id| reader.read(Stage::Inbox, id.clone()).ok());
+    records.filter(|record| !record.meta.is_empty()).collect()
+}
+
+/// The part of a record that says which engines a job may use.
+pub(crate) fn engine_wish(meta: &RecordContent) -> [Option<&str>; 3] {
+    [RecordKey::EngineWanted, RecordKey::EngineClass, RecordKey::PrefersEngine]
+        .map(|key| meta.get(key))
+}
+
+/// Which of these jobs have no engine on this host as it is now. Only `PATH` is looked at.
+pub fn without_engine(settings: &QueueSettings, jobs: &[JobRecord]) -> Vec<NoEngine> {
     let mut found: Vec<NoEngine> = Vec::new();
     // Many jobs want the same, and each look goes through all of `PATH`.
-    let mut known: HashMap<[Option<String>; 3], Option<String>> = HashMap::new();
-    for id in jobs {
-        let Ok(meta) = read_values(&queue.meta(id)) else { continue };
-        if meta.is_empty() {
-            continue;
-        }
-        let wish = [RecordKey::EngineWanted, RecordKey::EngineClass, RecordKey::PrefersEngine];
-        let wish = wish.map(|key| meta.get(key).map(str::to_owned));
-        let problem = known.entry(wish).or_insert_with(|| lacks_engine(settings, &meta));
+    let mut known: HashMap<[Option<&str>; 3], Option<String>> = HashMap::new();
+    for JobRecord { id, meta, .. } in jobs {
+        let wish = engine_wish(meta);
+        let problem = known.entry(wish).or_insert_with(|| lacks_engine(settings, meta));
         let Some(problem) = problem else { continue };
         match found.iter_mut().find(|known| known.problem == *problem) {
             Some(known) => known.jobs.push(id.clone()),
@@ -93,7 +100,8 @@ mod tests {
         let report = add(&queue, &drafts, &context).unwrap();
         // No PATH, so nothing but the shell is there.
         let settings = QueueSettings::load(&queue, ProcessEnvironment::default()).unwrap();
-        let found = without_engine(&queue, &settings, report.added.iter().map(DraftResult::id));
+        let records = added_records(&queue, report.added.iter().map(DraftResult::id));
+        let found = without_engine(&settings, &records);
         let found: Vec<(String, String)> = found
             .into_iter()
             .map(|one| {

@@ -2,9 +2,10 @@
 //! while; of one that nobody has ever seen the jobs fail. The run loop notes there what it misses,
 //! for those who look at the queue with another PATH.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use aq_manifest::JobSpec;
 use aq_scheduler::{HostLack, SeenBy};
 use serde::{Deserialize, Serialize};
 
@@ -99,17 +100,17 @@ impl EngineSightings {
         })
     }
 
-    /// Notes what is there now. Answers whether that is news.
-    fn update(&mut self, settings: &QueueSettings, by: SeenBy) -> bool {
+    /// Notes which of these engines are there now. Answers whether that is news.
+    fn update(&mut self, settings: &QueueSettings, engines: &BTreeSet<String>, by: SeenBy) -> bool {
         let mut is_news = false;
-        for name in settings.engines.names() {
+        for name in engines {
             let missed = match settings.engines.binary(name) {
                 None => continue,
                 Some(Ok(path)) => {
                     let path = path.to_string_lossy().into_owned();
                     if self.0.get(name).is_none_or(|known| known.path != path) {
                         let (by_add, missed) = (by == SeenBy::Add, None);
-                        self.0.insert(name.to_owned(), EngineSighting { path, by_add, missed });
+                        self.0.insert(name.clone(), EngineSighting { path, by_add, missed });
                         is_news = true;
                     }
                     None
@@ -132,11 +133,25 @@ impl EngineSightings {
     }
 }
 
-/// Notes which engines somebody who adds jobs has, before the jobs are in: a loop that does not
-/// find them is not to fail a job meanwhile. No job is refused because this cannot be written.
-pub(crate) fn note_engines_of_add(queue: &QueueDir, environment: &ProcessEnvironment) {
-    if let Ok(settings) = QueueSettings::load(queue, environment.clone()) {
-        let _ = note_engines(queue, &settings, SeenBy::Add);
+/// Notes which of the engines that jobs may use somebody has who adds them, before the jobs are in:
+/// a loop that does not find them is not to fail a job meanwhile. No job is refused because this
+/// cannot be written.
+pub(crate) fn note_engines_of_add(
+    queue: &QueueDir,
+    environment: &ProcessEnvironment,
+    jobs: &[&JobSpec],
+) {
+    let Ok(settings) = QueueSettings::load(queue, environment.clone()) else { return };
+    let wishes: BTreeSet<_> =
+        jobs.iter().map(|job| (&job.engine, &job.engine_class, &job.prefers_engine)).collect();
+    let candidates = wishes.into_iter().filter_map(|(engine, class, prefers)| {
+        settings.engines.candidates(engine.as_deref(), class, prefers).ok()
+    });
+    let mut engines: BTreeSet<String> = candidates.flatten().collect();
+    // A program of the system is missed wherever it is not.
+    engines.retain(|name| settings.engines.system_program(name).is_none());
+    if !engines.is_empty() {
+        let _ = note_some(queue, &settings, &engines, SeenBy::Add);
     }
 }
 
@@ -145,13 +160,22 @@ pub(crate) fn note_engines_of_add(queue: &QueueDir, environment: &ProcessEnviron
 /// # Errors
 /// When the file cannot be written.
 pub(crate) fn note_engines(queue: &QueueDir, settings: &QueueSettings, by: SeenBy) -> Result<()> {
+    note_some(queue, settings, &settings.engines.names().map(str::to_owned).collect(), by)
+}
+
+fn note_some(
+    queue: &QueueDir,
+    settings: &QueueSettings,
+    engines: &BTreeSet<String>,
+    by: SeenBy,
+) -> Result<()> {
     // Almost always there is no news, and then no lock is taken.
-    if !EngineSightings::read(queue).update(settings, by) {
+    if !EngineSightings::read(queue).update(settings, engines, by) {
         return Ok(());
     }
     let _one_at_a_time = FileLock::engines(queue)?;
     let mut known = EngineSightings::read(queue);
-    if !known.update(settings, by) {
+    if !known.update(settings, engines, by) {
         return Ok(());
     }
     let text = serde_json::to_string_pretty(&known).unwrap_or_default();

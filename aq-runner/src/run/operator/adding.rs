@@ -8,7 +8,7 @@ use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
 use crate::checkpoint::{WorkIsolation, WorkOrigin, branch_at, repository_at};
-use crate::store::{AddContext, ParentJob, QueueDir, read_values, scratch_dirs};
+use crate::store::{AddContext, AddObserver, ParentJob, QueueDir, read_values, scratch_dirs};
 
 use crate::run::checkouts::job_of_checkout;
 use crate::run::engines::sightings::note_engines_of_add;
@@ -23,10 +23,11 @@ pub fn add_context(
     base: PathBuf,
     now: Timestamp,
 ) -> AddContext {
-    note_engines_of_add(queue, environment);
+    let noter = (queue.clone(), environment.clone());
+    let observer = AddObserver::new(move |jobs| note_engines_of_add(&noter.0, &noter.1, jobs));
     let parent = parent(queue, environment, &base);
     let context = AddContext::new(base, environment.path("HOME"), now);
-    AddContext { branch_at, repository_at, parent, ..context }
+    AddContext { branch_at, repository_at, parent, observer: Some(observer), ..context }
 }
 
 /// The job in whose checkout or TMPDIR a directory is. Agents may have changed their environment,

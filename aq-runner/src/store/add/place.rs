@@ -7,7 +7,9 @@ use aq_ledger::{RUN_KEYS, RecordKey, RecordUpdate};
 use aq_manifest::{Isolation, JobId, Stage};
 
 use super::super::clean::withdraw;
-use super::super::durable::{rename_new, sync_dir, sync_file_system, write_new};
+use super::super::durable::{
+    rename_new, sync_dir, sync_file_system, sync_together, unsynced_dir, write_unsynced,
+};
 use super::super::error::{Result, StoreError, StoreIo};
 use super::super::feedback_file::FeedbackFile;
 use super::super::keys::KeyIndex;
@@ -19,7 +21,7 @@ use super::{AddContext, AddError, CheckedDraft, DraftResult};
 
 /// Writes the files under names that nothing looks at, with their content durable, and the records
 /// with their names, too: a job whose record a power cut took away would be taken for a
-/// hand-dropped file, and work in another directory.
+/// hand-dropped file, and work in another directory. Notes who will hold the keys, as durably.
 pub(super) fn stage_files(
     queue: &QueueDir,
     jobs: &[CheckedDraft<'_>],
@@ -27,7 +29,12 @@ pub(super) fn stage_files(
     context: &AddContext,
     bulk: bool,
 ) -> Result<Vec<Option<PathBuf>>> {
+    let keys = KeyIndex::new(queue);
     let mut staged = Vec::with_capacity(jobs.len());
+    let mut unsynced = Vec::new();
+    let mut has_keys = false;
+    // Those of a bulk are closed at once: there may be more than a process can have open.
+    let mut sync_later = |file| unsynced.extend((!bulk).then_some(file));
     let adder = std::process::id();
     for (n, (job, plan)) in jobs.iter().zip(plans).enumerate() {
         let id = match plan {
@@ -39,26 +46,37 @@ pub(super) fn stage_files(
         };
         // No job id starts with a dot, so this is nobody's scratch folder.
         let temporary = queue.state().join(format!("tmp/.add-{adder}-{n}.md"));
-        write_new(&temporary, job.draft.text.as_bytes(), !bulk)?;
+        sync_later(write_unsynced(temporary.clone(), job.draft.text.as_bytes())?);
         let record = origin(context, job);
         let record = record.followed_by(describe(queue, &job.spec, &job.place.dir, &temporary));
         match plan {
             // The old record stays: what the old file said is overwritten key by key.
             DraftPlan::Supersede(id, old) if id == old.id() => {}
-            _ => write_new(&queue.meta(id), record.to_new_file().as_bytes(), !bulk)?,
+            _ => {
+                let record = record.to_new_file();
+                sync_later(write_unsynced(queue.meta(id), record.as_bytes())?);
+                if let Some(key) = &job.spec.idempotency_key {
+                    sync_later(keys.note_claim(key, id)?);
+                    has_keys = true;
+                }
+            }
         }
         staged.push(Some(temporary));
     }
     if bulk {
         sync_file_system(queue.root())?;
-    } else if staged.iter().any(Option::is_some) {
-        sync_dir(&queue.meta_dir())?;
+    } else if !unsynced.is_empty() {
+        unsynced.push(unsynced_dir(queue.meta_dir())?);
+        if has_keys {
+            unsynced.push(unsynced_dir(queue.keys())?);
+        }
+        sync_together(&unsynced)?;
     }
     Ok(staged)
 }
 
 fn origin(context: &AddContext, job: &CheckedDraft<'_>) -> RecordUpdate {
-    let base = context.place(context.base.clone()).dir;
+    let base = context.origin_dir();
     let is_in_place = job.spec.isolation == Isolation::InPlace;
     let repository = is_in_place.then(|| (context.repository_at)(&job.place.dir)).flatten();
     RecordUpdate::new()
@@ -90,9 +108,6 @@ pub(super) fn place(
         match plan {
             DraftPlan::Nothing(outcome) => added.push(outcome),
             DraftPlan::Place(id) => {
-                if let Some(key) = &job.spec.idempotency_key {
-                    keys.claim(key, &id)?;
-                }
                 let file = queue.job_file(Stage::Inbox, &id);
                 rename_new(&temporary, &file).at("move the new job to", &file)?;
                 added.push(DraftResult::New { id });
@@ -130,9 +145,6 @@ fn supersede(
         FeedbackFile::of(queue, id).remove()?;
         added.push(DraftResult::Superseded { id: id.clone(), old: old_id });
         return Ok(());
-    }
-    if let Some(key) = &job.spec.idempotency_key {
-        KeyIndex::new(queue).claim(key, id)?;
     }
     // First the new one, then the old one away: a crash in between leaves both, never none, and so
     // does a power cut. The loop does not launch a job whose key another one holds.

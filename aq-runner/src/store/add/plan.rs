@@ -192,6 +192,9 @@ impl<'a> DraftPlanner<'a> {
         }
         let mut id = draft.id.clone();
         for n in 2.. {
+            if self.is_listed && !self.taken.contains(&id) {
+                return None;
+            }
             let stage = self.queue.find(&id)?;
             if self.queue.read_job(stage, &id).is_ok_and(|text| text == draft.text) {
                 return Some(there(id, stage));

@@ -59,7 +59,7 @@ pub(super) fn drain(
             match send(&message) {
                 DeliveryOutcome::Done => drained.sent += 1,
                 DeliveryOutcome::Refused(reason) => {
-                    drained.refused.push(RefusedMessage { message, reason })
+                    drained.refused.push(RefusedMessage { message, reason });
                 }
                 DeliveryOutcome::Later(error) => {
                     drained.later = Some(error);

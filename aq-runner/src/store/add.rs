@@ -67,9 +67,12 @@ pub struct AddContext {
     pub observer: Option<AddObserver>,
 }
 
+/// A function that sees the values of jobs.
+type ObserveJobs = dyn Fn(&[&JobSpec]) + Send + Sync;
+
 /// An observer of jobs that are about to be added.
 #[derive(Clone)]
-pub struct AddObserver(Arc<dyn Fn(&[&JobSpec]) + Send + Sync>);
+pub struct AddObserver(Arc<ObserveJobs>);
 
 impl AddObserver {
     /// Calls this with the values of all jobs of an add.

@@ -279,7 +279,7 @@ impl ModelSize {
     fn arrive(&self, fleet: &mut ModelFleet, message: ModelMessage) {
         match message.says {
             MessageBody::Granted | MessageBody::Fenced | MessageBody::MayShip => {
-                told(fleet, message)
+                told(fleet, message);
             }
             _ => {
                 let says = decide(fleet, message);

@@ -109,7 +109,7 @@ impl NaiveHost {
                 match end {
                     ModelEnd::Done => found.stage = Stage::Shipped,
                     ModelEnd::Retry(pause) | ModelEnd::Lack(pause) => {
-                        found.not_before = now + pause
+                        found.not_before = now + pause;
                     }
                 }
                 self.wake(vec![LoopEvent::WorkerEnded(name(job))]);

@@ -25,6 +25,7 @@ mod fake_forge;
 mod fake_tracker;
 mod feedback;
 mod fleet;
+mod git_runs;
 mod held_up;
 mod host_faults;
 mod hostile;

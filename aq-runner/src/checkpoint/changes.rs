@@ -37,6 +37,15 @@ impl JobBranch {
     /// # Errors
     /// When git fails.
     pub fn changes(&self) -> Result<BranchChanges> {
+        let tip = if self.is_held()? { None } else { self.loose_tip()? };
+        if let Some(tip) = tip {
+            if tip == *self.base() {
+                return Ok(BranchChanges::default());
+            }
+            if let Some(known) = self.known_changes.between(self.base(), &tip) {
+                return Ok(known);
+            }
+        }
         let call = self.repo.call("diff-tree").args(["-r", "-z", "--numstat", "--no-renames"]);
         let call = call.args(["--no-ext-diff", "--no-textconv", "--ignore-submodules=none"]);
         let output = call.args([self.base().as_str(), &self.work_name()?, "--"]).slow().output()?;

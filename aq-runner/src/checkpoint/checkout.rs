@@ -66,8 +66,18 @@ pub(super) struct JobCheckout {
 impl JobCheckout {
     /// A call on the files. It does not look at `.git` in the directory, which an agent can change.
     pub(super) fn call(&self, git: &GitProgram, subcommand: &str) -> GitCommand {
+        self.call_with(git, &[], subcommand)
+    }
+
+    /// The same with further options of git itself.
+    pub(super) fn call_with(
+        &self,
+        git: &GitProgram,
+        options: &[&str],
+        subcommand: &str,
+    ) -> GitCommand {
         let call = git
-            .call(&self.root, subcommand)
+            .call_with(options, &self.root, subcommand)
             .env("GIT_DIR", self.git_dir.as_ref().unwrap_or(&self.common_dir))
             .env("GIT_WORK_TREE", &self.root);
         let Some(objects) = &self.objects else { return call };

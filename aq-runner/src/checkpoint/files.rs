@@ -62,12 +62,18 @@ pub(super) fn read_up_to(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> 
         Err(e) if is_absent(&e) => return Ok(None),
         file => file?,
     };
-    let mut bytes = Vec::new();
-    file.take(most).read_to_end(&mut bytes)?;
+    let mut bytes = read_open(file, most)?;
     while bytes.ends_with(b"\n") {
         bytes.pop();
     }
     Ok(Some(bytes))
+}
+
+/// All of an open file, up to a bound in bytes.
+pub(super) fn read_open(file: File, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Writes a file of aq's own; it is whole or as it was.

@@ -30,7 +30,7 @@ const MAX_FILE: u64 = 1 << 30;
 pub(super) struct FileMoves {
     pub(super) from: CommitId,
     pub(super) to: CommitId,
-    touched: Vec<PathChange>,
+    pub(super) touched: Vec<PathChange>,
 }
 
 impl JobBranch {
@@ -53,6 +53,12 @@ impl JobBranch {
         let mut paths = moves.in_the_way(&checkout.root);
         let is_missing =
             |one: &&PathChange| !one.is_new() && !one.is_gone() && !is_there(&checkout.root, one);
+        if paths.is_empty()
+            && self.has_plain_index()
+            && moves.are_clear(&checkout.root, copy.path())
+        {
+            return Ok(copy);
+        }
         if paths.is_empty() && !moves.touched.iter().any(|one| is_missing(&one)) {
             let tried = self.read_tree(checkout, &copy, moves).arg("-n").slow().output()?;
             if tried.code() == Some(0) {

@@ -67,6 +67,12 @@ impl GitProgram {
         &self.watch
     }
 
+    /// The value of a variable, as each run of git finds it.
+    pub(super) fn variable(&self, name: &str) -> Option<OsString> {
+        let mark = self.marks.iter().find(|(key, _)| key == name);
+        mark.map(|(_, value)| value.clone()).or_else(|| std::env::var_os(name))
+    }
+
     /// A call in a directory, where git looks for the repository itself.
     pub(super) fn call(&self, dir: &Path, subcommand: &str) -> GitCommand {
         self.call_with(&[], dir, subcommand)

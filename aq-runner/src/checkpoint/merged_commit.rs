@@ -60,11 +60,11 @@ impl JobBranch {
             (false, true) if fork.as_ref() == Some(plan.target) => {
                 let commit = match self.goes_straight(plan)? {
                     true => plan.tip.clone(),
-                    false => self.joined(plan, plan.target, plan.tip)?,
+                    false => self.merged(plan, plan.target, plan.tip)?,
                 };
                 return Ok(MergedCommit { commit, is_as_tip: true });
             }
-            (false, true) => self.joined(plan, plan.target, plan.tip)?,
+            (false, true) => self.merged(plan, plan.target, plan.tip)?,
             // All of it as one change: the commits of others lead to what was dropped.
             (true, true) if !others.along.is_empty() => {
                 let replay = self.replay(plan, plan.target, started_at);
@@ -122,6 +122,11 @@ impl JobBranch {
         if self.is_ancestor(theirs.as_str(), ours.as_str())? {
             return Ok(ours.clone());
         }
+        self.merged(plan, ours, theirs)
+    }
+
+    /// A merge commit of two of which the first lacks something of the second.
+    fn merged(&self, plan: &MergePlan<'_>, ours: &CommitId, theirs: &CommitId) -> Result<CommitId> {
         let tree = self.merge_trees(plan.target, ours, theirs)?;
         let tree = tree.map_err(|paths| self.conflict(plan, paths))?;
         let sign = if self.signs_merges { &["-S"][..] } else { &[] };

@@ -95,12 +95,10 @@ impl JobBranch {
     /// # Errors
     /// When git fails.
     pub fn unresolved(&self) -> Result<Vec<String>> {
-        let (Some(note), Some(tip)) = (self.rebase_note()?, self.tip()?) else {
+        let Some(note) = self.rebase_note()?.filter(|note| !note.conflicts.is_empty()) else {
             return Ok(Vec::new());
         };
-        if note.conflicts.is_empty() {
-            return Ok(Vec::new());
-        }
+        let Some(tip) = self.tip()? else { return Ok(Vec::new()) };
         let [own, other] = &note.sides;
         // No other line has these.
         let marker = format!("-G^(<{{7,}}|>{{7,}}) ({own}|{other})");

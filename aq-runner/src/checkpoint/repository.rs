@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::error::{CheckpointError, HeadState, Result};
 use super::files;
 use super::git::{GitCommand, GitOutput, GitProgram};
+use super::plain_repository::PlainRepository;
 use super::turn::borrowed_branch;
 use super::watch::GitWatch;
 use super::wip::BRANCHES;
@@ -93,6 +94,11 @@ impl GitRepository {
         }
         if dir.as_os_str().as_encoded_bytes().contains(&b'\n') {
             return Err(CheckpointError::LineBreak(dir));
+        }
+        if let Some(plain) = PlainRepository::read(&dir, branch) {
+            let PlainRepository { root, git_dir, prefix, head, has_branch } = plain;
+            let (common_dir, root) = (git_dir.clone(), Some(root));
+            return Ok(Some((Self { git, common_dir, git_dir, root, prefix, head }, has_branch)));
         }
         let output = git
             .call(&dir, "rev-parse")

@@ -16,8 +16,7 @@
 //! So no commit of the agent's is lost, and no look at other work undoes its own. What stays on
 //! other branches and in stashes of its repository is told.
 //!
-//! The first row is nearly every checkpoint, and what it needs is what `git commit` does: two runs
-//! of git in place of five. Whatever is otherwise, or fails there, goes the long way.
+//! The first row is nearly every checkpoint, and takes a short way (`save_on_branch.rs`).
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -26,7 +25,6 @@ use super::checkout::{JobCheckout, copy_index, remove};
 use super::error::{HeadState as _, Result};
 use super::files;
 use super::left::LeftOut;
-use super::own::OwnHead;
 use super::repository::CommitId;
 use super::setup::{has_setup, of_the_agent};
 use super::state::{BranchMove, BranchState, HeadState};
@@ -125,7 +123,7 @@ impl JobBranch {
 
     /// What is left out, with what is on other branches of the agent's, and without what `setup`
     /// had left there.
-    fn all_left(
+    pub(super) fn all_left(
         &self,
         checkout: &JobCheckout,
         mut left: Vec<LeftOut>,
@@ -136,62 +134,6 @@ impl JobBranch {
             WorkIsolation::Own(place) => of_the_agent(place, left),
             WorkIsolation::InPlace => Ok(left),
         }
-    }
-
-    /// Commits in a checkout whose `HEAD` is the branch, when nothing is going on there. `None`: it
-    /// is not so, or git would not. In the user's own checkout somebody may switch branches
-    /// meanwhile, and `git commit` would go to whatever is checked out then.
-    fn commit_on_branch(
-        &self,
-        checkout: &JobCheckout,
-        message: &str,
-    ) -> Result<Option<CheckpointResult>> {
-        if self.is_in_place() || checkout.unfinished().is_some() || checkout.objects.is_some() {
-            return Ok(None);
-        }
-        // Without the branch this would make a commit without a parent.
-        let Some(tip) = self.loose_tip()? else { return Ok(None) };
-        if !self.is_settled(checkout, &tip)? {
-            return Ok(None);
-        }
-        let index = checkout.temporary_index();
-        if !checkout.copy_index(&index)? {
-            return Ok(None);
-        }
-        let Ok(left) = self.add_all(checkout, &index) else { return Ok(None) };
-        let call = checkout.call(self.repo.git(), "commit").env("GIT_INDEX_FILE", &index);
-        let call = call.args(["--quiet", "--no-verify", "--cleanup=verbatim", "-m", message]);
-        let output = call.slow().output()?;
-        let is_new = match output.code() {
-            Some(0) => true,
-            // Nothing is new; or objects cannot be written, and then it says so.
-            Some(1) if output.errors().is_empty() => {
-                if self.tree_of(checkout, &index)? != self.tree(&tip)? {
-                    return Ok(None);
-                }
-                false
-            }
-            _ => return Ok(None),
-        };
-        let tip = match (is_new, self.loose_tip()?) {
-            (false, _) => tip,
-            (true, Some(tip)) => tip,
-            (true, None) => self.tip()?.unwrap_or(tip),
-        };
-        checkout.install_index()?;
-        if let (WorkIsolation::Own(place), Some(own)) = (&self.isolation, &checkout.own) {
-            self.put_own_on(place, own, &tip, &place.index())?;
-        }
-        let left_out = self.all_left(checkout, left, &tip)?;
-        Ok(Some(CheckpointResult { commit: is_new.then_some(tip), left_out, hidden: Vec::new() }))
-    }
-
-    /// Whether the branch is at this commit for the agent and for the user, and neither has moved
-    /// it or gone elsewhere.
-    fn is_settled(&self, checkout: &JobCheckout, tip: &CommitId) -> Result<bool> {
-        let branch = self.branch_ref();
-        let Some(own) = &checkout.own else { return checkout.is_on(&branch) };
-        Ok(own.head()? == OwnHead::Branch(branch, tip.clone()) && self.is_free(tip)?)
     }
 
     /// A commit of a tree on top of the branch and of what the agent committed itself; no branch

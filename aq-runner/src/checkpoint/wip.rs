@@ -10,6 +10,7 @@ use super::checkout::{JobCheckout, remove};
 use super::error::{CheckpointError, HeadState, Result};
 use super::files;
 use super::git::GitProgram;
+use super::known_changes::KnownChanges;
 use super::left::LeftOut;
 use super::notes::{JobRefs, WorkOrigin};
 use super::own::OwnPlace;
@@ -107,6 +108,8 @@ pub struct JobBranch {
     pub(super) isolation: WorkIsolation,
     /// The branch's commit when this process started the job; `None` when it did not.
     pub(super) known_tip: Option<CommitId>,
+    /// The changes of its first commit, when this process made that.
+    pub(super) known_changes: KnownChanges,
     /// The job's, with which the text of each commit begins.
     pub(super) name: String,
     branch: String,
@@ -310,6 +313,7 @@ impl JobBranch {
         let name = job.name.clone();
         let (known_tip, turn) = (None, None);
         let (signs_merges, merges_in_one_step) = (false, false);
+        let known_changes = KnownChanges::default();
         Self {
             repo,
             ground,
@@ -317,6 +321,7 @@ impl JobBranch {
             notes,
             isolation,
             known_tip,
+            known_changes,
             name,
             branch,
             queue,

@@ -4,6 +4,7 @@
 
 mod artifacts;
 mod borrowing;
+mod changes;
 mod deps;
 mod handover;
 mod hostile;
@@ -20,5 +21,4 @@ mod publish;
 mod rebase;
 mod repositories;
 mod save;
-mod speed;
 mod train;

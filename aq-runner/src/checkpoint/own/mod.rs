@@ -19,6 +19,7 @@ mod refs;
 mod replaced;
 mod repository;
 mod settings;
+mod settings_memory;
 mod start;
 mod tips;
 mod tips_memory;

@@ -14,6 +14,7 @@ use super::super::repository::CommitId;
 use super::super::wip::{JobBranch, WorkIsolation};
 use super::refs::OwnRepository;
 use super::settings::{GitSetting, JobSettings, has_includes, lost_at, parse, render};
+use super::settings_memory::SettingsMemory;
 use super::tips::RefTips;
 
 /// The directories that git and its hooks expect.
@@ -26,13 +27,23 @@ const MAX_HOOK: u64 = 1 << 20;
 #[derive(Debug)]
 pub(super) struct LendingRepository {
     pub(super) tips: RefTips,
+    /// Those of the repository, and mostly those of the user's files.
     pub(super) settings: Vec<GitSetting>,
 }
 
 impl LendingRepository {
     pub(super) fn read(wip: &JobBranch) -> Result<Self> {
+        let tips = RefTips::read(&wip.repo, wip.notes.dir())?;
+        let memory = SettingsMemory::of(&wip.repo, wip.notes.dir());
+        if let Some(settings) = memory.as_ref().and_then(SettingsMemory::recall) {
+            return Ok(Self { tips, settings });
+        }
         let call = wip.repo.call("config").env("GIT_DIR", wip.repo.git_dir());
-        Ok(Self { tips: RefTips::read(&wip.repo, wip.notes.dir())?, settings: listed(call)? })
+        let settings = listed(call)?;
+        if let Some(memory) = memory {
+            memory.remember(&settings);
+        }
+        Ok(Self { tips, settings })
     }
 }
 

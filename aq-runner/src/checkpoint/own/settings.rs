@@ -35,6 +35,25 @@ pub(super) fn parse(output: &[u8]) -> Vec<GitSetting> {
     settings
 }
 
+/// The settings that a repository has of its own, less what is secret, in the form that [`parse`]
+/// reads. [`render`] makes the same of them.
+pub(super) fn text_to_remember(settings: &[GitSetting]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for one in settings.iter().filter(|one| one.is_of_repository()) {
+        let branch = [one.subsection()];
+        if !counts(one, &branch) {
+            continue;
+        }
+        text.extend([&one.scope, &b"\0\0"[..], one.key.as_bytes()].concat());
+        if let Some(value) = &one.value {
+            text.push(b'\n');
+            text.extend(if is_address(one) { without_password(value) } else { value.clone() });
+        }
+        text.push(0);
+    }
+    text
+}
+
 impl GitSetting {
     fn is_scope(&self, scopes: &[&str]) -> bool {
         scopes.iter().any(|scope| scope.as_bytes() == self.scope)
@@ -333,6 +352,24 @@ mod tests {
         let here = [there[0].clone(), there[2].clone()];
         assert_eq!(lost_at(&here, &there), [there[1].clone()]);
         assert!(lost_at(&there, &there).is_empty());
+    }
+
+    #[test]
+    fn remembered_settings_are_the_same_without_secrets() {
+        let settings = [
+            setting("local", "branch.main.remote", "origin"),
+            setting("local", "branch.other.remote", "origin"),
+            setting("local", "http.https://host/.extraheader", "secret"),
+            setting("local", "remote.origin.url", "https://me:secret@host/x.git"),
+            setting("local", "remote.up.url", "../up"),
+            setting("global", "user.name", "Ada"),
+            GitSetting { value: None, ..setting("local", "core.x", "") },
+        ];
+        let text = text_to_remember(&settings);
+        assert!(!String::from_utf8_lossy(&text).contains("secret"));
+        let of_repository: Vec<_> =
+            settings.iter().filter(|one| one.is_of_repository()).cloned().collect();
+        assert_eq!(rendered(&parse(&text)), rendered(&of_repository));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::super::git::GitProgram;
 use super::super::merge::PreparedMerge;
 use super::super::merge_lock::MergeQueue;
 use super::super::repository::CommitId;
+use super::super::untouched::is_untouched;
 use super::super::watch::GitWatch;
 use super::super::wip::{JobBranch, WorkIsolation};
 use super::keep::train_ref;
@@ -92,9 +93,14 @@ impl JobBranch {
         let Some(given) = given.filter(|_| is_here) else { return Ok(None) };
         let checkout = self.own_at(place, root);
         checkout.clear_locks()?;
-        let call = checkout.call(self.repo.git(), "ls-files").args(["-z", "-t", "--modified"]);
-        let call = call.args(["--deleted", "--others", "--exclude-standard"]);
-        let left = call.slow().run()?.stdout;
+        let left = match self.has_plain_index() && is_untouched(&checkout.root, &place.index()) {
+            true => Vec::new(),
+            false => {
+                let call = checkout.call(self.repo.git(), "ls-files");
+                let call = call.args(["-z", "-t", "--modified", "--deleted", "--others"]);
+                call.arg("--exclude-standard").slow().run()?.stdout
+            }
+        };
         let call = checkout.call(self.repo.git(), "read-tree").slow();
         if left.is_empty() {
             call.args(["-m", "-u", given.as_str(), commit.as_str()]).run()?;

@@ -161,19 +161,35 @@ fn merge(attempt: &mut JobAttempt<'_>, spec: &JobSpec) -> Result<Option<MergeRes
     save(attempt, &wip)?;
     let unshipped = unshipped_dependencies(queue, attempt.record.content())
         .map_err(|e| AttemptFailure::not_counted(&e))?;
-    let changes = wip.changes()?;
-    attempt.ground.changed = changes.paths;
+    let merged = bring_in(attempt, spec, &wip, &unshipped);
+    if let Err(TrainStop::SendBack(..)) = merged
+        && let Ok(changes) = wip.changes()
+    {
+        // For the feedback.
+        attempt.ground.changed = changes.paths;
+    }
+    merged.map(Some)
+}
+
+/// Makes the merge until it lands.
+fn bring_in(
+    attempt: &mut JobAttempt<'_>,
+    spec: &JobSpec,
+    wip: &JobBranch,
+    unshipped: &[String],
+) -> Result<MergeResult, TrainStop> {
+    let message = format!("aq: {}", attempt.record.id());
     let mut tries = 0;
     loop {
         tries += 1;
-        let prepared = wip.prepare_merge(&format!("aq: {id}"), &unshipped)?;
+        let prepared = wip.prepare_merge(&message, unshipped)?;
         if prepared.landing().moves() {
             prepared.expect_clear()?;
             check(attempt, spec, &prepared)?;
         }
-        match land(attempt, &wip, prepared) {
+        match land(attempt, wip, prepared) {
             Err(CheckpointError::TargetMoved(_)) if tries < MERGES => {}
-            landed => return Ok(Some(landed?)),
+            landed => return Ok(landed?),
         }
     }
 }

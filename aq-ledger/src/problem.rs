@@ -131,7 +131,11 @@ mod tests {
         ),
         (&["fleet_job_id"], &["01890a5d-ac96-774b-bcce-b302099a8057"], "7"),
         (&["duration_s", "total_duration_s", "cost_usd", "total_cost_usd"], &["0.003", "2"], "NaN"),
-        (&["setup_done", "rebase", "usage_estimated", "pull_request_open"], &["1"], "yes"),
+        (
+            &["setup_done", "rebase", "usage_estimated", "pull_request_open", "fleet_ships"],
+            &["1"],
+            "yes",
+        ),
         (&["verified"], &["0", "1"], "true"),
         (&["priority"], &["critical", "high", "medium", "low"], "urgent"),
         (&["deps_mode"], &["hard", "soft"], "firm"),

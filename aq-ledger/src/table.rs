@@ -200,6 +200,8 @@ record_keys! {
     merged_into MergedInto: &'a str, "", Run, Run;
     /// Commit of that branch that first had its work.
     merged_commit MergedCommit: CommitName<'a>, "", Run, Run;
+    /// Remote at which that branch is; absent: in the job's own repository.
+    merged_remote MergedRemote: &'a str, "", Run, Run;
     /// Move of its target that was begun: the branch, its commit before (`-`: none) and after.
     landing Landing: LandingIntent<'a>, "", Run, Run;
     /// Times that the train has sent it back.
@@ -225,7 +227,7 @@ record_keys! {
     /// Reason why a part of the log is missing.
     log_incomplete LogIncomplete: &'a str, "", Run, Run;
     /// Lack of the host when it was last tried: `program`, `engine`, or `room`, `writable_disk`,
-    /// `sound_disk`, `open_files`, `memory`, `processes`, `file_size`.
+    /// `sound_disk`, `open_files`, `memory`, `processes`, `file_size`, `answer`.
     host_lacks HostLacks: &'a str, "", Run, Run;
     /// Name of that program, or the system's refusal.
     host_lacks_detail HostLacksDetail: &'a str, "", Run, Run;
@@ -252,6 +254,8 @@ record_keys! {
     fleet_reports FleetReports: u64, "", Fleet, Lease;
     /// Last stage that the coordinator was told of, or is to be: `testing@3`.
     fleet_told FleetTold: &'a str, "", Fleet, Lease;
+    /// `1`: the coordinator has let it ship under this grant.
+    fleet_ships FleetShips: MarkedOne, "", Fleet, Lease;
     /// Time at which the coordinator could not be asked whether it may ship.
     ship_tried_at ShipTriedAt: Timestamp, "", Fleet, Job;
     /// Branch in which another host has left its work.

@@ -83,9 +83,11 @@ pub enum HostResource {
     Processes,
     /// Bytes that a file may have.
     FileSize,
+    /// The answer of another machine: of a git remote, or of the coordinator.
+    Answer,
 }
 
-const RESOURCES: [(HostResource, &str, &str); 7] = [
+const RESOURCES: [(HostResource, &str, &str); 8] = [
     (HostResource::Room, "room", "no room"),
     (HostResource::WritableDisk, "writable_disk", "a read-only file system"),
     (HostResource::SoundDisk, "sound_disk", "a disk with errors"),
@@ -93,6 +95,7 @@ const RESOURCES: [(HostResource, &str, &str); 7] = [
     (HostResource::Memory, "memory", "no memory"),
     (HostResource::Processes, "processes", "too many processes"),
     (HostResource::FileSize, "file_size", "a limit of file sizes"),
+    (HostResource::Answer, "answer", "no answer"),
 ];
 
 impl HostResource {

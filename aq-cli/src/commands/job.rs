@@ -158,7 +158,7 @@ fn ship_one(
     args: &ShipArgs,
     id: &JobId,
 ) -> Result<String, CliFailure> {
-    let (environment, now) = (&here.environment, Timestamp::now());
+    let now = Timestamp::now();
     let by_train = |way| way == ShipMode::Merge && !args.leave_out;
     match (args.accept, args.merge, args.pr) {
         (true, ..) => return accept_one(here, queue, args, id),
@@ -168,13 +168,14 @@ fn ship_one(
             ShipMode::Accept => return accept_one(here, queue, args, id),
             ShipMode::Pr => return pull_one(here, queue, args, id),
             way if by_train(way) => {
-                let end = run::ship_by_train(queue, environment, id, &here.program()?, now)?;
+                let end = run::ship_by_train(queue, &here.environment, id, &here.program()?, now)?;
                 return by_the_train(id, &end);
             }
             ShipMode::Merge => {}
         },
     }
-    let merged = run::ship_merged(queue, environment, id, args.leave_out, now)?;
+    let (settings, _) = here.settings_or_last(queue)?;
+    let merged = run::ship_merged(queue, &settings, id, args.leave_out, now)?;
     let update = match (merged.checkout, merged.submodules.is_empty()) {
         (Some(root), false) => format!(
             "; in {} `git submodule update {}` brings the files of submodules up to date",
@@ -183,7 +184,8 @@ fn ship_one(
         ),
         _ => String::new(),
     };
-    Ok(format!("{id} is merged into {} and shipped{update}", merged.into))
+    let at = merged.remote.map_or(String::new(), |remote| format!(" of {remote}"));
+    Ok(format!("{id} is merged into {}{at} and shipped{update}", merged.into))
 }
 
 fn accept_one(

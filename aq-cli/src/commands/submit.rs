@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use aq_runner::run::{FleetSettings, submit};
+use aq_runner::run::{FleetSettings, submit, submittable};
 
 use super::CliContext;
 use super::files::drafts;
@@ -26,8 +26,11 @@ pub(crate) struct SubmitArgs {
 }
 
 pub(crate) fn run(here: &CliContext, args: &SubmitArgs) -> Outcome {
-    let drafts = drafts(&args.files, args.name.as_deref(), true)?;
+    let mut drafts = drafts(&args.files, args.name.as_deref(), true)?;
     let settings = FleetSettings::of_coordinator(&here.environment)?;
+    // Whoever submits need not have a queue.
+    let queue =
+        here.queue_if_any().ok().flatten().map(|queue| here.settings(&queue)).transpose()?;
     if let Some(warning) = settings.address_warning() {
         output::warning(warning);
     }
@@ -38,6 +41,10 @@ pub(crate) fn run(here: &CliContext, args: &SubmitArgs) -> Outcome {
             let problem = "the prompt is empty; write what is to be done below the front matter";
             return Err(CliFailure::usage(format_args!("{}: {problem}", draft.name)));
         }
+    }
+    for draft in &mut drafts {
+        let text = submittable(std::mem::take(&mut draft.text), queue.as_ref());
+        draft.text = text.map_err(|e| CliFailure::usage(format_args!("{}: {e}", draft.name)))?;
     }
     for draft in drafts {
         match submit(&settings, &draft.id, draft.text) {

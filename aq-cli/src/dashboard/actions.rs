@@ -224,8 +224,10 @@ pub(super) fn run_it(
             format!("{id} is shipped")
         }
         JobAction::Merge => {
-            let merged = run::ship_merged(queue, environment, id, false, now)?;
-            format!("{id} is merged into {} and shipped", merged.into)
+            let settings = dashboard.settings()?;
+            let merged = run::ship_merged(queue, &settings, id, false, now)?;
+            let at = merged.remote.map_or(String::new(), |remote| format!(" of {remote}"));
+            format!("{id} is merged into {}{at} and shipped", merged.into)
         }
         JobAction::Reject => {
             run::reject(queue, id, Some(reason.trim()).filter(|reason| !reason.is_empty()), now)?;

@@ -1,6 +1,6 @@
 //! Lines about one job.
 
-use aq_ledger::{RecordContent, RecordKey};
+use aq_ledger::RecordKey;
 use aq_manifest::{JobId, Stage, format_duration};
 use aq_runner::checkpoint::LeftOut;
 use aq_runner::run::{
@@ -291,7 +291,7 @@ fn rest(record: &JobRecord, has_log: bool) -> String {
             let verified = if verified == Some(false) { ", and was not verified" } else { "" };
             let by = record.meta.get(RecordKey::PullRequest);
             let by = by.map_or(String::new(), |url| format!("; its pull request: {}", plain(url)));
-            format!("is shipped{}{verified}{by}", merged_into(&record.meta))
+            format!("is shipped{}{verified}{by}", merged_into(record))
         }
         (Stage::Quarantine, _) => {
             format!("ended: {}; {more}`aq requeue --force {id}` runs it again", result(record))
@@ -306,11 +306,12 @@ fn rest(record: &JobRecord, has_log: bool) -> String {
 }
 
 /// The branch that a job was merged into, and the commit.
-fn merged_into(meta: &RecordContent) -> String {
-    let Some(into) = meta.get(RecordKey::MergedInto) else { return String::new() };
-    let commit = meta.get(RecordKey::MergedCommit).map(|commit| commit.get(..12).unwrap_or(commit));
+fn merged_into(record: &JobRecord) -> String {
+    let Some(into) = record.merged_into() else { return String::new() };
+    let commit =
+        record.meta.get(RecordKey::MergedCommit).map(|commit| commit.get(..12).unwrap_or(commit));
     let at = commit.map_or(String::new(), |commit| format!(" at {}", plain(commit)));
-    format!(", merged into {}{at}", plain(into))
+    format!(", merged into {}{at}", plain(&into))
 }
 
 /// Where a job has come to rest after `aq promote`.
@@ -369,6 +370,7 @@ pub(crate) fn recovered(id: &JobId, what: &RecoveryResult) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aq_ledger::RecordContent;
 
     use super::*;
 

@@ -162,9 +162,9 @@ fn mark(stage: Stage) -> String {
 
 /// The end of a merge.
 fn merged(stage: Stage, record: &JobRecord) -> String {
-    match record.meta.get(RecordKey::MergedInto) {
+    match record.merged_into() {
         Some(into) if stage == Stage::Shipped => {
-            format!("merged into {} and shipped", style::plain(into))
+            format!("merged into {} and shipped", style::plain(&into))
         }
         _ => ended(stage, record),
     }

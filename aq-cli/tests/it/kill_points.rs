@@ -33,15 +33,15 @@ const STEPS: &[(&str, bool)] = &[
 /// Which steps are tried: every `few`th of the kinds of which there are few, every `many`th of the
 /// others. Each of them is with `AQ_KILL_STRIDE=1`, as `./test --long` sets it.
 #[derive(Clone, Copy)]
-struct Share {
-    few: usize,
-    many: usize,
+pub(crate) struct Share {
+    pub(crate) few: usize,
+    pub(crate) many: usize,
 }
 
 /// Kills a command at its steps, each time in a fresh queue, and looks after each. Answers how many
 /// kills.
 #[expect(clippy::print_stdout, reason = "it is the test's own output")]
-fn at_every_step(
+pub(crate) fn at_every_step(
     prepare: impl Fn(&Sandbox),
     args: &[&str],
     share: Share,

@@ -1,6 +1,8 @@
 //! A job file from outside, as the ledger takes it.
 
-use aq_fleet::protocol::{MAX_MANIFEST_BYTES, ProblemBody, ProblemKind, SubmitRequest};
+use aq_fleet::protocol::{
+    MAX_MANIFEST_BYTES, PUSH_TARGET, ProblemBody, ProblemKind, SubmitRequest,
+};
 use aq_manifest::{Manifest, Severity, ShipMode, parse, resolve};
 use uuid::Uuid;
 
@@ -36,18 +38,17 @@ pub(super) fn read(
         check_keys(&parsed.manifest).map_err(|key| {
             refused(format!("{name}.md: `{key}` is written by the fleet itself; take the line out"))
         })?;
-        if spec.ship == Some(ShipMode::Merge) {
-            let why = "hosts of a fleet do not merge: take the line `ship: merge` out, or write \
-                       `ship: accept`";
-            return Err(refused(format!("{name}.md: {why}")).into());
-        }
         check_item(spec.tracker_item.as_deref(), echoes)
             .map_err(|detail| refused(format!("{name}.md: {detail}")))?;
     }
     let (key, item) = (spec.idempotency_key.clone(), spec.tracker_item.clone());
-    let terms = terms(name, &manifest, spec).map_err(|error| {
+    let is_merged = world == JobNamespace::Fleet && spec.ship == Some(ShipMode::Merge);
+    let mut terms = terms(name, &manifest, spec).map_err(|error| {
         refused(format!("the engine or the profile cannot be advertised by a host: {error}"))
     })?;
+    if is_merged && terms.needs.iter().all(|need| need != PUSH_TARGET) {
+        terms.needs.push(PUSH_TARGET.to_owned());
+    }
     Ok(JobSubmission { id: Uuid::now_v7().into(), world, key, terms, item, manifest })
 }
 

@@ -70,8 +70,8 @@ pub struct SchedulingTerms {
     pub deps: Vec<String>,
     /// The stage that those must have reached.
     pub deps_mode: DepsMode,
-    /// The requirements on a host: the manifest's capabilities, and `engine:<name>` and
-    /// `profile:<name>` where it names one.
+    /// The requirements on a host: the manifest's capabilities, `engine:<name>` and
+    /// `profile:<name>` where it names one, and `push-target` where it is to be merged.
     pub needs: Vec<String>,
 }
 

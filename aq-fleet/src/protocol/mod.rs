@@ -52,6 +52,6 @@ pub use limits::{
 };
 pub use metrics::RunMetrics;
 pub use problem::{PROBLEM_MEDIA_TYPE, ProblemBody, ProblemKind};
-pub use submit::{SubmitRequest, SubmitResponse};
+pub use submit::{PUSH_TARGET, SubmitRequest, SubmitResponse};
 pub use verdict::ShadowVerdict;
 pub use word::{Identifier, WordError};

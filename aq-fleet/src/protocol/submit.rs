@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 use super::ids::{FactoryId, FleetJobId};
 use super::text;
 
+/// The capability of a host that merges jobs into their target at a remote. A job with
+/// `ship: merge` asks for it.
+pub const PUSH_TARGET: &str = "push-target";
+
 /// A job file, and what to call it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -24,6 +24,11 @@ impl JobRow<'_> {
         self.stage == Stage::Testing && self.content().has(RecordKey::Landing)
     }
 
+    /// Tests for a job whose target is at a remote: that of the fleet's jobs.
+    pub fn lands_at_remote(self) -> bool {
+        self.has_lease()
+    }
+
     /// Refuses a step while the target may have moved.
     pub(super) fn expect_no_landing(self, step: StepName) -> Result<(), StepRefusal> {
         if self.has_open_landing() { Err(StepRefusal::LandingOpen { step }) } else { Ok(()) }
@@ -37,7 +42,7 @@ impl JobStep for NoteLanding<'_> {
 
     fn write(&self, row: JobRow<'_>, _: Timestamp) -> Result<StepWrites, StepRefusal> {
         row.expect_no_landing(Self::NAME)?;
-        if row.has_lease() {
+        if row.has_lease() && row.fleet_ships().is_none() {
             // The coordinator decides whether it ships.
             return Err(StepRefusal::LeaseGivenBack { step: Self::NAME });
         }
@@ -82,6 +87,8 @@ mod tests {
         assert_eq!(refusal(&note, Stage::Testing, &open), StepRefusal::LandingOpen { step: name });
         let leased = StepRefusal::LeaseGivenBack { step: name };
         assert_eq!(refusal(&note, Stage::Testing, LEASE), leased);
+        let allowed = format!("{LEASE}fleet_ships=1\n");
+        assert!(decide(&note, Stage::Testing, &allowed).1.has(RecordKey::Landing));
         assert_eq!(stages_of(&note), [Stage::Testing]);
         let forgotten = written(&ForgetLanding, Stage::Testing, &open);
         assert_eq!(forgotten, Ok((None, "landing=\n".to_owned())));
@@ -94,7 +101,7 @@ mod tests {
         assert_eq!(refusal(&RejectWork { reason: None }, Stage::Testing, &open), reject);
         let ship = StepRefusal::LandingOpen { step: StepName::Ship };
         assert_eq!(refusal(&ShipWork { merged: None }, Stage::Testing, &open), ship);
-        let merged = MergedWork { into: "main", commit: NEW };
+        let merged = MergedWork { into: "main", commit: NEW, remote: None };
         let (to, record) = decide(&ShipWork { merged: Some(merged) }, Stage::Testing, &open);
         assert_eq!((to, record.get(RecordKey::MergedCommit)), (Some(Stage::Shipped), Some(NEW)));
         assert!(!record.has(RecordKey::Pid));

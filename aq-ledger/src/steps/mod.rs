@@ -5,6 +5,7 @@
 //! renamed. `crash/` tries every crash between them, against everybody who may come next.
 
 mod accept;
+mod allow_ship;
 mod attempt_end;
 mod await_deps;
 mod begin;
@@ -42,6 +43,7 @@ mod train;
 mod verify;
 
 pub use accept::AcceptWork;
+pub use allow_ship::AllowShip;
 pub use await_deps::AwaitDeps;
 pub use begin::BeginAttempt;
 pub use end_unwanted::EndUnwanted;

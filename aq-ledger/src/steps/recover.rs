@@ -86,11 +86,13 @@ pub fn folder_of(content: &RecordContent, folders: &[Stage]) -> Stage {
 impl RecoverJob {
     /// Decides what becomes of the job.
     ///
-    /// A landing on record comes first: until it is known how far that came, nothing else is.
+    /// A landing on record comes first: until it is known how far that came, nothing else is. Of
+    /// one at a remote only another worker finds that out.
     pub fn end(&self, row: JobRow<'_>) -> Option<RecoveryEnd> {
         let worker = DeadWorker::of(row);
         if row.has_open_landing() {
-            return None;
+            let is_merging = worker == DeadWorker::Merging && row.lands_at_remote();
+            return is_merging.then_some(RecoveryEnd::MergeAgain);
         }
         Some(match (worker, self.stop) {
             (DeadWorker::None | DeadWorker::StepCutShort(_), _) => return None,

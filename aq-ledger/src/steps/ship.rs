@@ -20,6 +20,8 @@ pub struct MergedWork<'a> {
     pub into: &'a str,
     /// Its commit that first had the work.
     pub commit: &'a str,
+    /// The remote at which that is; `None` where it is a branch of the job's own repository.
+    pub remote: Option<&'a str>,
 }
 
 impl JobStep for ShipWork<'_> {
@@ -39,6 +41,7 @@ impl JobStep for ShipWork<'_> {
             update = update
                 .set(RecordKey::MergedInto, merged.into)
                 .set(RecordKey::MergedCommit, merged.commit)
+                .set_some(RecordKey::MergedRemote, merged.remote)
                 .clear(&[RecordKey::CheckpointError, RecordKey::FailureClass])
                 .clear(TRAIN_WAIT_KEYS)
                 .clear(HOST_LACK_KEYS)
@@ -65,7 +68,7 @@ mod tests {
             "{shipped}merged_into=main\nmerged_commit=c\ncheckpoint_error=\ntrain_waits=\npid=\n\
              moved_to=shipped\n"
         );
-        let work = MergedWork { into: "main", commit: "c" };
+        let work = MergedWork { into: "main", commit: "c", remote: None };
         assert_eq!(ship(Some(work)), Ok((Some(Stage::Shipped), merged)));
         let ship = ShipWork { merged: None };
         assert_eq!(stages_of(&ship), [Stage::Review, Stage::Testing]);

@@ -152,6 +152,12 @@ pub enum StepRefusal {
         /// The step.
         step: StepName,
     },
+    /// The job is none of the fleet, or none any more.
+    #[error("a job without a lease has no step `{step}`")]
+    NoLease {
+        /// The step.
+        step: StepName,
+    },
     /// No worker has died.
     #[error("a job without a dead worker has no step `{step}`")]
     NoDeadWorker {
@@ -169,6 +175,7 @@ impl StepRefusal {
             | Self::Held { step }
             | Self::LeaseGivenBack { step }
             | Self::LandingOpen { step }
+            | Self::NoLease { step }
             | Self::NoPullRequest { step }
             | Self::NoDeadWorker { step } => step,
         }
@@ -259,6 +266,8 @@ step_names! {
     NumberReport = "report",
     /// Work was pushed for other hosts.
     NotePush = "note a push of",
+    /// The coordinator lets a job ship.
+    AllowShip = "allow the ship of",
     /// The target of a job is about to move.
     NoteLanding = "note the landing of",
     /// The target of a job has not moved.
@@ -290,7 +299,7 @@ mod tests {
             FenceJob HoldJob LaunchJob RecoverJob RefuseJob RejectWork ReleaseJob RequeueJob ResumeJob SetAside ShipWork
             BeginPull NotePull NotePullError ShipPull StopWaiting BeginAttempt AcceptWork VerifyWork FailAttempt FailFinally InterruptAttempt EndUnwanted GiveBack
             AwaitDeps PutBack PostponeJob NoteSession RecordRun NoteCheckout NumberReport NotePush
-            NoteLanding ForgetLanding NoteTrainWait SendBack
+            AllowShip NoteLanding ForgetLanding NoteTrainWait SendBack
         ];
         assert_eq!(checks.map(|(name, _)| name), StepName::ALL);
         let steps = checks.iter().filter(|(_, demanded)| *demanded == check);
@@ -300,10 +309,10 @@ mod tests {
     #[test]
     fn starts_and_ends_need_sound_records() {
         use StepName::{
-            BeginPull, Hold, Launch, NoteLanding, NotePull, Recover, Reject, Release, Requeue,
-            Resume, Ship, ShipPull, StopWaiting,
+            AllowShip, BeginPull, Hold, Launch, NoteLanding, NotePull, Recover, Reject, Release,
+            Requeue, Resume, Ship, ShipPull, StopWaiting,
         };
-        let sound = [Launch, Recover, Ship, BeginPull, NotePull, ShipPull, NoteLanding];
+        let sound = [Launch, Recover, Ship, BeginPull, NotePull, ShipPull, AllowShip, NoteLanding];
         assert_eq!(with_check(RecordCheck::Sound), sound);
         let of_people = [Hold, Reject, Release, Requeue, Resume, StopWaiting];
         assert_eq!(with_check(RecordCheck::KnownFormat), of_people);
@@ -321,6 +330,7 @@ mod tests {
                 StepRefusal::Quarantined { step },
                 StepRefusal::Held { step },
                 StepRefusal::LeaseGivenBack { step },
+                StepRefusal::NoLease { step },
                 StepRefusal::NoDeadWorker { step },
             ] {
                 assert_eq!(refusal.step(), step);

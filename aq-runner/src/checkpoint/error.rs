@@ -245,6 +245,18 @@ pub enum CheckpointError {
     /// Somebody else moved the branch while a merge was made.
     #[error("{0} was moved meanwhile, so the merge has to be made again")]
     TargetMoved(String),
+    /// The target's remote cannot be reached, or refuses what is asked of it.
+    #[error("cannot {verb} {branch} {} {remote}: {message}", preposition(verb))]
+    TargetRemote {
+        /// The request: `fetch` or `push`.
+        verb: &'static str,
+        /// The branch.
+        branch: String,
+        /// The remote, without a password.
+        remote: String,
+        /// Git's words.
+        message: String,
+    },
     /// The job's changes do not go without the work of another job that may not go along.
     #[error(
         "the work of {job} builds on that of {dep}, which is not shipped, and does not go without \
@@ -327,6 +339,10 @@ impl CheckpointError {
 fn mend_of_git(error: &io::Error) -> &'static str {
     let is_missing = error.kind() == io::ErrorKind::NotFound;
     if is_missing { "; install git (2.38 or newer) or put it on the PATH" } else { "" }
+}
+
+fn preposition(verb: &str) -> &'static str {
+    if verb == "push" { "to" } else { "from" }
 }
 
 /// The shorthand of this module.

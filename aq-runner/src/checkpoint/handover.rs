@@ -10,6 +10,7 @@ use super::checkout::remove;
 use super::error::{CheckpointError, Result};
 use super::lfs::fetch_contents;
 use super::notes::{JobRefs, WorkOrigin};
+use super::remote_target::first_base_at;
 use super::repository::{CheckoutHead, CommitId, GitRepository};
 use super::wip::{BRANCHES, CheckpointJob, JobBranch, WorkIsolation, branch_ref, first_base};
 
@@ -154,7 +155,8 @@ pub fn take_up(
     let (here, from) = match repo.head() {
         CheckoutHead::Unborn(_) => (None, WorkOrigin::of(repo.head())),
         _ => {
-            first_base(&repo, &job.target, &job.branch()).map(|(here, from)| (Some(here), from))?
+            let (here, from) = first_base(&repo, &job.target, &job.branch())?;
+            (Some(first_base_at(&repo, job, &from)?.unwrap_or(here)), from)
         }
     };
     // What cannot be fetched is missed by the checkout, which says what it is.

@@ -4,7 +4,8 @@
 //!
 //! The order of the third is: the intent on the caller's record, the branch, the files. A kill
 //! between the two leaves the note of a landing beside the target's lock, and whoever takes that
-//! next, be it to merge another job, finishes the files first.
+//! next, be it to merge another job, finishes the files first. A branch at a remote is pushed, and
+//! no files follow.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -18,6 +19,7 @@ use super::index_lock::IndexLock;
 use super::merge_lock::{LandingNote, MergeQueue, TargetLock};
 use super::merged_commit::MergePlan;
 use super::notes::WorkOrigin;
+use super::remote_target::shown_remote;
 use super::repository::CommitId;
 use super::wip::JobBranch;
 
@@ -61,6 +63,8 @@ pub struct PreparedMerge {
 pub struct MergeResult {
     /// The branch that now has the work, as people name it.
     pub into: String,
+    /// The remote at which that is; `None` where it is a branch of the job's repository.
+    pub remote: Option<String>,
     /// Its newest commit.
     pub commit: CommitId,
     /// The checkout whose files followed, if the branch was checked out.
@@ -130,7 +134,7 @@ impl JobBranch {
         let target = self.target_branch()?;
         let lock = self.lock_target(&target)?;
         let tip = self.newest()?.ok_or_else(|| CheckpointError::NoBranch(branch()))?;
-        let old = self.repo.branch_commit(&target)?;
+        let old = self.newest_of_target(&target)?;
         let mut landing = LandingPlan { target, old, commit: tip.clone() };
         let mut is_as_verified = true;
         if let Some(old) = &landing.old {
@@ -159,11 +163,14 @@ impl JobBranch {
     /// When a change of the user's is in a file that has to follow; git fails.
     pub fn finish_landing(&self, landing: &LandingPlan) -> Result<Option<MergeResult>> {
         let _lock = self.lock_target(&landing.target)?;
-        let Some(now) = self.repo.branch_commit(&landing.target)? else { return Ok(None) };
+        let Some(now) = self.newest_of_target(&landing.target)? else { return Ok(None) };
         if !self.is_ancestor(landing.commit.as_str(), now.as_str())? {
             return Ok(None);
         }
-        let checkout = self.checkout_of(&landing.target)?;
+        let checkout = match self.target_at {
+            Some(_) => None,
+            None => self.checkout_of(&landing.target)?,
+        };
         if let Some(checkout) = &checkout {
             let from = landing.old.as_ref().unwrap_or(&self.ground.target);
             self.finish_move(checkout, from, &now, false)?;
@@ -217,6 +224,7 @@ impl JobBranch {
         };
         Ok(MergeResult {
             into: landing.branch().to_owned(),
+            remote: self.target_at.as_deref().map(shown_remote),
             commit: landing.commit.clone(),
             checkout: checkout.map(|checkout| checkout.root),
             submodules,
@@ -249,7 +257,17 @@ impl PreparedMerge {
         self.wip.expect_clear(&checkout, self.moves()?).map(drop)
     }
 
-    /// Moves the target to the merge, and the files of its checkout. Changes of the user's there
+    /// Refuses a target that somebody has moved at its remote since it was fetched. Of one that is
+    /// here, [`land`](Self::land) finds that out.
+    ///
+    /// # Errors
+    /// [`CheckpointError::TargetMoved`]; the remote cannot be reached.
+    pub fn expect_unmoved(&self) -> Result<()> {
+        self.wip.expect_unmoved(&self.landing)
+    }
+
+    /// Moves the target to the merge, and the files of its checkout. A target that is at a remote
+    /// is pushed there, and nothing else moves. Changes of the user's there
     /// stay as they are, staged or not, where the merge touches other files. `record_intent` is
     /// called when nothing is in the way any more, with all commits on disk; where it fails,
     /// nothing moves.
@@ -263,6 +281,12 @@ impl PreparedMerge {
         let checkout = self.idle_checkout()?;
         if !landing.moves() {
             return wip.landed(landing, checkout);
+        }
+        if let Some(remote) = &wip.target_at {
+            self.sync()?;
+            record_intent()?;
+            wip.push_target(remote, landing)?;
+            return wip.landed(landing, None);
         }
         let Some(checkout) = checkout else {
             self.sync()?;
@@ -329,6 +353,9 @@ impl PreparedMerge {
 
     /// The checkout of the target, in which nothing goes on.
     fn idle_checkout(&self) -> Result<Option<JobCheckout>> {
+        if self.wip.target_at.is_some() {
+            return Ok(None);
+        }
         let checkout = self.wip.checkout_of(&self.landing.target)?;
         let unfinished = match &checkout {
             Some(checkout) => checkout.unfinished().map(|what| (checkout.root.clone(), what)),

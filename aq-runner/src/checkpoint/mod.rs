@@ -21,6 +21,7 @@
 //!         linked: "/home/me/aq-work/project-1f2e/.state/worktrees/fix-login".into(),
 //!     }),
 //!     target: MergeTarget::Head,
+//!     target_at: None,
 //!     start: StartPoint::default(),
 //!     base_file: "/home/me/aq-work/project-1f2e/.state/wip/fix-login.base".into(),
 //!     queue: "/home/me/aq-work/project-1f2e".into(),
@@ -70,6 +71,7 @@ mod publish;
 mod raw_changes;
 mod rebase;
 mod rebase_note;
+mod remote_target;
 mod removal;
 mod replay;
 mod repository;
@@ -96,6 +98,7 @@ pub use notes::WorkOrigin;
 pub use own::{OwnPlace, remove_trains};
 pub use publish::PublishOutcome;
 pub use rebase::RebaseResult;
+pub use remote_target::shown_remote;
 pub use removal::RemovalOutcome;
 pub use repository::{CheckoutHead, CommitId, GitRepository, branch_at, repository_at};
 pub use watch::{GitWatch, StepNotice, StopCheck};

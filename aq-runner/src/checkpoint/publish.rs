@@ -8,8 +8,9 @@
 //! at the job's.
 
 use super::error::{CheckpointError, Result};
-use super::git::{GitCommand, GitOutput};
+use super::git::GitOutput;
 use super::notes::WorkOrigin;
+use super::remote_target::refused;
 use super::repository::CommitId;
 use super::wip::{BRANCHES, JobBranch};
 
@@ -72,16 +73,17 @@ impl JobBranch {
         self.push_contents(remote, commit, last.as_ref())?;
         let name = self.branch_ref();
         // First without force: others may have gone on from what was put there, and so has the job.
-        let mut output = self.push_to(remote, commit, None)?;
+        let mut output = self.push_to(remote, commit, &name, None)?;
         if was_not_forward(&output) {
             let Some(last) = &last else { return Ok(PublishOutcome::Overtaken) };
-            output = self.push_to(remote, commit, Some(&format!("{name}:{last}")))?;
+            output = self.push_to(remote, commit, &name, Some(&format!("{name}:{last}")))?;
             if is_rejected(&output, "(stale info)") {
                 return Ok(PublishOutcome::Overtaken);
             }
         }
         if output.code() != Some(0) {
-            return Err(refusal(&output));
+            let (command, message) = ("push".to_owned(), refused(&output));
+            return Err(CheckpointError::Git { command, message });
         }
         let old = last.as_ref().map_or_else(|| commit.nothing(), ToString::to_string);
         self.repo.update_ref(&known, commit, &old)?;
@@ -124,19 +126,6 @@ impl JobBranch {
         self.repo.call("update-ref").args(["-d", &self.public_ref()]).run().map(drop)
     }
 
-    fn push_to(&self, remote: &str, commit: &CommitId, lease: Option<&str>) -> Result<GitOutput> {
-        let call = self.repo.call("push").args(["--porcelain", "--no-verify", "--no-signed"]);
-        let call = call.args(["--no-follow-tags", "--recurse-submodules=no"]);
-        let call = call.arg("--no-force-if-includes");
-        let call = match lease {
-            Some(lease) => call.arg(format!("--force-with-lease={lease}")),
-            // Whatever the settings say.
-            None => call.args(["--no-force", "--no-force-with-lease"]),
-        };
-        let call: GitCommand = call.args(["--", remote]);
-        call.arg(format!("{commit}:{}", self.branch_ref())).slow().output()
-    }
-
     fn public_ref(&self) -> String {
         self.branch_ref().replacen(BRANCHES, "refs/aq/public/", 1)
     }
@@ -157,17 +146,4 @@ fn is_rejected(output: &GitOutput, reason: &str) -> bool {
         && lines(output).iter().any(|line| {
             line.starts_with("!\t") && line.ends_with(&format!("\t[rejected] {reason}"))
         })
-}
-
-/// The error of a push: the remote's own words are on the line of the branch.
-fn refusal(output: &GitOutput) -> CheckpointError {
-    let lines = lines(output);
-    let line = lines.iter().find(|line| line.starts_with("!\t"));
-    match line.and_then(|line| line.rsplit('\t').next()) {
-        Some(reason) => CheckpointError::Git {
-            command: "push".to_owned(),
-            message: format!("{reason}: {}", output.errors()),
-        },
-        None => output.failure(),
-    }
 }

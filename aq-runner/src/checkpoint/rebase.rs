@@ -51,7 +51,7 @@ impl JobBranch {
         let tip = self.tip()?;
         let tip = tip.ok_or_else(|| CheckpointError::NoBranch(self.branch().to_owned()))?;
         let target = self.target_branch()?;
-        let Some(now) = self.repo.branch_commit(&target)? else {
+        let Some(now) = self.newest_of_target(&target)? else {
             if self.started_without_a_commit()? {
                 return Ok(RebaseResult::Clean);
             }

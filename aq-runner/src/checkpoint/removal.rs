@@ -23,8 +23,8 @@ pub enum RemovalOutcome {
 
 impl JobBranch {
     /// Removes the checkout of a job that has ended, and the branch if it is merged into the one
-    /// from which the job started. What is not committed yet is saved first, and then the branch
-    /// stays.
+    /// from which the job started, here or at a remote. What is not committed yet is saved first,
+    /// and then the branch stays.
     ///
     /// # Errors
     /// When git fails.
@@ -50,7 +50,9 @@ impl JobBranch {
         self.forget_pushed()?;
         self.forget_rebase()?;
         self.forget_published()?;
-        Ok(RemovalOutcome::Checkout { branch: self.remove_merged_branch()? })
+        let branch = self.remove_merged_branch()?;
+        self.forget_fetched()?;
+        Ok(RemovalOutcome::Checkout { branch })
     }
 
     /// Removes the checkout, and what was kept in the user's repository for it.
@@ -66,7 +68,8 @@ impl JobBranch {
             || match self.origin()? {
                 Some(origin) => self.is_ancestor(tip.as_str(), origin.full())?,
                 None => false,
-            };
+            }
+            || self.is_ancestor(tip.as_str(), &self.fetched_ref())?;
         if !merged {
             return Ok(false);
         }

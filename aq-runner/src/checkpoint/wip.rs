@@ -14,6 +14,7 @@ use super::known_changes::KnownChanges;
 use super::left::LeftOut;
 use super::notes::{JobRefs, WorkOrigin};
 use super::own::OwnPlace;
+use super::remote_target::first_base_at;
 use super::repository::{CheckoutHead, CommitId, GitRepository};
 use super::turn::take_turn;
 use super::watch::GitWatch;
@@ -66,6 +67,8 @@ pub struct CheckpointJob {
     pub isolation: WorkIsolation,
     /// Where it is merged into.
     pub target: MergeTarget,
+    /// The remote at which that is; `None` where it is a branch of the job's repository.
+    pub target_at: Option<String>,
     /// Where it starts from.
     pub start: StartPoint,
     /// The file that keeps its base commit. Four more lie beside it, ending in `.from`,
@@ -114,6 +117,8 @@ pub struct JobBranch {
     pub(super) name: String,
     branch: String,
     queue: PathBuf,
+    /// The remote at which the job's target is.
+    pub(super) target_at: Option<String>,
     /// True when its merge commits are signed.
     pub(super) signs_merges: bool,
     /// True when its target goes forward by one commit.
@@ -178,8 +183,9 @@ impl JobBranch {
         let (ground, from) = match known {
             Some(ground) => (ground, WorkOrigin::of(repo.head())),
             None => {
-                let (target, from) = first_base(&repo, &job.target, &job.branch())?;
-                (WorkBase::bare(target), from)
+                let (here, from) = first_base(&repo, &job.target, &job.branch())?;
+                let there = first_base_at(&repo, job, &from)?;
+                (WorkBase::bare(there.unwrap_or(here)), from)
             }
         };
         let mut wip = Self::new(job, repo, ground, from, notes);
@@ -314,6 +320,7 @@ impl JobBranch {
         let (known_tip, turn) = (None, None);
         let (signs_merges, merges_in_one_step) = (false, false);
         let known_changes = KnownChanges::default();
+        let target_at = job.target_at.clone();
         Self {
             repo,
             ground,
@@ -325,6 +332,7 @@ impl JobBranch {
             name,
             branch,
             queue,
+            target_at,
             signs_merges,
             merges_in_one_step,
             turn,

@@ -86,6 +86,7 @@ impl HostError for CheckpointError {
                 let (fault, line) = HostFault::of_git(message)?;
                 Some(of_fault(fault, format!("`git {command}`: {line}")))
             }
+            Self::TargetRemote { .. } => Some(no_answer(self.to_string())),
             _ => None,
         }
     }
@@ -105,6 +106,11 @@ impl HostError for SuperviseError {
             _ => None,
         }
     }
+}
+
+/// The lack of an answer of another machine.
+pub(crate) fn no_answer(refusal: String) -> HostLack {
+    HostLack::Resource { resource: HostResource::Answer, refusal }
 }
 
 /// The lack of git, when no directory of a PATH has it.

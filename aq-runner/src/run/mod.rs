@@ -51,9 +51,9 @@ pub use environment::ProcessEnvironment;
 pub use feedback::{NextPrompt, PromptError, next_prompt};
 pub use fleet::{
     FleetError, FleetEvents, FleetJobFilter, FleetJobs, FleetOverview, FleetPart, FleetProblem,
-    FleetSettings, FleetSettingsError, FleetSubmission, cancel_fleet_job, drain_host,
-    find_fleet_job, fleet_job, fleet_jobs, fleet_overview, fleet_part, log_host, requeue_fleet_job,
-    submit,
+    FleetSettings, FleetSettingsError, FleetSubmission, SubmitRefusal, cancel_fleet_job,
+    drain_host, find_fleet_job, fleet_job, fleet_jobs, fleet_overview, fleet_part, log_host,
+    requeue_fleet_job, submit, submittable,
 };
 pub use left_out::recorded_left_out;
 pub use operator::actions::{StopOutcome, reject, requeue, stop, stop_all, stop_loop};

@@ -8,7 +8,7 @@ use aq_ledger::steps::{
     DeadWorker, Durability, ForgetLanding, MergedWork, NoteTrainWait, RecoverJob, RecoveryEnd,
     ShipWork, StopReason,
 };
-use aq_ledger::{RecordKey, RecordUpdate};
+use aq_ledger::{JobRow, RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Outcome, Stage};
 use jiff::Timestamp;
 
@@ -111,11 +111,17 @@ pub(crate) fn recover_job(
     now: Timestamp,
 ) -> Result<RecoveryResult> {
     let Some(mut job) = take_lost(queue, id)? else { return Ok(RecoveryResult::Nothing) };
-    if DeadWorker::of(job.row()) == DeadWorker::None && !job.row().has_open_landing() {
+    if DeadWorker::of(job.row()) == DeadWorker::None && !has_landed_here(job.row()) {
         return Ok(RecoveryResult::Nothing);
     }
     job.expect_sound()?;
     recover_held(queue, places, &mut job, now)
+}
+
+/// Tests for a landing of which recovery finds out how far it came. One at a remote is left to the
+/// job's next worker: a loop does not wait for other machines.
+fn has_landed_here(row: JobRow<'_>) -> bool {
+    row.has_open_landing() && !row.lands_at_remote()
 }
 
 /// Takes a job that nobody is at work on.
@@ -145,7 +151,7 @@ fn recover_held(
         }
     }
     end_leftovers(queue, places, job, now);
-    if let Some(landing) = recorded_landing(job.row()).filter(|_| job.row().has_open_landing()) {
+    if let Some(landing) = recorded_landing(job.row()).filter(|_| has_landed_here(job.row())) {
         let ended = end_landing(queue, job, &landing, now)?;
         if ended.is_some() || job.row().has_open_landing() {
             return Ok(ended.unwrap_or(RecoveryResult::Nothing));
@@ -190,7 +196,8 @@ fn end_landing(
     match finish_landing(queue, row, landing) {
         Ok(Some(merged)) => {
             let (into, commit) = (merged.into.as_str(), merged.commit.as_str());
-            job.step(&ShipWork { merged: Some(MergedWork { into, commit }) }, now)?;
+            let merged = MergedWork { into, commit, remote: None };
+            job.step(&ShipWork { merged: Some(merged) }, now)?;
             StopRequest::of(queue, job.id()).withdraw();
             return Ok(Some(RecoveryResult::Completed(Stage::Shipped)));
         }

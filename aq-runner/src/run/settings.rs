@@ -80,6 +80,9 @@ pub struct FleetConfig {
     /// The git remote, by name or address, to which the work of fleet jobs is pushed, so that
     /// another host can go on with it.
     pub push_wip: Option<String>,
+    /// The git remote, by name or address, at which the targets of fleet jobs are: they are merged
+    /// with what is there, and pushed.
+    pub push_target: Option<String>,
     /// Interval at which an agent's work is pushed while it works. Default 60 s.
     pub push_every: Option<String>,
 }
@@ -266,8 +269,11 @@ impl QueueSettings {
             return Err(whole(format!("worktrees: {dir:?}: {words}")));
         }
         let push_every = duration("fleet.push-every", &config.fleet.push_every, 60)?;
-        if config.fleet.push_wip.as_ref().is_some_and(|remote| remote.starts_with('-')) {
-            return Err(whole("fleet.push-wip: a remote does not begin with `-`".to_owned()));
+        let FleetConfig { push_wip, push_target, .. } = &config.fleet;
+        for (key, remote) in [("push-wip", push_wip), ("push-target", push_target)] {
+            if remote.as_ref().is_some_and(|remote| remote.starts_with('-')) {
+                return Err(whole(format!("fleet.{key}: a remote does not begin with `-`")));
+            }
         }
         let shipping = ShipSettings::read(ShipSections {
             ship: config.ship.as_deref(),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use aq_fleet::protocol::PUSH_TARGET;
+
 use crate::engine::MissingBinary;
 use crate::store::QueueDir;
 
@@ -24,12 +26,14 @@ pub fn host_capabilities(
     ask_engine_versions(queue, settings, AskedPrograms::OnPath, probing);
     let installed =
         settings.engines.names().filter(|name| settings.engines.installed(name).is_some());
+    let target = settings.config.fleet.push_target.as_ref();
+    let pushes_targets = target.map(|_| PUSH_TARGET.to_owned());
     let mut host = detect(&HostConfig {
         path: environment.get("PATH").unwrap_or_default(),
         tools: ProbedProgram::with_defaults(settings.config.tools.clone()),
         engines: installed.map(str::to_owned).collect(),
         aq_caps: environment.get("AQ_CAPS").unwrap_or_default().to_string_lossy().into_owned(),
-        extra: settings.config.capabilities.clone(),
+        extra: settings.config.capabilities.iter().cloned().chain(pushes_targets).collect(),
         cache_dir: queue.map(QueueDir::state),
         probing,
         time_limit: PROBE_LIMIT,

@@ -37,6 +37,7 @@ pub(crate) fn checkpoint_job(queue: &QueueDir, id: &JobId, meta: &RecordContent)
             (None, Some(name)) => MergeTarget::Noted(name.to_owned()),
             (None, None) => MergeTarget::Head,
         },
+        target_at: None,
         start: StartPoint::default(),
         base_file: queue.wip_base(id),
         queue: queue.root().to_owned(),
@@ -87,7 +88,7 @@ pub(crate) fn branch_of(
     open_branch(&checkpoint_job(queue, id, meta))
 }
 
-/// As [`branch_of`], with a watch on the runs of git.
+/// As [`branch_of`], with a watch on the runs of git, and the remote at which its target is.
 ///
 /// # Errors
 /// As [`branch_of`].
@@ -96,8 +97,9 @@ pub(crate) fn watched_branch(
     id: &JobId,
     meta: &RecordContent,
     watch: GitWatch,
+    target_at: Option<String>,
 ) -> Result<Option<JobBranch>, CheckpointError> {
-    open_branch(&CheckpointJob { watch, ..checkpoint_job(queue, id, meta) })
+    open_branch(&CheckpointJob { watch, target_at, ..checkpoint_job(queue, id, meta) })
 }
 
 /// The move of a job's target that was begun, if one was.
@@ -123,7 +125,7 @@ pub(crate) fn finish_landing(
 ) -> Result<Option<MergeResult>, CheckpointError> {
     // The loop itself waits for this.
     let watch = GitWatch::default().limited(Some(RECOVERY_STEP));
-    match watched_branch(queue, row.id, row.content(), watch)? {
+    match watched_branch(queue, row.id, row.content(), watch, None)? {
         Some(wip) => wip.finish_landing(landing),
         None => Ok(None),
     }
@@ -206,8 +208,8 @@ fn put_away(queue: &QueueDir, id: &JobId) -> WorkplaceError {
     WorkplaceError::PutAway { id: id.clone(), branch, base: base.trim().to_owned() }
 }
 
-/// Merges the job's branch into the one that it started from, with what was changed in its checkout
-/// since.
+/// Merges the job's branch into the one that it started from, here or at a remote, with what was
+/// changed in its checkout since.
 ///
 /// # Errors
 /// When the job has no branch, not all of its work can be committed, the merge is not clean, or a
@@ -217,8 +219,9 @@ pub(crate) fn merge(
     id: &JobId,
     meta: &RecordContent,
     leave_out: bool,
+    target_at: Option<String>,
 ) -> Result<MergeResult, WorkplaceError> {
-    let wip = saved_branch(queue, id, meta, leave_out)?;
+    let wip = saved_branch(queue, id, meta, leave_out)?.with_target_at(target_at);
     Ok(wip.merge(&format!("aq: {id}"))?)
 }
 

@@ -71,6 +71,14 @@ impl JobRecord {
         self.meta.get(RecordKey::Cwd).map(PathBuf::from)
     }
 
+    /// The branch that it was merged into, with the remote at which that is; `None` where it was
+    /// not merged.
+    pub fn merged_into(&self) -> Option<String> {
+        let into = self.meta.get(RecordKey::MergedInto)?;
+        let remote = self.meta.get(RecordKey::MergedRemote);
+        Some(remote.map_or_else(|| into.to_owned(), |remote| format!("{into} of {remote}")))
+    }
+
     /// Answers whether `verify` has run and passed on its work. `None`: it has not come to that, or
     /// the version of aq that judged it did not record it.
     pub fn verified(&self) -> Option<bool> {

@@ -194,6 +194,7 @@ impl HeldJob {
             StepRefusal::LandingOpen { .. } => {
                 "testing/, and no merge that was cut short (recovery finishes it)".to_owned()
             }
+            StepRefusal::NoLease { .. } => "testing/, and a job of the fleet".to_owned(),
             StepRefusal::NoDeadWorker { .. } => {
                 "building/, review/ or testing/, with a dead worker".to_owned()
             }

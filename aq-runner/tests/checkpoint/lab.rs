@@ -107,6 +107,7 @@ impl Lab {
             cwd: cwd.to_owned(),
             isolation: WorkIsolation::Own(self.place(name)),
             target: MergeTarget::Head,
+            target_at: None,
             start: StartPoint::default(),
             base_file: queue.join(".state/wip").join(format!("{name}.base")),
             queue,

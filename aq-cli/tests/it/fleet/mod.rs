@@ -20,5 +20,7 @@ mod page;
 mod partition;
 mod proxy;
 mod reasons;
+mod target_kills;
+mod targets;
 mod tls;
 mod tokens;

@@ -131,12 +131,16 @@ async fn jobs_do_not_claim_to_be_granted() {
 }
 
 #[tokio::test]
-async fn jobs_of_trains_are_refused() {
+async fn merges_go_to_hosts_that_push() {
     let fleet = fleet().await;
-    let answer = fleet.post("/v1/jobs", &submission("ship: merge")).await;
-    assert_eq!((answer.status, answer.problem()), (422, "invalid-manifest"));
-    assert!(answer.body["detail"].as_str().unwrap().contains("`ship: merge`"), "{answer:?}");
-    fleet.submit("ship: accept").await;
+    let id = fleet.submit("ship: merge").await;
+    fleet.put("/v1/factories/mill", &act("mill")).await.ok();
+    let none = fleet.post("/v1/claims", &claim("mill", "r", 1)).await.ok();
+    assert_eq!(none["jobs"].as_array().map(Vec::len), Some(0), "{none}");
+    let mut able = claim("mill", "s", 1);
+    able["capabilities"] = vec!["push-target"].into();
+    let granted = fleet.post("/v1/claims", &able).await.ok();
+    assert_eq!(granted["jobs"][0]["jobId"], id.as_str(), "{granted}");
 }
 
 #[tokio::test]

@@ -50,6 +50,9 @@ struct ModelJob {
     record: String,
     worker: ModelWorker,
     stop: Option<StopReason>,
+    /// A worker has noted that the target is about to move, to the end: whoever has moved it did so
+    /// after that.
+    lands: bool,
     /// Its target has moved to a commit with its work.
     landed: bool,
     /// Numbers of the attempts that were made and count.
@@ -94,13 +97,14 @@ enum ModelAction {
 
 /// Keys that steps read, and promises are about. The model keeps no others, so that it has fewer
 /// states.
-const READ: [RecordKey; 15] = [
+const READ: [RecordKey; 16] = [
     RecordKey::AddedAt,
     RecordKey::Attempt,
     RecordKey::Attempts,
     RecordKey::FleetJobId,
     RecordKey::FleetLeaseEpoch,
     RecordKey::FleetReports,
+    RecordKey::FleetShips,
     RecordKey::Held,
     RecordKey::HostTries,
     RecordKey::Landing,
@@ -191,7 +195,7 @@ impl ModelJob {
         let goes_on = cut == CutPoint::Whole
             && (is_note(name)
                 || name == StepName::Begin
-                || name == StepName::NoteLanding
+                || matches!(name, StepName::AllowShip | StepName::NoteLanding)
                 // Accepted work is verified by the same worker.
                 || (name == StepName::Accept && self.content().has(RecordKey::Pid)));
         self.worker = if goes_on { ModelWorker::AtWork } else { ModelWorker::None };
@@ -240,9 +244,12 @@ impl JobWorld {
             let may_act = match actor(name) {
                 StepActor::Worker if name == StepName::Begin => job.worker == ModelWorker::Started,
                 StepActor::Worker => job.worker == ModelWorker::AtWork,
-                // The worker that has merged it does, and recovery where that is dead.
+                // The worker that merges it does, and recovery where that is dead.
                 StepActor::Loop if name == StepName::Ship && job.landed => {
                     job.worker != ModelWorker::Started
+                }
+                StepActor::Loop if name == StepName::ForgetLanding && row.lands_at_remote() => {
+                    job.worker == ModelWorker::AtWork
                 }
                 StepActor::Loop => job.worker == ModelWorker::None,
                 StepActor::Person => job.worker == ModelWorker::None && self.has_person,
@@ -275,6 +282,11 @@ impl JobWorld {
         let step = request(row(job.folder, &content), now).expect("it was allowed");
         let from = job.folder;
         job.write(name, &step, cut);
+        match name {
+            StepName::NoteLanding if !matches!(cut, CutPoint::Lines(_)) => job.lands = true,
+            StepName::ForgetLanding => job.lands &= job.content().has(RecordKey::Landing),
+            _ => {}
+        }
         if cut == CutPoint::Whole {
             self.made.lock().expect("no panic").insert(name);
         }
@@ -283,7 +295,8 @@ impl JobWorld {
             (_, StepName::Ship) => job.worker = ModelWorker::None,
             (_, StepName::Launch) if cut == CutPoint::Whole => job.worker = ModelWorker::Started,
             (_, StepName::Recover) if cut == CutPoint::Whole => {
-                if let Some(reason) = job.stop.take() {
+                let is_open = row(job.folder, &content).has_open_landing();
+                if let Some(reason) = job.stop.take_if(|_| !is_open) {
                     job.break_unless(job.folder == reason.stage(), "a stopped job goes on");
                 }
                 let content = job.content();
@@ -319,6 +332,7 @@ impl Model for JobWorld {
             record: self.record.to_owned(),
             worker: ModelWorker::None,
             stop: None,
+            lands: false,
             landed: false,
             attempts_made: Vec::new(),
             broken: None,
@@ -338,15 +352,16 @@ impl Model for JobWorld {
         }
         self.steps(job, actions);
         let is_open = row(job.folder, &content).has_open_landing();
-        let is_merged_here =
-            job.folder == Stage::Testing && !is_open && !row(job.folder, &content).has_lease();
+        let at_remote = row(job.folder, &content).lands_at_remote();
+        let is_merged_here = job.folder == Stage::Testing && (!is_open || at_remote);
         if job.worker == ModelWorker::None
             && (job.folder == Stage::Review || is_merged_here)
             && dead == DeadWorker::None
         {
             actions.push(ModelAction::StartVerify);
         }
-        if job.worker == ModelWorker::AtWork && is_open && !job.landed {
+        // A push may go on without the worker that has begun it.
+        if (job.worker == ModelWorker::AtWork || at_remote) && job.lands && !job.landed {
             actions.push(ModelAction::Land);
         }
         if job.worker != ModelWorker::None {
@@ -368,7 +383,13 @@ impl Model for JobWorld {
         match action {
             ModelAction::Step(name, number, cut) => job = self.step(job, name, number, cut),
             ModelAction::StartVerify => job.worker = ModelWorker::Started,
-            ModelAction::Land => job.landed = true,
+            ModelAction::Land => {
+                job.landed = true;
+                let content = job.content();
+                let may_land =
+                    !row(job.folder, &content).has_lease() || content.has(RecordKey::FleetShips);
+                job.break_unless(may_land, "a job of the fleet is merged unasked");
+            }
             ModelAction::WorkerDies => job.worker = ModelWorker::None,
             ModelAction::AskToStop(reason) => job.stop = Some(reason),
             ModelAction::PowerCut => {
@@ -393,20 +414,16 @@ impl Model for JobWorld {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        let mut properties = vec![
+        vec![
             Property::always("every promise is kept", |_, job: &ModelJob| job.broken.is_none()),
             Property::sometimes("it is shipped", |_, job: &ModelJob| job.folder == Stage::Shipped),
             Property::sometimes("a power cut doubles it", |_, job: &ModelJob| {
                 job.second_name.is_some()
             }),
-        ];
-        // A job of the fleet goes into no target by itself.
-        if !self.record.contains(LEASE) {
-            properties.push(Property::sometimes("it is merged", |_, job: &ModelJob| {
+            Property::sometimes("it is merged", |_, job: &ModelJob| {
                 job.landed && job.folder == Stage::Shipped
-            }));
-        }
-        properties
+            }),
+        ]
     }
 
     fn within_boundary(&self, job: &ModelJob) -> bool {

@@ -41,6 +41,7 @@ pub(super) fn requests(name: StepName, stop: Option<StopReason>, landed: bool) -
             request(AcceptWork { policy: ReviewPolicy::Auto }),
             request(AcceptWork { policy: ReviewPolicy::Human }),
         ],
+        StepName::AllowShip => vec![request(AllowShip)],
         StepName::AwaitDeps => {
             vec![request(AwaitDeps { dep: "b", file: "f", seen: "s", message: "x" })]
         }
@@ -128,7 +129,7 @@ pub(super) fn requests(name: StepName, stop: Option<StopReason>, landed: bool) -
         }
         StepName::SetAside => vec![request(SetAside { message: "x" })],
         StepName::Ship if landed => {
-            let merged = MergedWork { into: "main", commit: COMMIT };
+            let merged = MergedWork { into: "main", commit: COMMIT, remote: None };
             vec![request(ShipWork { merged: Some(merged) }), request(ShipWork { merged: None })]
         }
         StepName::Ship => vec![request(ShipWork { merged: None })],
@@ -158,6 +159,7 @@ pub(super) fn actor(name: StepName) -> StepActor {
         | StepName::SetAside
         | StepName::StopWaiting => StepActor::Person,
         StepName::Accept
+        | StepName::AllowShip
         | StepName::AwaitDeps
         | StepName::Begin
         | StepName::EndUnwanted

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use super::super::checkouts::{checkouts, note_queue};
 use super::super::host_lack::{HostError as _, no_room};
+use super::super::queue::train::target_remote;
 use super::super::start_point::{NoStartPoint, present_deps, start_point};
 use super::super::workplace::{checkpoint_job, own_place};
 use super::JobAttempt;
@@ -205,7 +206,8 @@ fn job_of(attempt: &JobAttempt<'_>, spec: &JobSpec, cwd: &Path) -> checkpoint::C
         }
     };
     let watch = git_watch(attempt, spec.timeout);
-    checkpoint::CheckpointJob { cwd: cwd.to_owned(), isolation, watch, ..recorded }
+    let target_at = target_remote(attempt.record.row(), &attempt.settings);
+    checkpoint::CheckpointJob { cwd: cwd.to_owned(), isolation, watch, target_at, ..recorded }
 }
 
 /// Ends a run of git when the job is stopped or has had its time, and lets `status` name one that

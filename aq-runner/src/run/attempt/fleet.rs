@@ -9,8 +9,10 @@ use aq_manifest::Stage;
 use jiff::Timestamp;
 
 use super::super::fleet::{
-    FleetSettingsError, fleet_dir, lease, metrics, push, pushed, pushed_note, take_up, worker_name,
+    FleetSettingsError, fleet_dir, metrics, push, pushed, pushed_note, take_up, told_lease,
+    worker_name,
 };
+use super::super::host_lack::no_answer;
 use super::super::settings::QueueSettings;
 use super::failure::AttemptFailure;
 use super::listener::AttemptListener;
@@ -42,7 +44,7 @@ impl FleetListener {
         settings: &QueueSettings,
         record: &mut AttemptRecord,
     ) -> Option<Self> {
-        let lease = lease(record.content());
+        let lease = told_lease(record.content());
         if lease.is_none() && !record.is_handed_over() {
             return None;
         }
@@ -142,6 +144,27 @@ impl AttemptListener for FleetListener {
                 record.note(&format!("{stage} is reported to the fleet later: {why}"));
                 Ok(())
             }
+        }
+    }
+
+    /// Asks whether the job may be shipped. The answer decides it.
+    fn ship_comes(&mut self, record: &mut AttemptRecord) -> Result<(), AttemptFailure> {
+        let unasked = |why: &str| {
+            let why = format!("the fleet cannot be asked whether it may ship: {why}");
+            AttemptFailure::Host(no_answer(why))
+        };
+        let Some(LeaseReporter { reporter, .. }) = &mut self.reports else {
+            return Err(unasked("AQ_FLEET is not 1 here"));
+        };
+        record
+            .make(&NumberReport, Timestamp::now())
+            .map_err(|e| AttemptFailure::not_counted(&e))?;
+        let seq = record.row().fleet_reports().unwrap_or_default();
+        let content = record.content();
+        match reporter.ship(seq, pushed(content), Some(metrics(content))) {
+            HolderAnswer::Accepted => Ok(()),
+            HolderAnswer::Fenced => Err(AttemptFailure::Fenced),
+            HolderAnswer::Later(why) => Err(unasked(&why)),
         }
     }
 }

@@ -25,4 +25,10 @@ pub(super) trait AttemptListener {
         record: &mut AttemptRecord,
         stage: Stage,
     ) -> Result<(), AttemptFailure>;
+
+    /// The job's work is about to go into its target.
+    ///
+    /// # Errors
+    /// When it must not, or nobody can be asked.
+    fn ship_comes(&mut self, record: &mut AttemptRecord) -> Result<(), AttemptFailure>;
 }

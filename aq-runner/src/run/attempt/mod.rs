@@ -93,7 +93,8 @@ impl<'a> JobAttempt<'a> {
     }
 
     fn work(&mut self) -> Result<(), StoreError> {
-        if self.record.stop_request().is_made() {
+        // Of a landing at a remote it has to be known first how far it came.
+        if self.record.stop_request().is_made() && !self.record.row().has_open_landing() {
             return end::fail(self, None, AttemptFailure::Stopped);
         }
         let file = match prepare::job_file(self.queue, &self.record) {
@@ -144,6 +145,12 @@ impl<'a> JobAttempt<'a> {
     fn tell_reached(&mut self, stage: Stage) -> Result<(), AttemptFailure> {
         let record = &mut self.record;
         self.listeners.iter_mut().try_for_each(|listener| listener.stage_reached(record, stage))
+    }
+
+    /// Asks those who have a say in it whether the job's work may go into its target.
+    fn ask_to_ship(&mut self) -> Result<(), AttemptFailure> {
+        let record = &mut self.record;
+        self.listeners.iter_mut().try_for_each(|listener| listener.ship_comes(record))
     }
 
     fn tell_saved(&mut self) {

@@ -3,9 +3,14 @@
 //! The merge is made in objects, checked in the checkout of the train, and lands: the intent on
 //! record, the branch, the files of a checkout of it, the step to `shipped/`. A worker that dies in
 //! between leaves the intent, from which recovery sees how far it came.
+//!
+//! The target of a fleet's job is at a remote. Before the intent the coordinator is asked, and its
+//! answer goes on record. How far a push came the next worker finds out, at the remote.
 
 use aq_ledger::RecordKey;
-use aq_ledger::steps::{ForgetLanding, MergedWork, NoteLanding, NoteTrainWait, SendBack, ShipWork};
+use aq_ledger::steps::{
+    AllowShip, ForgetLanding, MergedWork, NoteLanding, NoteTrainWait, SendBack, ShipWork,
+};
 use aq_ledger::{CommitName, LandingIntent};
 use aq_manifest::{FailureClass, JobSpec};
 use jiff::Timestamp;
@@ -24,8 +29,10 @@ use crate::checkpoint::{
 use crate::feedback::OutputSource;
 use crate::run::checkouts::checkouts;
 use crate::run::dependency_jobs::unshipped_dependencies;
+use crate::run::fleet::NO_PUSH_TARGET;
 use crate::run::host_lack::HostError as _;
 use crate::run::left_out::{left_out_record, unexpected};
+use crate::run::queue::train::target_remote;
 use crate::run::workplace::{present_cwd, recorded_landing, watched_branch};
 use crate::store::StoreError;
 
@@ -137,26 +144,38 @@ fn ship(attempt: &mut JobAttempt<'_>, merged: Option<&MergeResult>) -> Result<()
         return attempt.record.end(&ShipWork { merged: None }, now);
     };
     let (into, commit) = (merged.into.as_str(), merged.commit.as_str());
-    attempt.record.note(&format!("merged into {into}, which is at {commit} now"));
+    let remote = merged.remote.as_deref();
+    let at = remote.map_or(String::new(), |remote| format!(" of {remote}"));
+    attempt.record.note(&format!("merged into {into}{at}, which is at {commit} now"));
     if !merged.submodules.is_empty() {
         let behind = merged.submodules.join(", ");
         attempt.record.note(&format!("`git submodule update` brings these up to date: {behind}"));
     }
-    attempt.record.end(&ShipWork { merged: Some(MergedWork { into, commit }) }, now)
+    attempt.record.end(&ShipWork { merged: Some(MergedWork { into, commit, remote }) }, now)
 }
 
 /// `None`: the job has no branch.
 fn merge(attempt: &mut JobAttempt<'_>, spec: &JobSpec) -> Result<Option<MergeResult>, TrainStop> {
     let (queue, id) = (attempt.queue, attempt.record.id().clone());
     let watch = git_watch(attempt, spec.timeout);
-    let Some(wip) = watched_branch(queue, &id, attempt.record.content(), watch)? else {
+    let remote = target_remote(attempt.record.row(), &attempt.settings);
+    let is_nowhere = remote.is_none() && attempt.record.row().has_lease();
+    let Some(wip) = watched_branch(queue, &id, attempt.record.content(), watch, remote)? else {
+        ask_to_ship(attempt)?;
         return Ok(None);
     };
+    if is_nowhere {
+        let refusal = NO_PUSH_TARGET.to_owned();
+        return Err(TrainStop::Wait(TrainWait { refusal, ..TrainWait::default() }));
+    }
     let wip = wip.signing_merges(attempt.settings.shipping.merge_sign).merging_in_one_step();
     if let Some(landing) = recorded_landing(attempt.record.row())
         && let Some(merged) = finish(attempt, &wip, &landing)?
     {
         return Ok(Some(merged));
+    }
+    if attempt.record.stop_request().is_made() {
+        return Err(TrainStop::Failure(AttemptFailure::Stopped));
     }
     save(attempt, &wip)?;
     let unshipped = unshipped_dependencies(queue, attempt.record.content())
@@ -187,11 +206,30 @@ fn bring_in(
             prepared.expect_clear()?;
             check(attempt, spec, &prepared)?;
         }
-        match land(attempt, wip, prepared) {
+        let landed = match prepared.expect_unmoved() {
+            Ok(()) => {
+                ask_to_ship(attempt)?;
+                land(attempt, wip, prepared)
+            }
+            Err(e) => Err(e),
+        };
+        match landed {
             Err(CheckpointError::TargetMoved(_)) if tries < MERGES => {}
             landed => return Ok(landed?),
         }
     }
+}
+
+/// Asks the coordinator whether a job of the fleet may ship. It decides that once: what is refused
+/// at the remote later is merged again without another question.
+fn ask_to_ship(attempt: &mut JobAttempt<'_>) -> Result<(), TrainStop> {
+    let row = attempt.record.row();
+    if !row.has_lease() || row.fleet_ships().is_some() {
+        return Ok(());
+    }
+    attempt.ask_to_ship()?;
+    let allowed = attempt.record.make(&AllowShip, Timestamp::now());
+    Ok(allowed.map_err(|e| AttemptFailure::not_counted(&e))?)
 }
 
 /// Commits what was corrected in the job's checkout since, as that is its work, too.

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use aq_fleet::protocol::LeaseRef;
 use aq_ledger::steps::NumberReport;
-use aq_ledger::{RecordKey, RecordUpdate};
+use aq_ledger::{RecordContent, RecordKey, RecordUpdate};
 use aq_manifest::Stage;
 use jiff::Timestamp;
 
 use super::{FleetSettings, metrics, pushed};
 use crate::run::environment::ProcessEnvironment;
 use crate::store::{HeldJob, QueueDir, StoreError};
-use crate::sync::fleet::HolderAnswer;
+use crate::sync::fleet::{FleetHolder, HolderAnswer};
 
 /// How long the coordinator is asked before a person gets an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,17 +40,9 @@ pub(crate) fn ask_to_ship(
     job: &mut HeldJob,
     lease: LeaseRef,
 ) -> Result<ShipAnswer, StoreError> {
-    let holder = match FleetSettings::read(environment) {
-        Ok(Some(fleet)) => fleet.named_in(job.meta()).holder(queue, PATIENCE),
-        Ok(None) => {
-            let why = "it is a job of the fleet, and AQ_FLEET is not 1 here";
-            return Ok(ShipAnswer::Closed(why.to_owned()));
-        }
-        Err(e) => Err(e),
-    };
-    let holder = match holder {
+    let holder = match asker(queue, environment, job.meta()) {
         Ok(holder) => holder,
-        Err(e) => return Ok(ShipAnswer::Closed(e.to_string())),
+        Err(why) => return Ok(ShipAnswer::Closed(why)),
     };
     job.step(&NumberReport, Timestamp::now())?;
     let seq = job.row().fleet_reports().unwrap_or_default();
@@ -66,4 +58,20 @@ pub(crate) fn ask_to_ship(
             ShipAnswer::Closed(why)
         }
     })
+}
+
+/// The one who asks the coordinator about a job of the fleet.
+///
+/// # Errors
+/// Why it cannot be asked.
+pub(crate) fn asker(
+    queue: &QueueDir,
+    environment: &ProcessEnvironment,
+    meta: &RecordContent,
+) -> Result<FleetHolder, String> {
+    match FleetSettings::read(environment) {
+        Ok(Some(fleet)) => fleet.named_in(meta).holder(queue, PATIENCE).map_err(|e| e.to_string()),
+        Ok(None) => Err("it is a job of the fleet, and AQ_FLEET is not 1 here".to_owned()),
+        Err(e) => Err(e.to_string()),
+    }
 }

@@ -8,7 +8,8 @@ use aq_manifest::{JobId, Stage};
 use super::hold::LeaseNote;
 use super::pushed;
 use crate::checkpoint::{
-    CheckpointError, CheckpointJob, CommitId, ForeignWork, JobBranch, PushOutcome, take_up as fetch,
+    CheckpointError, CheckpointJob, CommitId, ForeignWork, JobBranch, PushOutcome, shown_remote,
+    take_up as fetch,
 };
 use crate::run::workplace::branch_of;
 use crate::store::{QueueDir, read_values};
@@ -67,7 +68,7 @@ pub(crate) fn push(
         return Ok(None);
     }
     let (Ok(branch), Ok(commit)) = (branch.parse(), tip.as_str().parse()) else { return Ok(None) };
-    Ok(Some(PushedCheckpoint { branch, commit, remote: shown(remote), failure: None }))
+    Ok(Some(PushedCheckpoint { branch, commit, remote: shown_remote(remote), failure: None }))
 }
 
 /// Pushes what the agents of all fleet jobs have done so far, committed or not, so that a host that
@@ -95,31 +96,4 @@ fn push_snapshot(queue: &QueueDir, remote: &str, id: &JobId) -> Result<(), Check
     let Some(commit) = wip.snapshot(&message)? else { return Ok(()) };
     // One that was overtaken belongs to another host: its lease will tell.
     wip.push(remote, to.branch.as_str(), &commit, false).map(drop)
-}
-
-/// A remote as others may see it: an address may hold a password.
-fn shown(remote: &str) -> String {
-    let Some((scheme, rest)) = remote.split_once("://") else { return remote.to_owned() };
-    let host_ends = rest.find('/').unwrap_or(rest.len());
-    let host = rest[..host_ends].rfind('@').map_or(0, |at| at + 1);
-    format!("{scheme}://{}", &rest[host..])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_remote_is_shown_without_its_password() {
-        for (remote, want) in [
-            ("origin", "origin"),
-            ("git@git.example:team/app.git", "git@git.example:team/app.git"),
-            ("https://git.example/app.git", "https://git.example/app.git"),
-            ("https://me:secret@git.example/app@2.git", "https://git.example/app@2.git"),
-            ("https://token@git.example", "https://git.example"),
-            ("/srv/git/app.git", "/srv/git/app.git"),
-        ] {
-            assert_eq!(shown(remote), want);
-        }
-    }
 }

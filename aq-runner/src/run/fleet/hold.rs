@@ -19,6 +19,12 @@ pub(crate) fn lease(meta: &RecordContent) -> Option<LeaseRef> {
     Some(LeaseRef { job_id, epoch })
 }
 
+/// The same, as long as the coordinator is told of the job. It has had the last word about one that
+/// it has let ship.
+pub(crate) fn told_lease(meta: &RecordContent) -> Option<LeaseRef> {
+    lease(meta).filter(|_| !meta.has(RecordKey::FleetShips))
+}
+
 /// The place that the work was pushed to last, and the failure of the last attempt.
 pub(crate) fn pushed(meta: &RecordContent) -> Option<PushedCheckpoint> {
     Some(PushedCheckpoint {

@@ -149,7 +149,7 @@ impl PullJob<'_> {
     fn try_complete(&self, job: &mut HeldJob, now: Timestamp) -> Result<PullProgress, PullError> {
         let id = job.id().clone();
         let no_branch = || PullError::from(WorkplaceError::NoBranch(id.clone()));
-        let wip = watched_branch(self.queue, &id, job.meta(), self.watch.clone())?;
+        let wip = watched_branch(self.queue, &id, job.meta(), self.watch.clone(), None)?;
         let wip = wip.ok_or_else(no_branch)?;
         let commit = job.meta().get(RecordKey::PullRequestCommit).and_then(CommitId::parse);
         let commit = commit.ok_or_else(no_branch)?;
@@ -234,7 +234,7 @@ impl PullJob<'_> {
             return Ok(None);
         }
         job.expect_sound()?;
-        let wip = watched_branch(self.queue, id, job.meta(), self.watch.clone())?;
+        let wip = watched_branch(self.queue, id, job.meta(), self.watch.clone(), None)?;
         let wip = wip.ok_or_else(|| WorkplaceError::NoBranch(id.clone()))?;
         self.end(&mut job, &wip, &pull, now).map(Some)
     }

@@ -2,8 +2,10 @@
 //! other: the coordinator decides that, before anything moves here.
 
 use std::iter;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+use aq_fleet::protocol::LeaseRef;
 use aq_ledger::RecordKey;
 use aq_ledger::steps::{FenceJob, MergedWork, ShipWork, VerifyWork};
 use aq_manifest::{JobId, ShipMode, Stage};
@@ -11,13 +13,14 @@ use jiff::Timestamp;
 
 use crate::checkpoint::MergeResult;
 use crate::store::{HeldJob, JobRecord, QueueDir, StoreError, sync_file_system};
+use crate::sync::fleet::{FleetHolder, serve_line};
 
 use crate::run::environment::ProcessEnvironment;
-use crate::run::fleet::{ShipAnswer, ask_to_ship, lease};
+use crate::run::fleet::{ShipAnswer, ask_to_ship, asker, lease, told_lease};
 use crate::run::launch::start_worker;
 use crate::run::left_out::recorded_left_out;
 use crate::run::operator::actions::take;
-use crate::run::queue::train::ship_mode;
+use crate::run::queue::train::{ship_mode, target_remote};
 use crate::run::recovery::recover_job;
 use crate::run::settings::{QueueSettings, scratch_of};
 use crate::run::workplace::{WorkplaceError, merge, refuse_left_out};
@@ -70,8 +73,8 @@ pub fn ship(
     Ok(job.step(&ShipWork { merged: None }, now)?)
 }
 
-/// Merges a job's branch into the one that it started from, then accepts the job. `leave_out` is
-/// that of [`ship`].
+/// Merges a job's branch into the one that it started from, then accepts the job. That of a job of
+/// the fleet is at a remote, where the config names one. `leave_out` is that of [`ship`].
 ///
 /// # Errors
 /// As [`ship`], and when the job has no branch or the merge is not clean; then nothing has changed
@@ -79,27 +82,29 @@ pub fn ship(
 /// merge is made possible.
 pub fn ship_merged(
     queue: &QueueDir,
-    environment: &ProcessEnvironment,
+    settings: &QueueSettings,
     id: &JobId,
     leave_out: bool,
     now: Timestamp,
 ) -> Result<MergeResult, ShipError> {
     let mut job = shippable(queue, id)?;
     // First the question: what is merged cannot be taken back.
-    pass_gate(queue, environment, &mut job, now)?;
-    let merged = merge(queue, id, job.meta(), leave_out)?;
+    pass_gate(queue, &settings.environment, &mut job, now)?;
+    let target_at = target_remote(job.row(), settings);
+    let merged = merge(queue, id, job.meta(), leave_out, target_at)?;
     // Git syncs a branch and not the commits that it leads to: after a power cut a job would be
     // shipped whose work is nowhere.
     for dir in iter::once(&merged.repository).chain(&merged.checkout) {
         sync_file_system(dir)?;
     }
     let (into, commit) = (merged.into.as_str(), merged.commit.as_str());
-    job.step(&ShipWork { merged: Some(MergedWork { into, commit }) }, now)?;
+    let remote = merged.remote.as_deref();
+    job.step(&ShipWork { merged: Some(MergedWork { into, commit, remote }) }, now)?;
     Ok(merged)
 }
 
 /// The way in which a job is shipped: as its file says, else as the config does. A job of the fleet
-/// is accepted: where its work goes is the business of the fleet.
+/// is accepted, or merged into its target at a remote.
 ///
 /// # Errors
 /// When there is no such job, or its record cannot be read.
@@ -110,7 +115,7 @@ pub fn way_to_ship(
 ) -> Result<ShipMode, StoreError> {
     let record = JobRecord::read(queue, queue.expect(id)?, id.clone())?;
     let row = record.sound(queue)?;
-    Ok(if row.has_lease() { ShipMode::Accept } else { ship_mode(row, settings) })
+    Ok(ship_mode(row, settings))
 }
 
 /// The end of a merge by the train.
@@ -139,7 +144,7 @@ pub fn ship_by_train(
 ) -> Result<TrainEnd, ShipError> {
     let mut job = shippable(queue, id)?;
     refuse_left_out(id, &recorded_left_out(job.meta()), false)?;
-    if job.row().has_open_landing() {
+    if job.row().has_open_landing() && !job.row().lands_at_remote() {
         drop(job);
         recover_job(queue, &scratch_of(queue, environment), id, now)?;
         job = match queue.expect(id)? {
@@ -147,12 +152,27 @@ pub fn ship_by_train(
             _ => return Ok(train_end(queue, id)?),
         };
     }
+    let line = line_of(queue, environment, &job)?;
     if job.stage() == Stage::Review {
         // A person has accepted it; its own check runs on the merge.
         job.step(&VerifyWork { has_passed: false }, now)?;
     }
-    run_worker(queue, environment, worker, job)?;
+    run_worker(queue, environment, worker, (job, line))?;
     Ok(train_end(queue, id)?)
+}
+
+/// The part of whoever waits for a worker that asks the coordinator: this process does, with the
+/// token that workers lack. `None` for a job of this host's own.
+fn line_of(
+    queue: &QueueDir,
+    environment: &ProcessEnvironment,
+    job: &HeldJob,
+) -> Result<Option<(FleetHolder, LeaseRef)>, ShipError> {
+    let Some(lease) = told_lease(job.meta()) else { return Ok(None) };
+    match asker(queue, environment, job.meta()) {
+        Ok(holder) => Ok(Some((holder, lease))),
+        Err(why) => Err(ShipError::Unasked { id: job.id().clone(), stage: job.stage(), why }),
+    }
 }
 
 fn train_end(queue: &QueueDir, id: &JobId) -> Result<TrainEnd, StoreError> {
@@ -160,17 +180,24 @@ fn train_end(queue: &QueueDir, id: &JobId) -> Result<TrainEnd, StoreError> {
     let record = JobRecord::read(queue, stage, id.clone())?;
     let text = |key| record.meta.get(key).map(str::to_owned);
     let refusal = text(RecordKey::TrainWaits).or_else(|| text(RecordKey::Message));
-    Ok(TrainEnd { stage, merged_into: text(RecordKey::MergedInto), refusal })
+    Ok(TrainEnd { stage, merged_into: record.merged_into(), refusal })
 }
 
 fn run_worker(
     queue: &QueueDir,
     environment: &ProcessEnvironment,
     worker: &Path,
-    job: HeldJob,
+    (job, line): (HeldJob, Option<(FleetHolder, LeaseRef)>),
 ) -> Result<(), StoreError> {
-    let run = start_worker(queue, worker, environment, job, None);
-    let ended = run.and_then(|mut child| child.wait());
+    let pair = line.and_then(|line| Some((line, UnixStream::pair().ok()?)));
+    let (ours, theirs) = pair.map(|(line, (ours, theirs))| ((line, ours), theirs)).unzip();
+    let run = start_worker(queue, worker, environment, job, theirs);
+    let ended = run.and_then(|mut child| {
+        if let Some(((holder, lease), stream)) = ours {
+            serve_line(stream, &holder, lease);
+        }
+        child.wait()
+    });
     ended.map(drop).map_err(|source| {
         let path = worker.to_owned();
         StoreError::Io { action: "run the worker", path, source }
@@ -198,7 +225,7 @@ pub fn promote(
         ship(queue, environment, id, false, now)?;
         return Ok(Stage::Shipped);
     }
-    run_worker(queue, environment, worker, job)?;
+    run_worker(queue, environment, worker, (job, None))?;
     Ok(queue.expect(id)?)
 }
 

@@ -7,7 +7,7 @@ use aq_ledger::{FullBranch, JobRow};
 use aq_manifest::{JobId, Priority, ShipMode};
 use jiff::Timestamp;
 
-use crate::checkpoint::repository_at;
+use crate::checkpoint::{repository_at, shown_remote};
 use crate::run::settings::QueueSettings;
 use crate::run::workplace::present_cwd;
 use crate::store::QueueDir;
@@ -32,15 +32,35 @@ pub(crate) struct TrainSeat {
 /// The order of jobs in a train: the most urgent first, then the one that was finished first.
 pub(crate) type TrainTurn<'a> = (Reverse<Priority>, Timestamp, &'a JobId);
 
-/// The way in which a job is shipped: its own, else the config's.
+/// The way in which a job is shipped: its own, else the config's. A job of the fleet is accepted
+/// where it is not to be merged, or where only the config says so and names no remote for that.
 pub(crate) fn ship_mode(row: JobRow<'_>, settings: &QueueSettings) -> ShipMode {
-    row.ship().unwrap_or(settings.shipping.mode)
+    let mode = row.ship().unwrap_or(settings.shipping.mode);
+    let has_remote = settings.config.fleet.push_target.is_some();
+    match mode {
+        ShipMode::Merge if row.ship().is_some() || has_remote || !row.has_lease() => mode,
+        ShipMode::Merge | ShipMode::Pr if row.has_lease() => ShipMode::Accept,
+        mode => mode,
+    }
+}
+
+/// The remote at which a job's target is; `None` where it is a branch of the job's repository.
+pub(crate) fn target_remote(row: JobRow<'_>, settings: &QueueSettings) -> Option<String> {
+    settings.config.fleet.push_target.clone().filter(|_| row.has_lease())
 }
 
 /// The target of a job, as people name it; empty where it is not on record.
 pub(crate) fn target_of(row: JobRow<'_>) -> &str {
     let target = row.target().or(row.added_on()).map(FullBranch::as_str).unwrap_or_default();
     target.strip_prefix("refs/heads/").unwrap_or(target)
+}
+
+/// The target of a job, with the remote at which it is.
+pub(crate) fn shown_target(row: JobRow<'_>, settings: &QueueSettings) -> String {
+    match target_remote(row, settings) {
+        Some(remote) => format!("{} of {}", target_of(row), shown_remote(&remote)),
+        None => target_of(row).to_owned(),
+    }
 }
 
 /// The lack of the host that is not over in a moment.

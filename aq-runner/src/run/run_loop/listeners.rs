@@ -9,6 +9,7 @@ use std::os::unix::net::UnixStream;
 use aq_caps::CapabilityToken;
 use aq_fleet::switches::FleetMode;
 use aq_ledger::{JobRow, RecordContent};
+use aq_manifest::ShipMode;
 use aq_scheduler::JobState;
 
 use super::context::{ListenerContext, LoopContext, PendingWork};
@@ -125,9 +126,10 @@ impl LoopListeners {
     }
 
     /// Tests whether a listener ships the job, and the loop does not: it rests in testing/ until
-    /// the coordinator was asked, for which the loop does not wait.
-    pub(super) fn ships(&self, meta: &RecordContent) -> bool {
-        lease(meta).is_some()
+    /// the coordinator was asked, for which the loop does not wait. Where it is to be merged, its
+    /// worker asks.
+    pub(super) fn ships(&self, meta: &RecordContent, mode: ShipMode) -> bool {
+        lease(meta).is_some() && (mode != ShipMode::Merge || self.fleet.is_none())
     }
 
     /// A line to the worker of a job that is about to start, and the worker's end.

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use aq_ledger::RecordKey;
+use aq_ledger::steps::recorded_lack;
 use aq_manifest::{ShipMode, Stage};
 use aq_scheduler::WaitReason;
 use jiff::Timestamp;
 
-use crate::run::queue::train::{TrainSeat, ship_mode, target_of};
+use crate::run::queue::train::{TrainSeat, ship_mode, shown_target};
 use crate::run::settings::QueueSettings;
 use crate::run::view::job_view::{JobActivity, JobView};
 use crate::store::QueueDir;
@@ -25,8 +26,8 @@ pub(super) fn seat_jobs(
         let is_finished = view.record.stage == Stage::Testing
             && matches!(view.activity, JobActivity::Resting)
             && ship_mode(row, settings) == ShipMode::Merge;
-        // What is not on its branch is said in its place, and the fleet decides about its own.
-        if is_finished && row.left_out().is_none() && !row.has_lease() {
+        // What is not on its branch is said in its place.
+        if is_finished && row.left_out().is_none() {
             let seat = TrainSeat::of(queue, row, now);
             lines.entry(seat.line.clone()).or_default().push((seat, at));
         }
@@ -38,16 +39,18 @@ pub(super) fn seat_jobs(
         });
         for (place, (seat, at)) in (1..).zip(line) {
             let view = &mut views[at].1;
-            let into = target_of(view.record.unchecked()).to_owned();
+            let into = shown_target(view.record.unchecked(), settings);
             let files = || view.record.meta.list(RecordKey::TrainWaitsFor);
-            view.activity = JobActivity::Waiting(Some(match (seat.refusal, seat.awaited) {
-                (Some(_), Some(dep)) => {
-                    let file = files().into_iter().next().unwrap_or_default();
-                    WaitReason::DepUnmerged { dep, file }
-                }
-                (Some(refusal), None) => WaitReason::TrainWaits { refusal, files: files() },
-                (None, _) => WaitReason::Train { place, into },
-            }));
+            let lack = || recorded_lack(&view.record.meta).map(|lack| lack.to_string());
+            view.activity =
+                JobActivity::Waiting(Some(match (seat.refusal.or_else(lack), seat.awaited) {
+                    (Some(_), Some(dep)) => {
+                        let file = files().into_iter().next().unwrap_or_default();
+                        WaitReason::DepUnmerged { dep, file }
+                    }
+                    (Some(refusal), None) => WaitReason::TrainWaits { refusal, files: files() },
+                    (None, _) => WaitReason::Train { place, into },
+                }));
         }
     }
 }

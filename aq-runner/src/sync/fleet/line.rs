@@ -30,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 enum LineRequest {
     /// Say how far the job has come.
     Report(Box<ReportRequest>),
+    /// Ask whether the job may be shipped.
+    Ship(Box<ReportRequest>),
     /// Ask whether the job is this host's.
     Renew,
 }
@@ -87,6 +89,20 @@ impl JobReporter {
         HolderAnswer::Later("no run loop answers".to_owned())
     }
 
+    /// Asks whether the job may be shipped: the compare-and-set at the coordinator. This never
+    /// waits in the outbox.
+    pub fn ship(
+        &mut self,
+        seq: u64,
+        checkpoint: Option<PushedCheckpoint>,
+        metrics: Option<RunMetrics>,
+    ) -> HolderAnswer {
+        let stage = Stage::Shipped;
+        let report = report_of(&self.factory, self.lease, seq, stage, checkpoint, metrics);
+        let told = self.ask(&LineRequest::Ship(Box::new(report)));
+        told.unwrap_or_else(|| HolderAnswer::Later("no run loop answers".to_owned()))
+    }
+
     /// Asks whether the job is this host's.
     pub fn renew(&mut self) -> HolderAnswer {
         let told = self.ask(&LineRequest::Renew);
@@ -113,7 +129,10 @@ pub fn serve_line(stream: UnixStream, holder: &FleetHolder, lease: LeaseRef) {
             LineRequest::Report(report) if is_a_workers(&report, holder, lease) => {
                 holder.report(lease, *report)
             }
-            LineRequest::Report(_) => return,
+            LineRequest::Ship(report) if is_a_ship(&report, holder, lease) => {
+                holder.ship(lease, &report)
+            }
+            LineRequest::Report(_) | LineRequest::Ship(_) => return,
             LineRequest::Renew => holder.renew(lease),
         };
         if send(line.get_mut(), &told).is_err() {
@@ -124,9 +143,16 @@ pub fn serve_line(stream: UnixStream, holder: &FleetHolder, lease: LeaseRef) {
 
 /// Tests for a report that a worker makes of this job. The steps after these are the loop's own.
 fn is_a_workers(report: &ReportRequest, holder: &FleetHolder, lease: LeaseRef) -> bool {
-    matches!(report.stage, Stage::Building | Stage::Review)
-        && report.epoch == lease.epoch
-        && report.factory_id == *holder.factory()
+    matches!(report.stage, Stage::Building | Stage::Review) && is_of_lease(report, holder, lease)
+}
+
+/// Tests for the question of the worker that merges this job.
+fn is_a_ship(report: &ReportRequest, holder: &FleetHolder, lease: LeaseRef) -> bool {
+    report.stage == Stage::Shipped && is_of_lease(report, holder, lease)
+}
+
+fn is_of_lease(report: &ReportRequest, holder: &FleetHolder, lease: LeaseRef) -> bool {
+    report.epoch == lease.epoch && report.factory_id == *holder.factory()
 }
 
 fn send(stream: &mut UnixStream, message: &impl Serialize) -> io::Result<()> {

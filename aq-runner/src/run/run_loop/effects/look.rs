@@ -114,12 +114,13 @@ impl EffectPerformer<'_> {
             self.follow_worker(id, &record.meta, out);
             return Ok(look);
         }
+        let mode = ship_mode(row, settings);
         // Of a job that has a pull request, people decide there.
         let rests = !self.context.options.ship
-            || self.listeners.ships(&record.meta)
+            || self.listeners.ships(&record.meta, mode)
             || row.has_pull_request()
             || record.meta.has(RecordKey::LeftOut);
-        match ship_mode(row, settings) {
+        match mode {
             _ if rests => self.rest(id, Stage::Testing),
             ShipMode::Merge => Ok(JobLook::InTrain { read: read(), seat: seat() }),
             ShipMode::Accept => Ok(JobLook::Shippable),

@@ -102,7 +102,8 @@ impl EffectPerformer<'_> {
     fn try_merge(&mut self, id: &JobId) -> Result<bool, StoreError> {
         let job = HeldJob::take(self.context.queue, id)?;
         job.expect_sound()?;
-        if job.stage() != Stage::Testing || job.row().has_open_landing() {
+        let row = job.row();
+        if row.stage != Stage::Testing || (row.has_open_landing() && !row.lands_at_remote()) {
             return Ok(false);
         }
         self.spawn_worker(job).map_err(|source| {

@@ -77,6 +77,8 @@ fn try_fence(id: &JobId, context: &mut LoopContext<'_>) -> Result<(), StoreError
     };
     match HeldJob::take(queue, id) {
         Ok(job) if job.stage().is_final() => {}
+        // It may be in its target already: its next worker looks, and this is asked for again.
+        Ok(job) if job.row().has_open_landing() => {}
         Ok(job) if job.stage() == Stage::Building => {
             drop(job);
             make()?;

@@ -7,7 +7,7 @@ use aq_fleet::protocol::LeaseRef;
 use aq_ledger::{RecordContent, RecordKey};
 
 use super::FleetMember;
-use crate::run::fleet::lease;
+use crate::run::fleet::told_lease;
 use crate::sync::fleet::{FleetHolder, serve_line};
 
 /// The longest that a call for a worker may take, retries included.
@@ -29,13 +29,13 @@ impl WorkerLine {
 
 impl FleetMember {
     /// A line to the worker of a job that is about to start, and the worker's end. `None` for a job
-    /// of this host's own, and where no line can be had: such a worker leaves its reports in the
-    /// outbox.
+    /// of this host's own, for one of which nothing is told any more, and where no line can be had:
+    /// such a worker leaves its reports in the outbox.
     pub(in crate::run::run_loop) fn line_to_worker(
         &self,
         meta: &RecordContent,
     ) -> Option<(WorkerLine, UnixStream)> {
-        let lease = lease(meta)?;
+        let lease = told_lease(meta)?;
         let (stream, of_worker) = UnixStream::pair().ok()?;
         let holder = match meta.parsed(RecordKey::FleetFactory) {
             Some(factory) => self.for_workers.named(factory),

@@ -5,11 +5,12 @@ use std::io;
 use aq_fleet::protocol::{LeaseRef, ReleaseOutcome};
 use aq_ledger::steps::NumberReport;
 use aq_ledger::{RecordKey, RecordUpdate};
-use aq_manifest::{JobId, Outcome, Stage};
+use aq_manifest::{JobId, Outcome, ShipMode, Stage};
 use jiff::Timestamp;
 
 use super::{FleetMember, unwritable};
 use crate::run::fleet::{LeaseNote, ReportedSteps, lease, metrics, pushed};
+use crate::run::queue::train::ship_mode;
 use crate::run::run_loop::context::ListenerContext;
 use crate::run::run_loop::loop_core::LoopEvent;
 use crate::store::{HeldJob, JobRecord, QueueDir, StoreError, moves};
@@ -78,6 +79,7 @@ impl FleetMember {
         at: &mut ListenerContext<'_, '_>,
     ) -> Result<(), StoreError> {
         let queue = at.queue();
+        let settings = &at.context.settings;
         let found = queue.find(id);
         let record = match found {
             Some(stage) => JobRecord::read(queue, stage, id.clone())?,
@@ -112,6 +114,11 @@ impl FleetMember {
         }
         match stage {
             Stage::Inbox | Stage::Building | Stage::Review => return Ok(()),
+            // The train may send it back, and the coordinator takes nobody back from there. Its
+            // worker asks whether it may ship.
+            Stage::Testing if ship_mode(record.unchecked(), settings) == ShipMode::Merge => {
+                return Ok(());
+            }
             Stage::Testing => {
                 let mut job = HeldJob::take(queue, id)?;
                 // Before it is sent, and that it was told after: a kill in between tells it twice,

@@ -2,8 +2,8 @@
 """Runs the escapes, each in a world of its own, and looks outside whether anything changed.
 
     run.py                              without a box: each must work, or its header says why not
-    run.py --mode strict -- BOX...      in a box; `{checkout}`, `{repository}`, `{queue}`, `{other}`,
-                                        `{home}` in its words are the places of that world
+    run.py --mode strict -- BOX...      in a box; `{checkout}`, `{repository}`, `{queue}`,
+                                        `{other}`, `{home}` in its words are that world's places
 
 Prints a line for each script and ends with 1 when one escaped, or is at fault.
 """
@@ -280,6 +280,10 @@ class World:
         return sorted(str(key) for key in keys if self.before.get(key) != after.get(key))
 
     def end(self):
+        for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()[::-1]:
+            point = line.split()[4]
+            if point.startswith(f"{self.top}/"):
+                LIBC.umount2(os.fsencode(point), 2)
         for path in pathlib.Path("/tmp").glob(f"escape-shared-{self.outside.run}"):
             path.unlink()
         for folder in ["/var/tmp", "/dev/shm", "/run", "/run/lock", f"/run/user/{os.getuid()}"]:

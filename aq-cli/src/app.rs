@@ -39,7 +39,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
     ("Jobs that wait", &["hold", "release", "set", "edit", "prompt"]),
     ("Putting jobs in", &["check", "from-tracker", "schema"]),
     ("The queue", &["path", "trust", "insights", "dashboard", "clean", "recover", "service"]),
-    ("This host", &["doctor", "engines", "profiles", "caps"]),
+    ("This host", &["doctor", "engines", "profiles", "caps", "sandbox"]),
     ("Many hosts", &["submit", "fleet-status", "fleet", "fleet-shadow-report", "coordinator"]),
 ];
 
@@ -48,6 +48,10 @@ const OTHERS: &str = "The rest";
 
 /// Runs the command that the arguments name.
 pub(crate) fn run() -> ExitCode {
+    // A box is entered by a process of one thread, which becomes the command's.
+    if let Some(code) = aq_sandbox::enter_if_asked(std::env::args_os()) {
+        return ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX));
+    }
     // A worker starts once a job: it is kept away from everything that it does not need.
     if let Some(code) = commands::worker::run_if_asked() {
         return code;

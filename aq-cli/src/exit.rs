@@ -7,33 +7,44 @@ use aq_fleet::client::CallError;
 use aq_manifest::{JobId, Stage};
 use aq_runner::checkpoint::CheckpointError;
 use aq_runner::run::{
-    FleetError, FleetSettingsError, PromptError, PullError, ReplyError, ShipError, WorkplaceError,
+    FleetError, FleetSettingsError, PromptError, PullError, ReplyError, SandboxError, ShipError,
+    WorkplaceError,
 };
 use aq_runner::store::{AddError, StoreError};
+use aq_sandbox::{BoxLevel, LaunchError};
 
 use crate::output::style::plain_lines;
 
 /// Exit codes (docs/commands.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub(crate) enum CliExit {
     /// Done.
-    Done = 0,
+    Done,
     /// Done, and some job failed, or the answer is no.
-    No = 1,
+    No,
     /// Wrong usage or bad input; nothing changed.
-    Usage = 2,
+    Usage,
     /// No such job or queue.
-    NotFound = 3,
+    NotFound,
     /// Refused because of the present state: a duplicate, a cycle, already running.
-    Refused = 4,
+    Refused,
     /// The environment failed: disk, network, permissions.
-    Environment = 5,
+    Environment,
+    /// As the command ended that was run: its own code.
+    Command(u8),
 }
 
 impl From<CliExit> for ExitCode {
     fn from(exit: CliExit) -> Self {
-        Self::from(exit as u8)
+        Self::from(match exit {
+            CliExit::Done => 0,
+            CliExit::No => 1,
+            CliExit::Usage => 2,
+            CliExit::NotFound => 3,
+            CliExit::Refused => 4,
+            CliExit::Environment => 5,
+            CliExit::Command(code) => code,
+        })
     }
 }
 
@@ -126,6 +137,25 @@ fn mend(error: &StoreError) -> Option<String> {
         StoreError::Moved(_) => "`aq status` shows where it is".to_owned(),
         _ => return None,
     })
+}
+
+impl From<SandboxError> for CliFailure {
+    fn from(error: SandboxError) -> Self {
+        match error {
+            SandboxError::Level { wanted: BoxLevel::Full, had: BoxLevel::Landlock, .. } => {
+                let hint = "`--least landlock` takes less, and `aq caps` says what holds then";
+                Self::new(CliExit::Refused, format_args!("{error}; {hint}"))
+            }
+            SandboxError::Level { .. } => Self::new(CliExit::Refused, error),
+            SandboxError::Hosts(_)
+            | SandboxError::Launch(LaunchError::Policy(_) | LaunchError::NoNetwork(_)) => {
+                Self::usage(error)
+            }
+            SandboxError::Launch(_) | SandboxError::Io { .. } => {
+                Self::new(CliExit::Environment, error)
+            }
+        }
+    }
 }
 
 impl From<ReplyError> for CliFailure {

@@ -1,7 +1,7 @@
 //! `aq caps`
 
 use aq_runner::run::host::ProbePolicy;
-use aq_runner::run::host_capabilities;
+use aq_runner::run::{host_capabilities, sandbox_features};
 
 use super::CliContext;
 use crate::exit::{CliExit, Outcome};
@@ -29,11 +29,13 @@ pub(crate) fn run(here: &CliContext, args: &CapsArgs) -> Outcome {
         None if args.refresh => ProbePolicy::Refresh,
         None => ProbePolicy::AsNeeded,
     };
-    let host = host_capabilities(queue.as_ref(), &settings, probing);
+    let sandbox = sandbox_features(queue.as_ref(), &here.program()?, probing);
+    let host = host_capabilities(queue.as_ref(), &settings, probing, Some(sandbox.clone()));
     if let Some(version) = args.json.version {
-        output::json::capabilities(&host, version);
+        output::json::capabilities(&host, &sandbox, version);
     } else {
         output::human::capabilities(&host);
+        output::sandbox::features(&sandbox);
     }
     Ok(CliExit::Done)
 }

@@ -14,9 +14,10 @@ use aq_runner::run::host::ProbePolicy;
 use aq_runner::run::place::{QueueOrigin, TrustProblem, UntrustedQueue, exposed_place};
 use aq_runner::run::{
     AskedPrograms, FleetSettings, QueueSettings, TOKEN_VARIABLES, ask_engine_versions,
-    fleet_overview, host_capabilities, overview,
+    fleet_overview, host_capabilities, overview, sandbox_features,
 };
 use aq_runner::store::{QueueDir, profile_names};
+use aq_sandbox::{BoxLevel, KernelFeatures};
 use jiff::Timestamp;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, faccessat};
@@ -64,6 +65,16 @@ pub(crate) fn run(here: &CliContext) -> Outcome {
     let exit = if findings.iter().any(DoctorFinding::is_bad) { CliExit::No } else { CliExit::Done };
     report(&findings);
     Ok(exit)
+}
+
+fn sandbox_level(features: &KernelFeatures) -> DoctorFinding {
+    match (features.level(), features.why_not_full()) {
+        (BoxLevel::Full, _) => DoctorFinding::good("sandboxes are had at the level full"),
+        (level, why) => DoctorFinding::doubtful(
+            format!("sandboxes are had at the level {level}: {}", why.unwrap_or_default()),
+            "`aq caps` says what does not hold then",
+        ),
+    }
 }
 
 fn found_by(origin: QueueOrigin) -> &'static str {
@@ -124,7 +135,10 @@ fn look_at_queue(
             ));
         }
     }
-    for problem in host_capabilities(Some(queue), &settings, probing).problems {
+    let sandbox = here.program().map(|program| sandbox_features(Some(queue), &program, probing));
+    findings.extend(sandbox.as_ref().ok().map(sandbox_level));
+    let host = host_capabilities(Some(queue), &settings, probing, sandbox.ok());
+    for problem in host.problems {
         findings.push(DoctorFinding::doubtful(problem, "`aq caps --refresh` tries again"));
     }
     match overview(queue, &settings, 0, Timestamp::now()) {

@@ -36,6 +36,7 @@ mod prompt;
 mod recover;
 mod reply;
 mod run;
+mod sandbox;
 mod schema;
 mod service;
 mod set;
@@ -161,6 +162,12 @@ pub(crate) enum CliCommand {
     /// Telling the same twice sends nothing. With AQ_TRACKER_AUTO=1 a run loop does this at every
     /// step.
     ToTracker(LazyArgs<to_tracker::ToTrackerArgs>),
+    /// Run a command in the sandbox that a job added here would have.
+    ///
+    /// It writes to this checkout (outside git: this directory) and to a private /tmp, reads
+    /// everything but secrets, and seems to write below the home. Ends as the command does, and
+    /// says what was refused, with the setting that would allow it.
+    Sandbox(LazyArgs<sandbox::Args>),
     /// List what this host can do: the tokens that jobs' `capabilities` are matched against.
     Caps(LazyArgs<caps::CapsArgs>),
     /// List the engines: which are installed, which rest, their classes, and how to name another
@@ -254,6 +261,7 @@ pub(crate) fn run(
         CliCommand::Dashboard(_) => left_out::refuse("dashboard"),
         CliCommand::FromTracker(LazyArgs(args)) => from_tracker::run(&here, &args),
         CliCommand::ToTracker(LazyArgs(args)) => to_tracker::run(&here, &args),
+        CliCommand::Sandbox(LazyArgs(args)) => sandbox::run(&here, &args),
         CliCommand::Caps(LazyArgs(args)) => caps::run(&here, &args),
         CliCommand::Engines(LazyArgs(args)) => engines::run(&here, &args),
         CliCommand::Profiles(LazyArgs(args)) => profiles::run(&here, &args),

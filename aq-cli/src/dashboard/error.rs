@@ -61,7 +61,7 @@ impl<E: Into<CliFailure>> From<E> for PageError {
             CliExit::NotFound => StatusCode::NOT_FOUND,
             CliExit::Usage => StatusCode::BAD_REQUEST,
             CliExit::Done | CliExit::No | CliExit::Refused => StatusCode::CONFLICT,
-            CliExit::Environment => StatusCode::INTERNAL_SERVER_ERROR,
+            CliExit::Environment | CliExit::Command(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, failure)
     }

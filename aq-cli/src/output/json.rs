@@ -18,6 +18,7 @@ use aq_runner::run::{
     FleetSubmission, JobView, QueueOverview, TrackerView, log_host,
 };
 use aq_runner::store::{AddReport, DraftResult};
+use aq_sandbox::{ItemState, KernelFeatures, items};
 use aq_scheduler::EngineState;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -240,13 +241,20 @@ fn base_shape(base: &BuildsOn) -> Value {
     json!({ "start": base.start, "commit": base.commit.as_str(), "deps": deps })
 }
 
-pub(crate) fn capabilities(host: &HostReport, version: JsonVersion) {
+pub(crate) fn capabilities(host: &HostReport, sandbox: &KernelFeatures, version: JsonVersion) {
     let one = |advertised: &aq_runner::run::host::AdvertisedToken| json!({ "token": advertised.token.to_string(), "from": advertised.source.to_string() });
     let tokens: Vec<Value> = host.tokens.iter().map(one).collect();
     let problems = shapes(version, host.problems.iter().map(CodedReason::from));
-    value(
-        &json!({ "version": version.number(), "tokens": tokens, "absent": host.absent, "problems": problems }),
-    );
+    let level = sandbox.level();
+    let item = |state: &ItemState| json!({ "item": state.item.as_str(), "lacks": state.lacks });
+    let items: Vec<Value> = items(level, sandbox).iter().map(item).collect();
+    value(&json!({
+        "version": version.number(),
+        "tokens": tokens,
+        "absent": host.absent,
+        "problems": problems,
+        "sandbox": { "level": level.as_str(), "items": items },
+    }));
 }
 
 pub(crate) fn numbers(job: &JobNumbers, version: JsonVersion) {

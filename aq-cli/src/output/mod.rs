@@ -16,6 +16,7 @@ pub(crate) mod json;
 #[cfg(feature = "coordinator")]
 pub(crate) mod log;
 pub(crate) mod progress;
+pub(crate) mod sandbox;
 mod screen;
 pub(crate) mod service;
 pub(crate) mod status;

@@ -5,6 +5,7 @@
 mod acp;
 mod agents;
 mod architecture;
+mod boxes;
 mod branches;
 mod building_on;
 mod chaos;
@@ -19,6 +20,7 @@ mod documents;
 mod effects;
 mod engine_facts;
 mod environment;
+mod escapes;
 mod exits;
 mod fail_points;
 mod fake_forge;

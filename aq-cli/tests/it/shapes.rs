@@ -216,7 +216,9 @@ fn add_and_check() {
 fn the_host() {
     let sandbox = Sandbox::new();
     let caps = sandbox.json(&["caps", "--json"]);
-    assert_eq!(keys(&caps), ["absent", "problems", "tokens", "version"]);
+    assert_eq!(keys(&caps), ["absent", "problems", "sandbox", "tokens", "version"]);
+    assert_eq!(keys(&caps["sandbox"]), ["items", "level"]);
+    assert_eq!(keys(&caps["sandbox"]["items"][0]), ["item", "lacks"]);
     let tokens = caps["tokens"].as_array().unwrap();
     assert_eq!(keys(&tokens[0]), ["from", "token"]);
     assert!(tokens.iter().any(|one| one["token"] == "engine:shell"), "{tokens:?}");

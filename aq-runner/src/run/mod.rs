@@ -25,6 +25,8 @@ mod recovery;
 mod room;
 mod room_config;
 mod run_loop;
+mod sandbox;
+mod sandbox_config;
 mod settings;
 mod ship_config;
 mod start_point;
@@ -73,6 +75,10 @@ pub use run_loop::folder_watch::QueueWatch;
 pub use run_loop::handle::{RunHandle, start};
 pub use run_loop::options::RunOptions;
 pub use run_loop::{LoopProgress, LoopSummary, LostPart, RunError, run};
+pub use sandbox::{
+    SandboxError, SandboxWishes, TrialBox, cached_sandbox, sandbox_features, trial_box,
+};
+pub use sandbox_config::SandboxConfig;
 pub use settings::{QueueConfig, QueueSettings, SettingsError};
 pub use ship_config::{MergeConfig, PrConfig, ShipSettings};
 pub use this_host::host_capabilities;

@@ -28,6 +28,7 @@ use crate::store::{QueueDir, remove_old_spares};
 
 use super::host::ProbePolicy;
 use super::host_capabilities;
+use super::sandbox::cached_sandbox;
 use super::settings::QueueSettings;
 use crate::run::engines::sightings::note_engines;
 use crate::run::queue::model::QueueModel;
@@ -82,7 +83,8 @@ pub(super) fn run_as(
     let limits = HostLimits { max: options.max, max_review: options.max_review };
     // First, since a program may turn out to be no engine.
     let capabilities =
-        host_capabilities(Some(queue), &settings, ProbePolicy::AsNeeded).capabilities;
+        host_capabilities(Some(queue), &settings, ProbePolicy::AsNeeded, cached_sandbox(queue))
+            .capabilities;
     // What was not noted is not missed later, and no more than that.
     let _ = note_engines(queue, &settings, SeenBy::RunLoop);
     let listeners = LoopListeners::new(queue, &settings)?;

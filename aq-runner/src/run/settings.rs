@@ -14,6 +14,7 @@ use crate::store::{QueueDir, ScratchPlaces, StoreError, read_saved, read_text, r
 use super::environment::ProcessEnvironment;
 use super::host::ProbedProgram;
 use super::room_config::{RoomConfig, bytes};
+use super::sandbox_config::SandboxConfig;
 use super::ship_config::{MergeConfig, PrConfig, ShipSections, ShipSettings};
 use super::version_answers::recall_versions;
 
@@ -67,6 +68,8 @@ pub struct QueueConfig {
     pub train_retries: Option<u32>,
     /// Pull requests.
     pub pr: PrConfig,
+    /// Boxes around what jobs run.
+    pub sandbox: SandboxConfig,
     /// This host in a fleet.
     pub fleet: FleetConfig,
     /// The settings of trackers.
@@ -275,6 +278,7 @@ impl QueueSettings {
                 return Err(whole(format!("fleet.{key}: a remote does not begin with `-`")));
             }
         }
+        config.sandbox.check().map_err(whole)?;
         let shipping = ShipSettings::read(ShipSections {
             ship: config.ship.as_deref(),
             merge: &config.merge,

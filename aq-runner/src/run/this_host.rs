@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aq_fleet::protocol::PUSH_TARGET;
+use aq_sandbox::KernelFeatures;
 
 use crate::engine::MissingBinary;
 use crate::store::QueueDir;
@@ -16,11 +17,13 @@ const PROBE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Detects what this host has; what has not changed since is read from the queue's cache,
 /// when there is a queue. With any policy but [`ProbePolicy::CachedOnly`] this starts programs that
-/// the queue's config names, so that queue has to be trusted.
+/// the queue's config names, so that queue has to be trusted. `sandbox` is what the kernel gives
+/// for sandboxes, where somebody has asked it.
 pub fn host_capabilities(
     queue: Option<&QueueDir>,
     settings: &QueueSettings,
     probing: ProbePolicy,
+    sandbox: Option<KernelFeatures>,
 ) -> HostReport {
     let environment = &settings.environment;
     ask_engine_versions(queue, settings, AskedPrograms::OnPath, probing);
@@ -33,6 +36,7 @@ pub fn host_capabilities(
         tools: ProbedProgram::with_defaults(settings.config.tools.clone()),
         engines: installed.map(str::to_owned).collect(),
         aq_caps: environment.get("AQ_CAPS").unwrap_or_default().to_string_lossy().into_owned(),
+        sandbox,
         extra: settings.config.capabilities.iter().cloned().chain(pushes_targets).collect(),
         cache_dir: queue.map(QueueDir::state),
         probing,

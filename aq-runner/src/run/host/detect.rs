@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aq_caps::CapabilityToken;
+use aq_sandbox::{BoxLevel, KernelFeatures};
 use jiff::Timestamp;
 
 use crate::engine::ProgramStamp;
@@ -26,6 +27,8 @@ pub struct HostConfig {
     pub engines: Vec<String>,
     /// The value of `AQ_CAPS`: tokens, separated by commas or white space.
     pub aq_caps: String,
+    /// The walls that the kernel gives for sandboxes; `None`: nobody has asked.
+    pub sandbox: Option<KernelFeatures>,
     /// Tokens that config adds; each item may hold several, as in `AQ_CAPS`.
     pub extra: Vec<String>,
     /// The directory of the cache; it is made when it is not there. `None`: no cache.
@@ -55,6 +58,7 @@ impl Default for HostConfig {
             tools: ProbedProgram::with_defaults(Vec::new()),
             engines: Vec::new(),
             aq_caps: String::new(),
+            sandbox: None,
             extra: Vec::new(),
             cache_dir: None,
             probing: ProbePolicy::AsNeeded,
@@ -70,6 +74,9 @@ pub fn detect(config: &HostConfig) -> HostReport {
     for text in system::tokens() {
         found.add(&text, 0, &TokenOrigin::System, "system");
     }
+    for mode in config.sandbox.as_ref().map(sandbox_modes).unwrap_or_default() {
+        found.add(&format!("sandbox:{mode}"), 0, &TokenOrigin::System, "system");
+    }
     for engine in &config.engines {
         found.add(&format!("engine:{engine}"), 0, &TokenOrigin::Engines, "engines");
     }
@@ -79,6 +86,15 @@ pub fn detect(config: &HostConfig) -> HostReport {
         found.add_words(item, &TokenOrigin::Config, "config");
     }
     found.finish()
+}
+
+/// The modes of sandboxes that hold as a whole.
+fn sandbox_modes(features: &KernelFeatures) -> Vec<&'static str> {
+    match (features.level(), &features.network) {
+        (BoxLevel::Full, None) => vec!["workspace", "strict"],
+        (BoxLevel::Full, Some(_)) => vec!["workspace"],
+        _ => Vec::new(),
+    }
 }
 
 #[derive(Default)]

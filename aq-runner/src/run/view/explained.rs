@@ -12,6 +12,7 @@ use crate::run::host_capabilities;
 use crate::run::queue::model::QueueModel;
 use crate::run::queue::reading::read_host;
 use crate::run::room::room_lack;
+use crate::run::sandbox::cached_sandbox;
 use crate::run::settings::QueueSettings;
 use crate::run::view::job_view::{JobActivity, JobView};
 use crate::run::view::overview::RunLoop;
@@ -67,7 +68,12 @@ impl LookContext<'_> {
         let Self { queue, settings, run_loop, now } = self;
         let limits = self.limits();
         // A look starts nothing, least of all what a queue names that nobody trusts.
-        let host = host_capabilities(Some(queue), settings, ProbePolicy::CachedOnly);
+        let host = host_capabilities(
+            Some(queue),
+            settings,
+            ProbePolicy::CachedOnly,
+            cached_sandbox(queue),
+        );
         let mut model = QueueModel::new(read_host(queue, settings, host.capabilities, limits, now));
         model.set_lack(room_lack(queue, settings));
         let missed = EngineSightings::read(queue).missed_by_loop(settings);

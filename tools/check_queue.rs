@@ -27,7 +27,8 @@ const KEYS: &str = "added_at added_from added_on base ship cwd lock priority pro
     scope_warning leave_out left_out left_out_why checkpoint_error push_error merged_into pull_request pull_request_name pull_request_commit pull_request_open pull_request_error merged_commit landing train_tries rebase train_waits train_waits_for train_waits_dep setup_done verified verified_at spent_at shipped_at log_incomplete moved_to fleet_job_id \
     fleet_lease_epoch fleet_reports fleet_told ship_tried_at resume_branch resume_commit \
      resume_failure_class resume_attempts resume_files_changed pushed_branch \
-    pushed_commit pushed_to fleet_factory fleet_ships merged_remote";
+    pushed_commit pushed_to fleet_factory fleet_ships merged_remote \
+    dep_elsewhere fleet_deps pushed_repository";
 
 /// Those of them that count something.
 const COUNTS: [&str; 7] =

@@ -58,9 +58,13 @@ pub const WORKER_KEYS: &[RecordKey] =
 /// Keys about what its host lacked.
 pub const HOST_LACK_KEYS: &[RecordKey] = &[RecordKey::HostLacks, RecordKey::HostLacksDetail];
 
-/// Keys about deps whose work does not go together.
-pub const DEPS_CONFLICT_KEYS: &[RecordKey] =
-    &[RecordKey::DepsConflict, RecordKey::DepsConflictDep, RecordKey::DepsSeen];
+/// Keys about deps whose work does not go together, or cannot be had.
+pub const DEPS_CONFLICT_KEYS: &[RecordKey] = &[
+    RecordKey::DepsConflict,
+    RecordKey::DepsConflictDep,
+    RecordKey::DepsSeen,
+    RecordKey::DepElsewhere,
+];
 
 /// Keys about what the merge of a job waits for.
 pub const TRAIN_WAIT_KEYS: &[RecordKey] =
@@ -103,7 +107,7 @@ mod tests {
         let kept = RUN_KEYS.iter().filter(|key| !ATTEMPT_KEYS.contains(key));
         let kept: Vec<RecordKey> = kept.copied().collect();
         assert_eq!(kept, [SESSION_KEYS, &[RecordKey::SetupDone, RecordKey::Rebase]].concat());
-        assert_eq!((RUN_KEYS.len(), FLEET_KEYS.len()), (60, 15));
+        assert_eq!((RUN_KEYS.len(), FLEET_KEYS.len()), (61, 17));
         let texts = |keys: &[RecordKey]| keys.iter().map(|key| key.text()).collect::<Vec<_>>();
         assert_eq!(texts(WORKER_KEYS), ["pid", "pidstart", "boot", "step"]);
         assert_eq!(texts(HOST_LACK_KEYS), ["host_lacks", "host_lacks_detail"]);

@@ -239,6 +239,8 @@ record_keys! {
     deps_conflict_dep DepsConflictDep: &'a str, "", Run, Run;
     /// Digest of where the branches of target and deps were then.
     deps_seen DepsSeen: &'a str, "", Run, Run;
+    /// Dep whose work is on another host, and that host: `<job>@<host>`.
+    dep_elsewhere DepElsewhere: &'a str, "", Run, Run;
     /// Name of its line in `.state/spent`.
     spent_at SpentAt: Timestamp, "", Run, Job;
     /// Folder that the last step was to, [see below](#steps-and-crashes).
@@ -258,6 +260,8 @@ record_keys! {
     fleet_ships FleetShips: MarkedOne, "", Fleet, Lease;
     /// Time at which the coordinator could not be asked whether it may ship.
     ship_tried_at ShipTriedAt: Timestamp, "", Fleet, Job;
+    /// Jobs that its deps are in the fleet.
+    fleet_deps FleetDeps: Vec<String>, "", Fleet, Lease;
     /// Branch in which another host has left its work.
     resume_branch ResumeBranch: &'a str, "", Fleet, Lease;
     /// Commit in which it has left its work.
@@ -276,6 +280,8 @@ record_keys! {
     pushed_commit PushedCommit: CommitName<'a>, "", Fleet, Lease;
     /// Remote that it was pushed to.
     pushed_to PushedTo: &'a str, "", Fleet, Lease;
+    /// Host and path of that remote's address.
+    pushed_repository PushedRepository: &'a str, "", Fleet, Lease;
 }
 
 impl KeyName for RecordKey {

@@ -36,6 +36,8 @@ codes! {
     Backoff = "backoff",
     /// The work of the job's deps does not go together.
     DepsConflict = "deps_conflict",
+    /// The work of a dep is on another host.
+    DepElsewhere = "dep_elsewhere",
     /// Another job works in the repository's own checkout.
     RepositoryInUse = "repository_in_use",
     /// Another job has the lock.

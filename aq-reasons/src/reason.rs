@@ -56,6 +56,14 @@ pub enum WaitReason {
         /// A file in conflict.
         file: String,
     },
+    /// The work of a dep is on another host, and cannot be had here.
+    DepElsewhere {
+        /// The dep's job.
+        #[serde(with = "word")]
+        dep: JobId,
+        /// The host.
+        host: String,
+    },
     /// It works in a repository's own checkout, and so does another job, which runs or is about to.
     RepositoryInUse {
         /// That job.
@@ -219,6 +227,7 @@ impl WaitReason {
             Self::WaitingOn { .. } => WaitCode::WaitingOn,
             Self::Backoff { .. } => WaitCode::Backoff,
             Self::DepsConflict { .. } => WaitCode::DepsConflict,
+            Self::DepElsewhere { .. } => WaitCode::DepElsewhere,
             Self::RepositoryInUse { .. } => WaitCode::RepositoryInUse,
             Self::LockHeld { .. } => WaitCode::LockHeld,
             Self::Behind { .. } => WaitCode::Behind,

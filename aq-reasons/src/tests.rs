@@ -28,6 +28,10 @@ fn samples() -> Vec<(Value, &'static str)> {
             "deps conflict in src/a.rs",
         ),
         (
+            json!({ "code": "dep_elsewhere", "dep": "schema", "host": "mill-1" }),
+            "dep elsewhere: the work of schema is on host mill-1",
+        ),
+        (
             json!({ "code": "repository_in_use", "job": "schema" }),
             "schema has the repository's own checkout",
         ),

@@ -22,6 +22,9 @@ pub(crate) fn text_of(reason: &WaitReason, time: &dyn Fn(Timestamp) -> String) -
         WaitReason::LockHeld { job } => format!("lock held by {job}"),
         WaitReason::Behind { job } => format!("behind {job}, which has the same lock"),
         WaitReason::DepsConflict { file, .. } => format!("deps conflict in {file}"),
+        WaitReason::DepElsewhere { dep, host } => {
+            format!("dep elsewhere: the work of {dep} is on host {host}")
+        }
         WaitReason::RepositoryInUse { job } => format!("{job} has the repository's own checkout"),
         WaitReason::EngineCooling { engine, until } => {
             format!("engine {engine} cooling down until {}", time(*until))

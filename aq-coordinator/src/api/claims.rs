@@ -11,7 +11,7 @@ use super::factories::check_capabilities;
 use super::guard::permit;
 use super::refusal::ApiRefusal;
 use super::state::ApiState;
-use super::views;
+use super::{deps, views};
 use crate::auth::{ApiCaller, ScopeNeed};
 
 /// The most locks that a claim names, and the longest of them in bytes, as in a job file.
@@ -39,8 +39,11 @@ pub(super) async fn claim(
         // A shadow is never granted anything (docs/fleet-protocol.md).
         return Ok(Json(ClaimResponse::default()));
     }
-    let granted = api.assign.claim(claim).await?;
-    let jobs = granted.into_iter().map(views::grant).collect();
+    let mut jobs = Vec::new();
+    for granted in api.assign.claim(claim).await? {
+        let deps = deps::granted(&api, &granted.job, &granted.manifest).await?;
+        jobs.push(views::grant(granted, deps));
+    }
     Ok(Json(ClaimResponse { jobs }))
 }
 
@@ -58,6 +61,7 @@ async fn dry(api: &ApiState, claim: ClaimRequest) -> Result<Json<ClaimResponse>,
             lease_ms: 0,
             manifest: found.manifest,
             checkpoint: found.job.checkpoint,
+            deps: Vec::new(),
         });
     }
     Ok(Json(ClaimResponse { jobs }))

@@ -3,6 +3,7 @@
 
 mod body;
 mod claims;
+mod deps;
 mod factories;
 mod failure;
 mod feed;

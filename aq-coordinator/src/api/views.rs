@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use aq_fleet::protocol::{
-    FactoryView, FleetStats, GrantView, JobSummary, JobView, LeaseGrant, ReportView, SlotCount,
-    SpentSum,
+    FactoryView, FleetStats, GrantView, GrantedDep, JobSummary, JobView, LeaseGrant, ReportView,
+    SlotCount, SpentSum,
 };
 use aq_scheduler::WaitReason;
 
@@ -24,7 +24,7 @@ pub(super) fn bad_cursor() -> ApiRefusal {
     ApiRefusal::invalid("cursor", "a cursor is what `next` of the page before says")
 }
 
-pub(super) fn grant(granted: GrantedJob) -> LeaseGrant {
+pub(super) fn grant(granted: GrantedJob, deps: Vec<GrantedDep>) -> LeaseGrant {
     let GrantedJob { job, manifest, expires_in } = granted;
     LeaseGrant {
         job_id: job.id,
@@ -34,6 +34,7 @@ pub(super) fn grant(granted: GrantedJob) -> LeaseGrant {
         lease_ms: millis(expires_in),
         manifest,
         checkpoint: job.checkpoint,
+        deps,
     }
 }
 

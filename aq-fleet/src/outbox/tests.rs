@@ -246,6 +246,7 @@ fn sizes_are_bounded() {
         branch: "aq/wip/a".parse().unwrap(),
         commit: "0".repeat(40).parse().unwrap(),
         remote: "x".repeat(MAX_MESSAGE_BYTES),
+        repository: None,
         failure: None,
     });
     let error = outbox.append(job(1), &OutboxMessage::Report(large)).unwrap_err();

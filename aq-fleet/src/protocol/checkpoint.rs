@@ -27,6 +27,10 @@ pub struct PushedCheckpoint {
     /// shown and compared, never handed to git: a URL may name a program to run. A host fetches
     /// from the remote in its own config.
     pub remote: String,
+    /// The host and path of that remote's address: repositories with the same one are the same. As
+    /// [`remote`](Self::remote), never handed to git.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
     /// The failure of its last attempt there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<LastFailure>,

@@ -66,4 +66,31 @@ pub struct LeaseGrant {
     /// Where an earlier holder left its work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<PushedCheckpoint>,
+    /// The jobs that its deps are, in the order of its file. A coordinator of version 0.1 names
+    /// none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deps: Vec<GrantedDep>,
+}
+
+/// A dep of a granted job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct GrantedDep {
+    /// Its job.
+    pub job_id: FleetJobId,
+    /// The name of that.
+    #[serde(with = "text")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub name: JobId,
+    /// The host that has done it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<FactoryId>,
+    /// Where its work can be fetched from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<PushedCheckpoint>,
+    /// It has changed files in the directory in which the granted job works, has put them nowhere,
+    /// and was not to be merged: only its own host has them.
+    #[serde(default)]
+    pub stays_behind: bool,
 }

@@ -30,7 +30,7 @@ mod tests;
 
 pub use aq_reasons::{GivenReason, WaitCode, WaitReason};
 pub use checkpoint::{BranchName, CheckpointError, CommitId, LastFailure, PushedCheckpoint};
-pub use claim::{ClaimRequest, ClaimResponse, LeaseGrant};
+pub use claim::{ClaimRequest, ClaimResponse, GrantedDep, LeaseGrant};
 pub use event::{EventPage, EventValue, EventsRequest, FeedEvent, FeedQuery, Fields, JobEvent};
 pub use factory::{
     DrainOrder, EndedFleetJob, HeartbeatAnswer, HeartbeatRequest, HostDirective, LeaseAnswer,

@@ -44,7 +44,7 @@ mod verify;
 
 pub use accept::AcceptWork;
 pub use allow_ship::AllowShip;
-pub use await_deps::AwaitDeps;
+pub use await_deps::{AwaitDeps, DepObstacle};
 pub use begin::BeginAttempt;
 pub use end_unwanted::EndUnwanted;
 pub use fail::FailAttempt;

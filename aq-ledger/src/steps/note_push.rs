@@ -17,6 +17,8 @@ pub enum NotePush<'a> {
         commit: &'a str,
         /// The remote, as others may see it.
         remote: &'a str,
+        /// The host and path of its address.
+        repository: Option<&'a str>,
     },
     /// There was nothing to push.
     Unchanged,
@@ -35,10 +37,11 @@ impl JobStep for NotePush<'_> {
     fn write(&self, _: JobRow<'_>, _: Timestamp) -> Result<StepWrites, StepRefusal> {
         let error = &[RecordKey::PushError];
         Ok(StepWrites::note(match *self {
-            Self::Pushed { branch, commit, remote } => RecordUpdate::new()
+            Self::Pushed { branch, commit, remote, repository } => RecordUpdate::new()
                 .set(RecordKey::PushedBranch, branch)
                 .set(RecordKey::PushedCommit, commit)
                 .set(RecordKey::PushedTo, remote)
+                .set_some(RecordKey::PushedRepository, repository)
                 .clear(error),
             Self::Unchanged => RecordUpdate::new().clear(error),
             Self::Failed { why } => RecordUpdate::new().set(RecordKey::PushError, why),
@@ -53,8 +56,10 @@ mod tests {
 
     #[test]
     fn good_pushes_forget_errors() {
-        let pushed = NotePush::Pushed { branch: "b", commit: "c", remote: "origin" };
-        let text = "pushed_branch=b\npushed_commit=c\npushed_to=origin\npush_error=\n";
+        let repository = Some("git.example/app");
+        let pushed = NotePush::Pushed { branch: "b", commit: "c", remote: "origin", repository };
+        let text = "pushed_branch=b\npushed_commit=c\npushed_to=origin\n\
+                    pushed_repository=git.example/app\npush_error=\n";
         let note = |note, before| written(&note, Stage::Building, before);
         assert_eq!(note(pushed, "push_error=x\n"), Ok((None, text.to_owned())));
         assert_eq!(note(NotePush::Unchanged, ""), Ok((None, String::new())));

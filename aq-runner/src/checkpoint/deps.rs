@@ -21,10 +21,11 @@ const MAX_PACKED: u64 = 64 << 20;
 
 impl JobBranch {
     /// The ground of a job that has not started yet, and whose ground is its target alone.
-    pub(super) fn first_ground(&self, start: &StartPoint) -> Result<WorkBase> {
+    pub(super) fn first_ground(&self, start: &StartPoint, fetched: &[DepTip]) -> Result<WorkBase> {
         match start {
             StartPoint::Deps(deps) => {
-                let tips = self.tips_of(deps)?;
+                let mut tips = self.tips_of(deps)?;
+                tips.extend_from_slice(fetched);
                 if tips.is_empty() { Ok(self.ground.clone()) } else { self.merged_deps(&tips) }
             }
             StartPoint::Revision(name) => {

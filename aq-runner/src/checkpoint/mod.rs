@@ -23,6 +23,7 @@
 //!     target: MergeTarget::Head,
 //!     target_at: None,
 //!     start: StartPoint::default(),
+//!     fetched: Vec::new(),
 //!     base_file: "/home/me/aq-work/project-1f2e/.state/wip/fix-login.base".into(),
 //!     queue: "/home/me/aq-work/project-1f2e".into(),
 //!     marks: vec![("AQ_JOB_ID".into(), "fix-login".into())],
@@ -44,6 +45,7 @@ mod changes;
 mod checkout;
 mod clear_moves;
 mod deps;
+mod distant_deps;
 mod error;
 mod files;
 mod follow;
@@ -89,6 +91,7 @@ pub use artifacts::{CollectedFiles, collect};
 pub use base::{DepTip, StartPoint, WorkBase};
 pub use changes::{BranchChanges, DiffBounds};
 pub use deps::work_at;
+pub use distant_deps::{DistantDep, DistantWork, fetch_deps};
 pub use error::CheckpointError;
 pub(crate) use git_settings::REPOSITORY_VARIABLES;
 pub use handover::{ForeignWork, PushOutcome, set_aside, take_up};

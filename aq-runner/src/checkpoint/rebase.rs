@@ -33,15 +33,15 @@ pub enum RebaseResult {
 
 impl JobBranch {
     /// Puts the job's own work on its target's newest commit with the work of these jobs, as it is
-    /// by now. One whose branch is gone contributes nothing. To be called before
-    /// [`JobBranch::start`], which then gives the agent the result. What is in the job's checkout
+    /// by now. One whose branch is gone contributes nothing, but of those in `distant`, which are
+    /// on other hosts, the base keeps what it has. To be called before [`JobBranch::start`], which then gives the agent the result. What is in the job's checkout
     /// is saved first; where the checkout is gone, the branch moves alone. Again, it answers the
     /// same and changes nothing.
     ///
     /// # Errors
     /// When the target is gone; when the branch was moved or is checked out by somebody else; when
     /// the new base has conflicts in itself; git fails. The job's work is as it was then.
-    pub fn rebase(&mut self, deps: &[CheckpointJob]) -> Result<RebaseResult> {
+    pub fn rebase(&mut self, deps: &[CheckpointJob], distant: &[String]) -> Result<RebaseResult> {
         self.finish_rebase()?;
         let saved = self.finish("aq: left by an attempt that was interrupted")?;
         let held = || CheckpointError::BranchHeld(self.branch().to_owned());
@@ -59,7 +59,10 @@ impl JobBranch {
             let (branch, base) = (self.branch().to_owned(), self.ground.target.clone());
             return Err(CheckpointError::TargetGone { branch, into, base });
         };
-        let deps = &self.tips_of(deps)?;
+        let mut deps = self.tips_of(deps)?;
+        let is_distant = |dep: &&DepTip| distant.contains(&dep.job);
+        deps.extend(self.ground.deps.iter().filter(is_distant).cloned());
+        let deps = &deps;
         if self.has_all(&tip, &now, deps)? {
             return self.noted_conflicts(&tip);
         }

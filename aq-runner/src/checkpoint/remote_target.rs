@@ -29,12 +29,47 @@ pub fn shown_remote(remote: &str) -> String {
     format!("{scheme}://{}", &rest[host..])
 }
 
+/// The host and path of a remote's address, however it is written. Of a path on this machine, that.
+pub(super) fn repository_of(address: &str) -> String {
+    let plain = match address.split_once("://") {
+        Some((_, rest)) => {
+            let host_ends = rest.find('/').unwrap_or(rest.len());
+            rest[..host_ends].rfind('@').map_or(rest, |at| &rest[at + 1..]).to_owned()
+        }
+        // `me@host:path`
+        None => match address.split_once(':') {
+            Some((host, path)) if !host.contains('/') => {
+                let host = host.rsplit('@').next().unwrap_or(host);
+                format!("{host}/{}", path.trim_start_matches('/'))
+            }
+            _ => address.to_owned(),
+        },
+    };
+    let plain = plain.trim_end_matches('/');
+    plain.strip_suffix(".git").unwrap_or(plain).to_owned()
+}
+
 impl JobBranch {
+    /// The host and path of the address of a remote, which tell its repository from others.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn repository_at_remote(&self, remote: &str) -> Result<Option<String>> {
+        let repository = self.remote_addresses(remote)?.last().map(|one| repository_of(one));
+        // From elsewhere such a path leads to another place.
+        Ok(repository.filter(|path| !path.starts_with('.')))
+    }
+
     /// The same job, whose target is at this remote.
     #[must_use]
     pub fn with_target_at(mut self, target_at: Option<String>) -> Self {
         self.target_at = target_at;
         self
+    }
+
+    /// The remote at which its target is.
+    pub fn target_at(&self) -> Option<&str> {
+        self.target_at.as_deref()
     }
 
     /// The newest commit of the job's target: at the remote where it is there, which is fetched.
@@ -151,8 +186,26 @@ fn fetch_target(
     Ok(now)
 }
 
+/// Fetches the commits of a branch, and makes no ref.
+pub(super) fn fetch_objects(repo: &GitRepository, remote: &str, branch: &str) -> Result<()> {
+    let fetch = repo.call("fetch").args(["--quiet", "--no-tags", "--no-write-fetch-head"]);
+    let fetch = fetch.args(["--no-recurse-submodules", "--refmap=", "--", remote, branch]);
+    let fetched = fetch.slow().output()?;
+    match fetched.code() {
+        Some(0) => Ok(()),
+        _ => Err(unreached("fetch", remote, branch, &fetched.errors())),
+    }
+}
+
+/// Tests for a commit that is here, and that another one has all of.
+pub(super) fn ancestry(repo: &GitRepository, one: &CommitId, other: &CommitId) -> Result<bool> {
+    let call = repo.call("merge-base").args(["--is-ancestor", one.as_str(), other.as_str()]);
+    // 128: one is not here.
+    Ok(call.output()?.code() == Some(0))
+}
+
 /// The commit of a branch at a remote; `None` where it is not there.
-fn tip_at(repo: &GitRepository, remote: &str, branch: &str) -> Result<Option<CommitId>> {
+pub(super) fn tip_at(repo: &GitRepository, remote: &str, branch: &str) -> Result<Option<CommitId>> {
     let output = repo.call("ls-remote").args(["--", remote, branch]).slow().output()?;
     if output.code() != Some(0) {
         return Err(unreached("fetch", remote, branch, &output.errors()));
@@ -197,5 +250,19 @@ mod tests {
         ] {
             assert_eq!(shown_remote(remote), want);
         }
+    }
+
+    #[test]
+    fn addresses_name_one_repository() {
+        for address in [
+            "git@git.example:team/app.git",
+            "ssh://git@git.example/team/app",
+            "https://me:secret@git.example/team/app.git/",
+            "git.example:/team/app",
+        ] {
+            assert_eq!(repository_of(address), "git.example/team/app", "{address}");
+        }
+        assert_eq!(repository_of("/srv/git/app.git"), "/srv/git/app");
+        assert_eq!(repository_of("../hub.git"), "../hub");
     }
 }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::base::{StartPoint, WorkBase};
+use super::base::{DepTip, StartPoint, WorkBase};
 use super::checkout::{JobCheckout, remove};
 use super::error::{CheckpointError, HeadState, Result};
 use super::files;
@@ -71,6 +71,8 @@ pub struct CheckpointJob {
     pub target_at: Option<String>,
     /// Where it starts from.
     pub start: StartPoint,
+    /// Work of further deps that a first start from deps has, too.
+    pub fetched: Vec<DepTip>,
     /// The file that keeps its base commit. Four more lie beside it, ending in `.from`,
     /// `.ground`, `.rebase` and `.back`.
     pub base_file: PathBuf,
@@ -194,7 +196,7 @@ impl JobBranch {
             if has_branch {
                 return Err(CheckpointError::BranchTaken(wip.branch));
             }
-            wip.ground = wip.first_ground(&job.start)?;
+            wip.ground = wip.first_ground(&job.start, &job.fetched)?;
         }
         wip.finish_rebase()?;
         let (checkout, fresh, leftovers) = match &wip.isolation {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use aq_ledger::{JobRow, RecordContent, RecordKey};
 use aq_manifest::{DepsMode, JobId, Stage};
 use aq_scheduler::WaitReason;
+use jiff::Timestamp;
 
 use super::workplace::checkpoint_job;
 use crate::checkpoint::{CheckpointJob, StartPoint};
@@ -79,16 +80,29 @@ pub(crate) fn record(
     }
 }
 
-/// The conflict that kept a job from its start when it was last tried.
+/// The work of its deps that kept a job from its start when it was last tried.
 pub(crate) fn recorded_conflict(content: &RecordContent) -> Option<WaitReason> {
+    if let Some((dep, host)) =
+        content.get(RecordKey::DepElsewhere).and_then(|at| at.split_once('@'))
+    {
+        let host = host.to_owned();
+        return Some(WaitReason::DepElsewhere { dep: dep.parse().ok()?, host });
+    }
     let file = content.get(RecordKey::DepsConflict)?.to_owned();
     let dep = content.parsed(RecordKey::DepsConflictDep)?;
     Some(WaitReason::DepsConflict { dep, file })
 }
 
-/// The same, as long as no branch has moved.
-pub(crate) fn present_conflict(queue: &QueueDir, row: JobRow<'_>) -> Option<WaitReason> {
+/// The same, as long as no branch has moved. Of those of other hosts nobody tells: a while.
+pub(crate) fn present_conflict(
+    queue: &QueueDir,
+    row: JobRow<'_>,
+    now: Timestamp,
+) -> Option<WaitReason> {
     let conflict = recorded_conflict(row.content())?;
+    if row.content().has(RecordKey::FleetDeps) {
+        return row.next_eligible().is_some_and(|next| next > now).then_some(conflict);
+    }
     // Where a dep was put back, that comes first.
     let start = start_point(queue, row).ok();
     let now = start.and_then(|start| start_mark(queue, row, start));

@@ -39,6 +39,7 @@ pub(crate) fn checkpoint_job(queue: &QueueDir, id: &JobId, meta: &RecordContent)
         },
         target_at: None,
         start: StartPoint::default(),
+        fetched: Vec::new(),
         base_file: queue.wip_base(id),
         queue: queue.root().to_owned(),
         marks: vec![

@@ -109,6 +109,7 @@ impl Lab {
             target: MergeTarget::Head,
             target_at: None,
             start: StartPoint::default(),
+            fetched: Vec::new(),
             base_file: queue.join(".state/wip").join(format!("{name}.base")),
             queue,
             marks: self.env(),

@@ -14,7 +14,7 @@ fn chain(change: (&str, &str)) -> (Lab, PathBuf, JobBranch) {
     write(&dep.dir.join("of-dep"), "1\n2\n3\n");
     dep.wip.finish("dep: work").unwrap();
     let mut fix = lab.start("fix", &repo);
-    fix.wip.rebase(&[lab.job("dep", &repo)]).unwrap();
+    fix.wip.rebase(&[lab.job("dep", &repo)], &[]).unwrap();
     let fix = start(&lab.job("fix", &repo));
     assert!(fix.dir.join("of-dep").exists());
     write(&fix.dir.join(change.0), change.1);

@@ -32,7 +32,7 @@ fn open(job: &CheckpointJob) -> JobBranch {
 }
 
 fn rebase(job: &CheckpointJob) -> RebaseResult {
-    open(job).rebase(&[]).unwrap()
+    open(job).rebase(&[], &[]).unwrap()
 }
 
 fn text(started: &StartedWork, name: &str) -> String {
@@ -156,7 +156,7 @@ fn work_of_deps_is_in_the_new_base() {
     commit(&lab, &repo, "other", "2\n");
     let tip = CommitId::parse(&lab.rev(&repo, "aq/wip/dep")).unwrap();
     let deps = [lab.job("dep", &repo)];
-    assert_eq!(open(&job).rebase(&deps).unwrap(), RebaseResult::Clean);
+    assert_eq!(open(&job).rebase(&deps, &[]).unwrap(), RebaseResult::Clean);
     let started = start(&job);
     assert_eq!(started.wip.ground().deps, [DepTip { job: "dep".to_owned(), tip }]);
     assert_eq!(started.wip.changes().unwrap().paths, ["a.txt", "new"]);
@@ -187,7 +187,7 @@ fn new_bases_have_present_deps() {
     commit(&lab, &repo, "other", "2\n");
     let deps = ["went-on", "deleted", "late"].map(|name| lab.job(name, &repo));
     for _ in 0..2 {
-        assert_eq!(open(&job).rebase(&deps).unwrap(), RebaseResult::Clean);
+        assert_eq!(open(&job).rebase(&deps, &[]).unwrap(), RebaseResult::Clean);
         let started = start(&job);
         let names: Vec<&str> =
             started.wip.ground().deps.iter().map(|dep| dep.job.as_str()).collect();
@@ -225,7 +225,7 @@ fn branches_that_others_use_stay() {
     commit(&lab, &repo, "other", "2\n");
     lab.git(&repo, &["worktree", "add", "-q", "../mine", "aq/wip/fix"]);
     let before = lab.rev(&repo, "aq/wip/fix");
-    let error = open(&job).rebase(&[]).unwrap_err();
+    let error = open(&job).rebase(&[], &[]).unwrap_err();
     assert!(matches!(error, CheckpointError::BranchHeld(_)), "{error}");
     assert_eq!(lab.rev(&repo, "aq/wip/fix"), before);
 }
@@ -328,4 +328,24 @@ fn targets_keep_their_first_parents() {
     assert_eq!(lab.rev(&repo, "main^"), before);
     assert_eq!(lab.rev(&repo, "main^2"), lab.rev(&repo, "aq/wip/fix"));
     assert_eq!(lab.rev(&repo, "main^{tree}"), lab.rev(&repo, "aq/wip/fix^{tree}"));
+}
+
+/// A dep of another host has no branch here.
+#[test]
+fn distant_work_stays_in_new_bases() {
+    let (lab, repo) = Lab::with_repo();
+    let dep = lab.job("away", &repo);
+    let away = start(&dep);
+    write(&away.dir.join("fetched"), "1\n");
+    away.wip.finish("away: work").unwrap();
+    let job = CheckpointJob { start: StartPoint::Deps(vec![dep]), ..lab.job("fix", &repo) };
+    let fix = start(&job);
+    write(&fix.dir.join("new"), "1\n");
+    fix.wip.finish("fix: work").unwrap();
+    lab.git(&repo, &["branch", "-q", "-D", "aq/wip/away"]);
+    commit(&lab, &repo, "other", "2\n");
+    let distant = ["away".to_owned()];
+    assert_eq!(open(&job).rebase(&[], &distant).unwrap(), RebaseResult::Clean);
+    assert_eq!(lab.files(&repo, "aq/wip/fix"), ["a.txt", "fetched", "new", "other", "sub/b.txt"]);
+    assert_eq!(start(&job).wip.changes().unwrap().paths, ["new"]);
 }

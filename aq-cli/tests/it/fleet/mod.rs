@@ -7,6 +7,7 @@ mod clock;
 #[path = "../../../../aq-coordinator/tests/it/cluster.rs"]
 #[expect(dead_code, reason = "the coordinator's own tests use all of it")]
 mod cluster;
+mod distant_deps;
 mod earlier;
 mod ends;
 mod fences;

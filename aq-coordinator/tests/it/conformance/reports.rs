@@ -185,6 +185,7 @@ pub(crate) async fn checkpoints_go_to_the_next_host(lab: Lab) {
         branch: "aq/wip/a".parse().unwrap(),
         commit: commit.repeat(40).parse().unwrap(),
         remote: "origin".to_owned(),
+        repository: Some("git.example/app".to_owned()),
         failure: Some(LastFailure {
             class: "crash".parse().unwrap(),
             attempts: Some(2),

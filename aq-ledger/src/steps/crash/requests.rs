@@ -43,7 +43,8 @@ pub(super) fn requests(name: StepName, stop: Option<StopReason>, landed: bool) -
         ],
         StepName::AllowShip => vec![request(AllowShip)],
         StepName::AwaitDeps => {
-            vec![request(AwaitDeps { dep: "b", file: "f", seen: "s", message: "x" })]
+            let obstacle = DepObstacle::Conflict { file: "f", seen: "s" };
+            vec![request(AwaitDeps { dep: "b", obstacle, message: "x" })]
         }
         StepName::BeginPull => vec![request(BeginPull { commit: COMMIT })],
         StepName::Begin => vec![request(BeginAttempt { pid: 7, start: 1, boot: "b" })],

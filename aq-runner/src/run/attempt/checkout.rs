@@ -15,6 +15,7 @@ use super::super::queue::train::target_remote;
 use super::super::start_point::{NoStartPoint, present_deps, start_point};
 use super::super::workplace::{checkpoint_job, own_place};
 use super::JobAttempt;
+use super::distant_deps;
 use super::failure::AttemptFailure;
 use super::ground::AttemptPlace;
 use super::record::AttemptRecord;
@@ -37,15 +38,17 @@ pub(super) fn make(
     let start_point = start_point(queue, row).map_err(unstarted)?;
     let is_sent_back = attempt.record.content().has(RecordKey::Rebase);
     let deps = is_sent_back.then(|| present_deps(queue, row)).transpose().map_err(unstarted)?;
-    let job = checkpoint::CheckpointJob { start: start_point, ..job_of(attempt, spec, cwd) };
-    // Before they are read: what moves later is news.
-    let seen = job.start_mark();
+    let mut job = checkpoint::CheckpointJob { start: start_point, ..job_of(attempt, spec, cwd) };
     for listener in &mut attempt.listeners {
         listener.checkout_comes(&mut attempt.record, &job);
     }
+    distant_deps::add(attempt, &mut job)?;
+    let distant = distant_deps::names(attempt)?;
+    // Before they are read: what moves later is news.
+    let seen = job.start_mark();
     let record = &mut attempt.record;
     if let Some(deps) = deps {
-        rebase(record, &job, &deps).map_err(|e| not_started(record, &e, &job))?;
+        rebase(record, &job, &deps, &distant).map_err(|e| not_started(record, &e, &job))?;
     }
     let started = start(record, &job).map_err(|e| match e {
         CheckpointError::DepsConflict { ref dep, ref paths } => AttemptFailure::DepsConflict {
@@ -100,9 +103,10 @@ fn rebase(
     record: &mut AttemptRecord,
     job: &checkpoint::CheckpointJob,
     deps: &[checkpoint::CheckpointJob],
+    distant: &[String],
 ) -> Result<(), CheckpointError> {
     let Some(mut wip) = JobBranch::open(job)? else { return Ok(()) };
-    match wip.rebase(deps) {
+    match wip.rebase(deps, distant) {
         Ok(RebaseResult::Clean) => record.note("its work is on the newest commit of its target"),
         Ok(RebaseResult::Conflicts(paths)) => record.note(&format!(
             "its work is on the newest commit of its target, with conflicts in {}",
@@ -159,7 +163,7 @@ fn start(
     }
 }
 
-fn not_started(
+pub(super) fn not_started(
     record: &mut AttemptRecord,
     error: &CheckpointError,
     job: &checkpoint::CheckpointJob,

@@ -1,8 +1,8 @@
 //! The ends of an attempt.
 
 use aq_ledger::steps::{
-    AcceptWork, AwaitDeps, EndUnwanted, FailAttempt, FailFinally, GiveBack, InterruptAttempt,
-    PostponeJob, PutBack, StopReason, VerifyWork,
+    AcceptWork, AwaitDeps, DepObstacle, EndUnwanted, FailAttempt, FailFinally, GiveBack,
+    InterruptAttempt, PostponeJob, PutBack, StopReason, VerifyWork,
 };
 use aq_manifest::{FailureClass, JobSpec, Outcome, ReviewPolicy, Stage};
 use aq_scheduler::AfterFailure;
@@ -50,6 +50,7 @@ pub(super) fn fail(
         | AttemptFailure::NotCounted(_)
         | AttemptFailure::NoEngineNow(_)
         | AttemptFailure::DepsConflict { .. }
+        | AttemptFailure::DepElsewhere { .. }
         | AttemptFailure::Class(..)
         | AttemptFailure::Unresolved(_)
             if record.stop_request().is_made() =>
@@ -66,8 +67,13 @@ pub(super) fn fail(
         }
         AttemptFailure::DepsConflict { dep, file, seen, why } => {
             record.note_once("not started: ", &why);
-            let step = AwaitDeps { dep: &dep, file: &file, seen: &seen, message: &why };
-            record.make(&step, Timestamp::now())
+            let obstacle = DepObstacle::Conflict { file: &file, seen: &seen };
+            record.make(&AwaitDeps { dep: &dep, obstacle, message: &why }, Timestamp::now())
+        }
+        AttemptFailure::DepElsewhere { dep, host, why } => {
+            record.note_once("not started: ", &why);
+            let obstacle = DepObstacle::Elsewhere(&host);
+            record.make(&AwaitDeps { dep: &dep, obstacle, message: &why }, Timestamp::now())
         }
         AttemptFailure::Unrecorded(e) => {
             record.note(&format!("cannot record what came of it: {e}"));

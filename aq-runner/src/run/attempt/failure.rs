@@ -32,6 +32,16 @@ pub(super) enum AttemptFailure {
         /// All of it, for people.
         why: String,
     },
+    /// The work of a dep is on another host and cannot be had: it goes back for a while, and the
+    /// attempt does not count.
+    DepElsewhere {
+        /// The dep's job.
+        dep: String,
+        /// The host.
+        host: String,
+        /// The reason, for people.
+        why: String,
+    },
     /// Not the job's fault: it goes back and the attempt does not count.
     NotCounted(String),
     /// The agent has run, and what came of it cannot be written down. Recovery counts the attempt:

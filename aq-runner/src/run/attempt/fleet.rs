@@ -3,7 +3,7 @@
 //! token, so the loop sends the reports. A coordinator, or a loop, that cannot be reached holds
 //! nothing up: the report waits in the outbox.
 
-use aq_fleet::protocol::LeaseRef;
+use aq_fleet::protocol::{LeaseRef, PushedCheckpoint};
 use aq_ledger::steps::{NotePush, NumberReport};
 use aq_manifest::Stage;
 use jiff::Timestamp;
@@ -17,7 +17,7 @@ use super::super::settings::QueueSettings;
 use super::failure::AttemptFailure;
 use super::listener::AttemptListener;
 use super::record::AttemptRecord;
-use crate::checkpoint::{CheckpointJob, JobBranch};
+use crate::checkpoint::{CheckpointJob, CommitId, JobBranch, shown_remote};
 use crate::process::take_line;
 use crate::store::QueueDir;
 use crate::sync::fleet::{HolderAnswer, JobReporter};
@@ -148,7 +148,11 @@ impl AttemptListener for FleetListener {
     }
 
     /// Asks whether the job may be shipped. The answer decides it.
-    fn ship_comes(&mut self, record: &mut AttemptRecord) -> Result<(), AttemptFailure> {
+    fn ship_comes(
+        &mut self,
+        record: &mut AttemptRecord,
+        merge: Option<(&JobBranch, &CommitId)>,
+    ) -> Result<(), AttemptFailure> {
         let unasked = |why: &str| {
             let why = format!("the fleet cannot be asked whether it may ship: {why}");
             AttemptFailure::Host(no_answer(why))
@@ -161,10 +165,25 @@ impl AttemptListener for FleetListener {
             .map_err(|e| AttemptFailure::not_counted(&e))?;
         let seq = record.row().fleet_reports().unwrap_or_default();
         let content = record.content();
-        match reporter.ship(seq, pushed(content), Some(metrics(content))) {
+        // Without a branch at a remote the commit in its target is where its work is: jobs that
+        // build on it wait for that.
+        let at = pushed(content).or_else(|| merge.and_then(|(wip, commit)| merged(wip, commit)));
+        match reporter.ship(seq, at, Some(metrics(content))) {
             HolderAnswer::Accepted => Ok(()),
             HolderAnswer::Fenced => Err(AttemptFailure::Fenced),
             HolderAnswer::Later(why) => Err(unasked(&why)),
         }
     }
+}
+
+/// The place of work in its target.
+fn merged(wip: &JobBranch, commit: &CommitId) -> Option<PushedCheckpoint> {
+    let remote = wip.target_at()?;
+    Some(PushedCheckpoint {
+        branch: wip.branch().parse().ok()?,
+        commit: commit.as_str().parse().ok()?,
+        remote: shown_remote(remote),
+        repository: wip.repository_at_remote(remote).ok().flatten(),
+        failure: None,
+    })
 }

@@ -4,7 +4,7 @@ use aq_manifest::Stage;
 
 use super::failure::AttemptFailure;
 use super::record::AttemptRecord;
-use crate::checkpoint::{CheckpointJob, JobBranch};
+use crate::checkpoint::{CheckpointJob, CommitId, JobBranch};
 
 /// A follower of an attempt. It hears of each thing when that has happened, or just before, and the
 /// attempt waits for it.
@@ -26,9 +26,13 @@ pub(super) trait AttemptListener {
         stage: Stage,
     ) -> Result<(), AttemptFailure>;
 
-    /// The job's work is about to go into its target.
+    /// The job's work is about to go into its target, as this commit; outside git as none.
     ///
     /// # Errors
     /// When it must not, or nobody can be asked.
-    fn ship_comes(&mut self, record: &mut AttemptRecord) -> Result<(), AttemptFailure>;
+    fn ship_comes(
+        &mut self,
+        record: &mut AttemptRecord,
+        merge: Option<(&JobBranch, &CommitId)>,
+    ) -> Result<(), AttemptFailure>;
 }

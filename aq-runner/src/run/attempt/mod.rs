@@ -4,6 +4,7 @@
 
 mod checkout;
 mod commands;
+mod distant_deps;
 mod end;
 mod failure;
 mod feedback;
@@ -26,6 +27,7 @@ use aq_manifest::{ReviewPolicy, Stage};
 
 use super::job_log::JobLog;
 use super::settings::QueueSettings;
+use crate::checkpoint::{CommitId, JobBranch};
 use crate::process::ProcessSupervisor;
 use crate::store::{HeldJob, JobFile, QueueDir, StoreError};
 use commands::CommandRunner;
@@ -148,9 +150,12 @@ impl<'a> JobAttempt<'a> {
     }
 
     /// Asks those who have a say in it whether the job's work may go into its target.
-    fn ask_to_ship(&mut self) -> Result<(), AttemptFailure> {
+    fn ask_to_ship(
+        &mut self,
+        merge: Option<(&JobBranch, &CommitId)>,
+    ) -> Result<(), AttemptFailure> {
         let record = &mut self.record;
-        self.listeners.iter_mut().try_for_each(|listener| listener.ship_comes(record))
+        self.listeners.iter_mut().try_for_each(|listener| listener.ship_comes(record, merge))
     }
 
     fn tell_saved(&mut self) {

@@ -23,8 +23,8 @@ use super::failure::AttemptFailure;
 use super::feedback::{LastCommand, keep_failure};
 use super::ground::{environment, scratch};
 use crate::checkpoint::{
-    CheckpointError, JobBranch, LandingPlan, MergeResult, OwnPlace, PreparedMerge, left_out_words,
-    repository_at,
+    CheckpointError, CommitId, JobBranch, LandingPlan, MergeResult, OwnPlace, PreparedMerge,
+    left_out_words, repository_at,
 };
 use crate::feedback::OutputSource;
 use crate::run::checkouts::checkouts;
@@ -161,7 +161,7 @@ fn merge(attempt: &mut JobAttempt<'_>, spec: &JobSpec) -> Result<Option<MergeRes
     let remote = target_remote(attempt.record.row(), &attempt.settings);
     let is_nowhere = remote.is_none() && attempt.record.row().has_lease();
     let Some(wip) = watched_branch(queue, &id, attempt.record.content(), watch, remote)? else {
-        ask_to_ship(attempt)?;
+        ask_to_ship(attempt, None)?;
         return Ok(None);
     };
     if is_nowhere {
@@ -208,7 +208,7 @@ fn bring_in(
         }
         let landed = match prepared.expect_unmoved() {
             Ok(()) => {
-                ask_to_ship(attempt)?;
+                ask_to_ship(attempt, Some((wip, &prepared.landing().commit)))?;
                 land(attempt, wip, prepared)
             }
             Err(e) => Err(e),
@@ -222,12 +222,15 @@ fn bring_in(
 
 /// Asks the coordinator whether a job of the fleet may ship. It decides that once: what is refused
 /// at the remote later is merged again without another question.
-fn ask_to_ship(attempt: &mut JobAttempt<'_>) -> Result<(), TrainStop> {
+fn ask_to_ship(
+    attempt: &mut JobAttempt<'_>,
+    merge: Option<(&JobBranch, &CommitId)>,
+) -> Result<(), TrainStop> {
     let row = attempt.record.row();
     if !row.has_lease() || row.fleet_ships().is_some() {
         return Ok(());
     }
-    attempt.ask_to_ship()?;
+    attempt.ask_to_ship(merge)?;
     let allowed = attempt.record.make(&AllowShip, Timestamp::now());
     Ok(allowed.map_err(|e| AttemptFailure::not_counted(&e))?)
 }

@@ -7,6 +7,7 @@ use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::{JobId, claimed};
 use jiff::Timestamp;
 
+use super::deps::noted_deps;
 use crate::checkpoint::{branch_at, repository_at};
 use crate::store::{AddContext, AddError, JobDraft, QueueDir, StoreError, add};
 
@@ -47,6 +48,7 @@ pub(crate) fn take(
     let mut draft = JobDraft::new(format!("fleet job {id}"), id, text);
     draft.is_granted = true;
     draft.record = RecordUpdate::new().set(RecordKey::FleetFactory, factory);
+    draft.record = draft.record.set_list(RecordKey::FleetDeps, &noted_deps(grant));
     if let Some(from) = &grant.checkpoint {
         draft.record = draft
             .record

@@ -68,7 +68,15 @@ pub(crate) fn push(
         return Ok(None);
     }
     let (Ok(branch), Ok(commit)) = (branch.parse(), tip.as_str().parse()) else { return Ok(None) };
-    Ok(Some(PushedCheckpoint { branch, commit, remote: shown_remote(remote), failure: None }))
+    // What is not known is the same repository wherever the branch is found.
+    let repository = wip.repository_at_remote(remote).ok().flatten();
+    Ok(Some(PushedCheckpoint {
+        branch,
+        commit,
+        remote: shown_remote(remote),
+        repository,
+        failure: None,
+    }))
 }
 
 /// Pushes what the agents of all fleet jobs have done so far, committed or not, so that a host that

@@ -31,6 +31,7 @@ pub(crate) fn pushed(meta: &RecordContent) -> Option<PushedCheckpoint> {
         branch: meta.parsed(RecordKey::PushedBranch)?,
         commit: meta.parsed(RecordKey::PushedCommit)?,
         remote: meta.get(RecordKey::PushedTo)?.to_owned(),
+        repository: meta.get(RecordKey::PushedRepository).map(str::to_owned),
         failure: meta.get(RecordKey::FailureClass).map(|class| LastFailure {
             class: Identifier::lossy(class),
             attempts: meta.parsed(RecordKey::Attempts),
@@ -45,6 +46,7 @@ pub(crate) fn pushed_note(done: &PushedCheckpoint) -> NotePush<'_> {
         branch: done.branch.as_str(),
         commit: done.commit.as_str(),
         remote: &done.remote,
+        repository: done.repository.as_deref(),
     }
 }
 
@@ -118,6 +120,7 @@ mod tests {
             branch: "aq/wip/a".parse().unwrap(),
             commit: "0123456789abcdef0123456789abcdef01234567".parse().unwrap(),
             remote: "origin".to_owned(),
+            repository: Some("git.example/app".to_owned()),
             failure: None,
         };
         let queue = TestQueue::new();

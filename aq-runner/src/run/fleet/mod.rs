@@ -3,6 +3,7 @@
 //! host.
 
 mod claim;
+mod deps;
 mod gate;
 mod handover;
 mod hold;
@@ -14,6 +15,7 @@ mod steps;
 mod submit;
 
 pub(crate) use claim::{GrantOutcome, take};
+pub(crate) use deps::{DepWork, FleetDep, fleet_deps};
 pub(crate) use gate::{ShipAnswer, ask_to_ship, asker};
 pub(crate) use handover::{push, push_snapshots, take_up};
 pub(crate) use hold::{LeaseNote, lease, metrics, pushed, pushed_note, told_lease};

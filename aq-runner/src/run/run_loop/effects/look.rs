@@ -154,7 +154,7 @@ impl EffectPerformer<'_> {
     fn resting(&self, row: JobRow<'_>, state: JobState) -> JobLook {
         let mut read = Box::new(read_job(self.context.queue, &self.context.settings.engines, row));
         if row.stage == Stage::Inbox {
-            read.job.obstacle = present_conflict(self.context.queue, row);
+            read.job.obstacle = present_conflict(self.context.queue, row, Timestamp::now());
         }
         let lack = recorded_lack(row.content())
             .map(|lack| MetLack { lack, is_worth_a_wait: is_worth_a_wait(row.content()) });

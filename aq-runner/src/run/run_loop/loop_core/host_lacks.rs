@@ -136,7 +136,7 @@ impl LoopCore {
     }
 
     /// Names the jobs that a loop leaves because of a fault of the host or of an engine, or because
-    /// their deps do not go together. Answers how many those of a fault are.
+    /// their deps do not go together or cannot be had. Answers how many those of a fault are.
     pub(super) fn report_kept(&mut self, now: Timestamp) -> u32 {
         let kept = kept_jobs(&mut self.model, now);
         for ((reason, _), jobs) in &kept {
@@ -165,7 +165,7 @@ fn kept_jobs(model: &mut QueueModel, now: Timestamp) -> BTreeMap<(String, bool),
         let Some(reason) = model.explain(&plan, id) else { continue };
         let is_fault = match reason {
             WaitReason::HostLacks(_) | WaitReason::EngineOut { .. } => true,
-            WaitReason::DepsConflict { .. } => false,
+            WaitReason::DepsConflict { .. } | WaitReason::DepElsewhere { .. } => false,
             _ => continue,
         };
         kept.entry((reason.to_string(), is_fault)).or_default().push(id.to_string());

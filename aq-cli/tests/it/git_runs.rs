@@ -88,6 +88,8 @@ fn a_landing_takes_seven_gits() {
     let straight = ["merge-base", "diff-tree", "read-tree -u", "update-ref", "read-tree -u"];
     let merge = ["merge-base", "merge-tree", "commit-tree", "diff-tree"];
     let merge = [&merge[..], &["read-tree -u", "update-ref", "read-tree -u"]].concat();
-    assert_eq!(runs, [&straight[..], &merge, &merge].concat());
+    // Git before 2.41 is asked for the attributes of the target in two more.
+    let runs = runs.join(" ").replace("merge-tree ls-tree merge-tree", "merge-tree");
+    assert_eq!(runs, [&straight[..], &merge, &merge].concat().join(" "));
     assert!(looked.len() <= 3 * 4, "{looked:?}");
 }

@@ -8,6 +8,7 @@ mod architecture;
 mod boxes;
 mod branches;
 mod building_on;
+mod call_counts;
 mod chaos;
 mod checker;
 mod coordinator;

@@ -300,7 +300,7 @@ impl CoordinatorMetrics {
 
 impl fmt::Debug for CoordinatorMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Metrics").finish_non_exhaustive()
+        f.debug_struct("CoordinatorMetrics").finish_non_exhaustive()
     }
 }
 

@@ -126,7 +126,7 @@ pub(crate) fn serve(
             costly: ReaderTurns::new(1, COSTLY_OF_ALL),
             diffs: ReaderTurns::new(1, DIFFS_OF_ALL),
             streams: ReaderTurns::new(STREAMS_OF_EACH, STREAMS_OF_ALL),
-            tellings: BoardEvents::default(),
+            board_events: BoardEvents::default(),
         });
         let router = router(dashboard);
         // Pages that live never end by themselves, so nobody is told to stop, nor waited for.

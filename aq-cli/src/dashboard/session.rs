@@ -55,7 +55,7 @@ pub(super) enum SignInRefusal {
 
 impl fmt::Debug for BrowserSessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sessions").field("cookie", &self.cookie).finish_non_exhaustive()
+        f.debug_struct("BrowserSessions").field("cookie", &self.cookie).finish_non_exhaustive()
     }
 }
 

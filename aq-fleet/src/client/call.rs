@@ -233,6 +233,8 @@ impl CoordinatorClient {
 
 impl fmt::Debug for CoordinatorClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("deadline", &self.deadline).finish_non_exhaustive()
+        f.debug_struct("CoordinatorClient")
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
     }
 }

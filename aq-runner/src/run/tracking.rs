@@ -43,7 +43,7 @@ pub(crate) fn record_told(
     id: &JobId,
     told: &JobUpdates,
 ) -> Result<(), StoreError> {
-    let mut job = HeldJob::take(queue, id)?;
+    let mut job = HeldJob::lock(queue, id)?;
     job.append(
         &RecordUpdate::new()
             .set(RecordKey::TrackerTold, &told.item)

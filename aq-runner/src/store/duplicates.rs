@@ -148,7 +148,7 @@ fn set_aside(
     rename_new(&file, &to).at("set aside", &file)?;
     let why =
         format!("it lay in {from}/ under the name of {id}, which is in {kept}/ and another file");
-    HeldJob::take(queue, &new)?.step(&SetAside { message: &why }, now)?;
+    HeldJob::lock(queue, &new)?.step(&SetAside { message: &why }, now)?;
     Ok(new)
 }
 
@@ -159,7 +159,7 @@ mod tests {
     use aq_ledger::RecordKey;
 
     fn resolve_duplicates(queue: &TestQueue) -> Vec<DuplicateOutcome> {
-        let mut job = HeldJob::take(queue, &id("a")).unwrap();
+        let mut job = HeldJob::lock(queue, &id("a")).unwrap();
         let done = job.resolve_duplicates(Timestamp::UNIX_EPOCH).unwrap();
         assert!(queue.has(job.stage(), &id("a")));
         assert!(doubled(queue).unwrap().is_empty());
@@ -228,7 +228,7 @@ mod tests {
         queue.place("a", Stage::Building, "x");
         std::fs::write(queue.meta(&id("a")), "moved_to=testing\n").unwrap();
         std::fs::create_dir(queue.job_file(Stage::Testing, &id("a"))).unwrap();
-        let mut job = HeldJob::take(&queue, &id("a")).unwrap();
+        let mut job = HeldJob::lock(&queue, &id("a")).unwrap();
         assert_eq!(job.resolve_duplicates(Timestamp::UNIX_EPOCH).unwrap(), []);
         assert_eq!(job.stage(), Stage::Building);
         assert!(queue.has(Stage::Building, &id("a")) && queue.has(Stage::Testing, &id("a")));

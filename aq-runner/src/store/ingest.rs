@@ -198,7 +198,7 @@ mod tests {
     }
 
     fn take(queue: &TestQueue, name: &str) -> IngestResult {
-        let job = HeldJob::take(queue, &id(name)).unwrap();
+        let job = HeldJob::lock(queue, &id(name)).unwrap();
         ingest(queue, job, None, Timestamp::now()).unwrap()
     }
 
@@ -277,7 +277,7 @@ mod tests {
         );
         // As `aq requeue` leaves it; the file says still what it was.
         let own = RecordUpdate::new().clear(&[RecordKey::FleetJobId, RecordKey::FleetLeaseEpoch]);
-        HeldJob::take(&queue, &id("a")).unwrap().append(&own).unwrap();
+        HeldJob::lock(&queue, &id("a")).unwrap().append(&own).unwrap();
         drop_in(&queue, "a", text, 2 * MINUTE);
         drop_in(&queue, "b", text, MINUTE);
         for name in ["a", "b"] {

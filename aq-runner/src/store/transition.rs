@@ -50,7 +50,7 @@ impl HeldJob {
     ///
     /// # Errors
     /// [`StoreError::Busy`] when a worker or another command holds it, [`StoreError::NoSuchJob`].
-    pub fn take(queue: &QueueDir, id: &JobId) -> Result<Self> {
+    pub fn lock(queue: &QueueDir, id: &JobId) -> Result<Self> {
         // The check comes first because taking the lock makes the file.
         queue.expect(id)?;
         let path = queue.meta(id);

@@ -126,12 +126,12 @@ pub(super) async fn events(
     let mut last = None;
     let looks = WatchStream::new(dashboard.feed.follow());
     let follower = dashboard.clone();
-    let tellings = looks.then(move |look| {
+    let board_events = looks.then(move |look| {
         let (follower, filter) = (follower.clone(), Arc::clone(&filter));
-        async move { follower.blocking(move |this| Ok(this.tellings.of(&look, &filter))).await }
+        async move { follower.blocking(move |this| Ok(this.board_events.of(&look, &filter))).await }
     });
-    let news = tellings.filter_map(move |telling| {
-        let news = telling.ok().filter(|telling| last.as_ref() != Some(telling));
+    let news = board_events.filter_map(move |board_event| {
+        let news = board_event.ok().filter(|board_event| last.as_ref() != Some(board_event));
         let event = news.as_ref().map(|news| Event::default().event("board").data(&**news));
         last = news.or_else(|| last.take());
         std::future::ready(event)

@@ -60,7 +60,7 @@ pub struct StepLog {
 
 impl fmt::Debug for StepLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Steps").field("steps", &self.steps).finish_non_exhaustive()
+        f.debug_struct("StepLog").field("steps", &self.steps).finish_non_exhaustive()
     }
 }
 

@@ -116,7 +116,7 @@ mod tests {
         };
         let queue = TestQueue::new();
         queue.place("a", Stage::Building, "x");
-        let mut job = HeldJob::take(&queue, &id("a")).unwrap();
+        let mut job = HeldJob::lock(&queue, &id("a")).unwrap();
         job.step(&pushed_note(&checkpoint), Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(pushed(job.meta()), Some(checkpoint));
         let text = std::fs::read_to_string(queue.meta(&id("a"))).unwrap();

@@ -34,7 +34,7 @@ const MOMENT: Duration = Duration::from_secs(1);
 pub(crate) fn take(queue: &QueueDir, id: &JobId) -> Result<HeldJob> {
     let give_up = Instant::now() + MOMENT;
     loop {
-        match HeldJob::take(queue, id) {
+        match HeldJob::lock(queue, id) {
             Err(StoreError::Busy(_)) if Instant::now() < give_up && !is_at_work(queue, id) => {
                 std::thread::sleep(LOOK_AGAIN);
             }
@@ -96,7 +96,7 @@ pub fn stop(
     // Who was told; and whether somebody was at work at all, who may have seen the wish by itself.
     let (mut told, mut at_work) = (None, false);
     loop {
-        match HeldJob::take(queue, id) {
+        match HeldJob::lock(queue, id) {
             Ok(mut job) if job.stage() == Stage::Inbox => {
                 job.step(&StopWaiting, now)?;
                 request.withdraw();
@@ -229,7 +229,7 @@ fn worker_of(queue: &QueueDir, id: &JobId) -> Result<Option<ProcessId>> {
         if found.is_some() || Instant::now() >= give_up {
             return Ok(found);
         }
-        match HeldJob::take(queue, id) {
+        match HeldJob::lock(queue, id) {
             Err(StoreError::Busy(_)) => std::thread::sleep(LOOK_AGAIN),
             Ok(_) | Err(StoreError::NoSuchJob(_)) => return Ok(None),
             Err(e) => return Err(e),

@@ -84,7 +84,7 @@ impl LoopContext<'_> {
         JobTrouble {
             text: error.to_string(),
             lack: error.lack(),
-            is_held: matches!(HeldJob::take(self.queue, id), Err(StoreError::Busy(_))),
+            is_held: matches!(HeldJob::lock(self.queue, id), Err(StoreError::Busy(_))),
             place: self.queue.find(id),
         }
     }

@@ -71,7 +71,7 @@ impl LoopListeners {
         let capabilities = advertised(context.queue, capabilities);
         let mut fleet = FleetMember::join(&settings, capabilities.clone(), context)?;
         if settings.switches.mode() == FleetMode::Shadow {
-            let (client, tell) = (fleet.client(), fleet.trouble_teller(context));
+            let (client, tell) = (fleet.client(), fleet.trouble_reporter(context));
             let shadow =
                 ShadowWatch::start(&settings, client, capabilities, core, context.queue, tell)?;
             self.shadow = Some(shadow);

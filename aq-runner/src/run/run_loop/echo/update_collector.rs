@@ -26,7 +26,7 @@ pub(super) struct UpdateCollector {
     pub(super) queue: QueueDir,
     pub(super) outbox: UpdateOutbox,
     pub(super) statuses: StatusMap,
-    pub(super) to_teller: ToThread<JobId>,
+    pub(super) to_sender: ToThread<JobId>,
     pub(super) troubles: ToThread<String>,
 }
 
@@ -61,7 +61,7 @@ impl UpdateCollector {
 
     fn look_at(&self, id: &JobId) {
         match self.try_look_at(id) {
-            Ok(true) => _ = self.to_teller.send(id.clone()),
+            Ok(true) => _ = self.to_sender.send(id.clone()),
             Ok(false) => {}
             // A loop that is gone does not need to know.
             Err(e) => _ = self.troubles.send(format!("tracker: {e}")),

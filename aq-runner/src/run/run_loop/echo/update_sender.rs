@@ -22,7 +22,7 @@ pub(super) struct UpdateSender {
 }
 
 impl UpdateSender {
-    /// Goes on until the noter ends, and then once more for what it noted last.
+    /// Goes on until the collector ends, and then once more for what it noted last.
     pub(super) fn run(mut self, jobs: &Receiver<JobId>) {
         let mut goes_on = true;
         while goes_on {
@@ -84,7 +84,7 @@ impl UpdateSender {
         }
         match stage {
             Some(Stage::Inbox | Stage::Building) => return Ok(()),
-            // It has moved since the noter looked.
+            // It has moved since the collector looked.
             Some(stage) if told.seen.as_deref() != Some(stage.folder()) => return Ok(()),
             Some(stage) => {
                 let record = JobRecord::read(&self.queue, stage, id.clone())?;

@@ -75,7 +75,7 @@ impl EffectPerformer<'_> {
         if !queue.has(stage, id) {
             return self.try_look(id, out);
         }
-        let is_held = match HeldJob::take(queue, id) {
+        let is_held = match HeldJob::lock(queue, id) {
             Ok(job) if worker(job.meta()).is_some_and(|worker| worker.is_alive()) => true,
             // Its worker died after recovery had found it at work.
             Ok(job) if job.stage() == Stage::Building => {
@@ -180,7 +180,7 @@ impl EffectPerformer<'_> {
             out.push(LoopEvent::JobTouched(new).into());
             return self.try_look(id, out);
         }
-        let job = match HeldJob::take(queue, id) {
+        let job = match HeldJob::lock(queue, id) {
             Ok(job) if job.stage() == Stage::Inbox => job,
             Ok(_) | Err(StoreError::NoSuchJob(_)) => return Ok(JobLook::Moving),
             Err(e) => return Err(e),

@@ -113,7 +113,7 @@ impl FleetMember {
         match stage {
             Stage::Inbox | Stage::Building | Stage::Review => return Ok(()),
             Stage::Testing => {
-                let mut job = HeldJob::take(queue, id)?;
+                let mut job = HeldJob::lock(queue, id)?;
                 // Before it is sent, and that it was told after: a kill in between tells it twice,
                 // under another number, and not never.
                 job.step(&NumberReport, Timestamp::now())?;
@@ -125,7 +125,7 @@ impl FleetMember {
                 job.append(&RecordUpdate::new().set(RecordKey::FleetTold, told))?;
             }
             Stage::Shipped | Stage::Failed => {
-                let mut job = HeldJob::take(queue, id)?;
+                let mut job = HeldJob::lock(queue, id)?;
                 let (outcome, result) = match stage {
                     Stage::Shipped => (ReleaseOutcome::Shipped, Outcome::Shipped),
                     _ => {

@@ -6,7 +6,7 @@
 //! own run it while no loop is at work, after `aq recover`. The jobs named must be there.
 //! `DIR/JOB.md` is what was added as JOB: with several such directories, a job has to be as in one
 //! of them. After a power cut a log and the end of a record may be gone that nobody was promised,
-//! so that the record does not tell the last step. Exit code 1 when something is wrong.
+//! so that the record does not name the last step. Exit code 1 when something is wrong.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -106,7 +106,7 @@ fn in_groups(parser: clap::Command) -> clap::Command {
 fn refuse(mut error: clap::Error, parser: &clap::Command) -> ExitCode {
     let hint = hint(&error, parser);
     if hint.is_some() {
-        // It would be told to pass the flag as a file's name.
+        // The advice would be to pass the flag as a file's name.
         let _ = error.remove(ContextKind::Suggested);
     }
     if error.kind() == ErrorKind::InvalidSubcommand {

@@ -20,7 +20,7 @@ pub struct Profile {
     pub name: String,
     /// Text that goes before the prompt.
     pub persona: Option<String>,
-    /// Text that tells a further attempt why the last one failed.
+    /// Text that explains to a further attempt why the last one failed.
     pub feedback_template: Option<FeedbackTemplate>,
     /// Values for the keys that a job does not give. `default-verify` is `verify` here.
     pub values: Manifest,

@@ -48,7 +48,7 @@ pub(crate) fn run(here: &CliContext, args: &AddArgs) -> Outcome {
     let context = add_context(&queue, &here.environment, here.cwd()?, Timestamp::now());
     let context = AddContext { colour: output::errors_in_colour(), ..context };
     let report = add(&queue, &drafts, &context)?;
-    // A bad config is for those to tell who need it: the jobs are in.
+    // A bad config is reported by those who need it: the jobs are in.
     tell_added(&queue, here.settings(&queue).ok().as_ref(), report, args.json.version);
     Ok(CliExit::Done)
 }

@@ -60,7 +60,7 @@ pub(crate) struct RejectArgs {
     /// Why, for the record
     #[arg(long)]
     reason: Option<String>,
-    /// Have the same session mend it: it is told the reason
+    /// Have the same session mend it: it gets the reason
     #[arg(long, requires = "reason")]
     requeue: bool,
 }
@@ -90,7 +90,7 @@ pub(crate) struct RequeueArgs {
     /// Also jobs in quarantine/
     #[arg(long)]
     force: bool,
-    /// Go on where they ended: in the same session, told why they failed
+    /// Go on where they ended: in the same session, which learns why they failed
     #[arg(long)]
     resume: bool,
 }

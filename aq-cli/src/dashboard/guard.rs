@@ -204,7 +204,7 @@ impl PageViewer {
         let Some(csrf) = &self.csrf else {
             return Err(PageError::forbidden(SIGN_IN_FIRST));
         };
-        // Secrets of a session, compared by somebody who has the session: time tells nothing.
+        // Secrets of a session, compared by somebody who has the session: time reveals nothing.
         if csrf != shown {
             return Err(PageError::forbidden("the form is out of date; load the page again"));
         }

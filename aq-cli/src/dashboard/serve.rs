@@ -129,7 +129,7 @@ pub(crate) fn serve(
             board_events: BoardEvents::default(),
         });
         let router = router(dashboard);
-        // Pages that live never end by themselves, so nobody is told to stop, nor waited for.
+        // Pages that live never end by themselves, so nobody is asked to stop, nor waited for.
         let (_never, stop) = watch::channel(false);
         ready(&ReadyDashboard { address, token });
         tokio::select! {

@@ -32,7 +32,7 @@ pub(crate) fn table(engines: &[EngineReport], now: Timestamp) {
             Err(MissingBinary::NotOnPath { .. }) => {
                 TableCell::styled(style::FAINT, "not installed")
             }
-            // A program was named, and is not there, or another one has its name: told below.
+            // A program was named, and is not there, or another one has its name: reported below.
             Err(_) => TableCell::styled(style::BAD, "see below"),
         };
         let classes =

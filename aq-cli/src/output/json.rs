@@ -326,7 +326,7 @@ fn numbers_shape(job: &JobNumbers) -> Value {
     })
 }
 
-/// The item of a job, and what its tracker was told.
+/// The item of a job, and what its tracker got.
 fn tracker_shape(tracker: &TrackerView, version: JsonVersion) -> Value {
     let problem = tracker.problem.as_ref();
     let problem =

@@ -13,7 +13,7 @@ use super::job::result;
 use super::line;
 use super::style::{self, paint};
 
-/// Tells what a loop does.
+/// Prints what a loop does.
 #[derive(Debug)]
 pub(crate) struct ProgressReporter {
     quiet: bool,

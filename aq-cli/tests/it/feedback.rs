@@ -12,7 +12,7 @@ use crate::vendor::{begins, done, limited};
 /// Output of `verify` that the agent has to know.
 const TOKEN: &str = "token-4711";
 
-/// A `verify` that passes when the agent was told the token.
+/// A `verify` that passes when the agent got the token.
 const VERIFY: &str = "verify: '[ -e told ] || { echo \"say token-4711\"; exit 3; }'";
 
 /// The acts of an agent in its first and its second run: the second one does its work when its

@@ -58,7 +58,7 @@ fn limit_holds_across_loops() {
     assert_eq!(sandbox.ok(&["engines", "--retry", "claude"]), "engine claude is used again\n");
     let asked = Instant::now();
     sandbox.wait_for_stage("a", "testing");
-    // A loop that is not told looks every 30 seconds.
+    // A loop without an event looks every 30 seconds.
     assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
     assert_eq!(sandbox.meta_value("a", "attempts"), "1");
     assert_eq!(sandbox.meta_value("a", "engine_error"), "");

@@ -5,7 +5,7 @@ use nix::sys::signal::{Signal, kill};
 
 use crate::sandbox::{Sandbox, kill_child, kill_hard, wait_child, wait_for};
 
-/// Starts the three kinds of processes that are easy to lose, and tells when they are there.
+/// Starts the three kinds of processes that are easy to lose, and prints when they are there.
 const BROOD: &str = r#"
 setsid sleep 1000 </dev/null >/dev/null 2>&1 &
 ( ( trap '' TERM; exec setsid sh -c 'trap "" TERM; while :; do sleep 1; done' </dev/null >/dev/null 2>&1 ) & ) &

@@ -3,7 +3,7 @@
 //!
 //! A test runs only when `AQ_E2E_ENGINES` names a directory with its program in it: `.ci/engines`
 //! makes one. No key and no account is needed. What a program would fetch from elsewhere comes to
-//! our server as well, and is told. `tools/engine-matrix` makes a table of the same cases.
+//! our server as well, and is refused. `tools/engine-matrix` makes a table of the same cases.
 
 mod acp;
 mod ends;

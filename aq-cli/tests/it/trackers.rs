@@ -1,4 +1,4 @@
-//! Items become jobs, and trackers are told what became of them, without ever being in the way.
+//! Items become jobs, and trackers get their results, without ever being in the way.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -189,7 +189,7 @@ fn tracker_gets_numbers_in_order() {
             .filter_map(|asked| Some(asked.body["body"].as_str()?.lines().next()?.to_owned()))
             .collect()
     };
-    // A loop waits for its answers for some seconds at most; the next one tells the rest.
+    // A loop waits for its answers for some seconds at most; the next one sends the rest.
     wait_for("the end", || {
         run(auto(&sandbox, &tracker, &["run", "--once"]));
         of("/T-1/").len() >= 2 && of("/T-2/").last().is_some_and(|last| last == "aq: shipped")
@@ -240,7 +240,7 @@ fn a_tracker_that_hangs_is_in_nobodys_way() {
     sandbox.ok(&["ship", "job-3"]);
     sandbox.ok(&["stop"]);
     wait_child(&mut running);
-    // The next loop tells it all, with what happened in between.
+    // The next loop sends it all, with what happened in between.
     tracker.now(|_| Some((200, "{}".to_owned())));
     run(auto(&sandbox, &tracker, &["run", "--once"]));
     wait_for("the rest", || {
@@ -269,7 +269,7 @@ fn five_hundred_jobs_and_a_tracker_that_hangs() {
     let (code, said) = run(auto(&sandbox, &tracker, &["run", "--once", "--max", "4"]));
     assert_eq!(code, 0, "{said}");
     assert_eq!(sandbox.jobs("testing").len(), 500);
-    // What is to be told is all there, for the next loop.
+    // All updates are there, for the next loop.
     let waiting = fs::read_dir(tracker_dir(&sandbox)).unwrap().flatten();
     let waiting = waiting.filter(|entry| {
         let text = fs::read_to_string(entry.path()).unwrap();

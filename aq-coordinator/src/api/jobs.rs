@@ -157,7 +157,7 @@ pub(super) async fn show(
     Ok(Json(views::detail(found.value, found.now, waiting)))
 }
 
-/// Stop a job, or tell its holder to.
+/// Stop a job, or have its holder stop it.
 #[utoipa::path(
     post, path = "/v1/jobs/{jobId}/cancel", tag = "jobs",
     params(("jobId" = String, Path, description = "The job's id")),

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 /// The tracker's answer: see [`Tracker::echo`].
 pub(super) type Answer = Result<Option<String>, TrackerError>;
 
-/// One thing to tell.
+/// One update to send.
 #[derive(Debug)]
 pub(super) struct SendRequest {
     pub(super) item: ItemId,

@@ -165,7 +165,7 @@ fn epochs_begin_above_all_that_were_drawn() {
     assert_eq!(backwards.epoch_floor, Epoch(120_000), "50 s back, above all that is known");
 }
 
-/// Starts and ticks of coordinators, told as `(name, second)`; when the grace of the last one ends.
+/// Starts and ticks of coordinators, as `(name, second)`; when the grace of the last one ends.
 fn grace_after(ticks: &[(u128, i64)]) -> i64 {
     let timing = LeaseTiming::new(LEASE);
     let mut runs = Vec::new();
@@ -246,7 +246,7 @@ enum Deed {
     Requeue,
 }
 
-/// Epochs are told as their distance from the current one.
+/// Epochs are given as their distance from the current one.
 fn deed() -> impl Strategy<Value = (bool, Deed)> {
     let stage = prop::sample::select(Stage::ALL.to_vec());
     let outcome = prop::sample::select(vec![

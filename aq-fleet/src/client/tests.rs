@@ -15,7 +15,7 @@ use crate::protocol::{
 const TOKEN: &str = "s3cret-t0ken";
 const JOB: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
-/// A coordinator that gives the answers it was told to, each after some time.
+/// A coordinator that gives the answers it was made with, each after some time.
 #[derive(Default)]
 struct Fake {
     now: Mutex<Duration>,

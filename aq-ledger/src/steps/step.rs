@@ -56,7 +56,7 @@ impl StepWrites {
         Self { to: None, update, durability: Durability::Deferred }
     }
 
-    /// The same, synced before anybody is told.
+    /// The same, synced before it is answered.
     #[must_use]
     pub fn synced(mut self) -> Self {
         self.durability = Durability::Synced;
@@ -94,7 +94,7 @@ impl StepWrites {
 pub enum Durability {
     /// Recovery covers its loss.
     Deferred,
-    /// Somebody is told that it is made: it is synced first.
+    /// It is reported as made: it is synced first.
     Synced,
 }
 
@@ -237,7 +237,7 @@ step_names! {
     Fail = "fail",
     /// An attempt fails, and no further one can help.
     FailFinally = "fail for good",
-    /// A worker is told to end, and its job goes on later.
+    /// A worker is asked to end, and its job goes on later.
     Interrupt = "interrupt",
     /// A worker's job is not wanted any more.
     EndUnwanted = "end",

@@ -301,7 +301,7 @@ pub enum CheckpointError {
 }
 
 impl CheckpointError {
-    /// Tells a commit of which git cannot make files, because of what is in it or missing, from
+    /// Distinguishes a commit of which git cannot make files, for what is in it or missing, from
     /// other failures: a full disk, a git that was killed.
     pub fn is_failed_checkout(&self) -> bool {
         let Self::Git { command, message } = self else { return false };

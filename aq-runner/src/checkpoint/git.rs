@@ -111,7 +111,7 @@ pub(super) struct GitCommand {
     command: Command,
     subcommand: String,
     limit: Duration,
-    /// Bytes of memory, where the system can be told; `None`: as much as there is.
+    /// Bytes of memory, where the system has such a limit; `None`: as much as there is.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "no such limit there"))]
     memory: Option<u64>,
     watch: GitWatch,

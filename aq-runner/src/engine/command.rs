@@ -65,7 +65,7 @@ pub struct EngineCommand {
     pub env_default: Vec<(OsString, OsString)>,
     /// Files to write before the start, all directly in the scratch directory.
     pub files: Vec<ScratchFile>,
-    /// Where the engine was told to write its usage. It may not be there after the run.
+    /// The file for the engine's usage. It may not be there after the run.
     pub usage_file: Option<PathBuf>,
     /// A session is resumed: the agent already knows the prompt.
     pub resumes: bool,

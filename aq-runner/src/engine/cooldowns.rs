@@ -29,7 +29,7 @@ const TEXT_MAX: usize = 1 << 20;
 pub struct EngineAccount {
     /// The engine's name.
     pub engine: String,
-    /// Which account, as [`EngineRegistry::account`](super::EngineRegistry::account) tells them
+    /// Which account, as [`EngineRegistry::account`](super::EngineRegistry::account) keeps them
     /// apart.
     pub account: String,
 }

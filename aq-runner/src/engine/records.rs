@@ -67,7 +67,7 @@ impl EventReader {
         }
     }
 
-    /// Tells it which command it reads the output of.
+    /// Names the command whose output it reads.
     pub(super) fn of_command(mut self, command: &EngineCommand) -> Self {
         self.new_session.clone_from(&command.new_session);
         self.said.seen.mode_forbidden_by =
@@ -96,7 +96,7 @@ impl EventReader {
         self.said.seen.phase(longest, now, local)
     }
 
-    /// Tells it that aq asks the engine to end: what it prints from now on is no reason for that.
+    /// Notes that aq asks the engine to end: what it prints from now on is no reason for that.
     pub fn ending(&mut self) {
         self.said.seen.ending();
         self.stderr_before_end.get_or_insert_with(|| self.stderr.text());

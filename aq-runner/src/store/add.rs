@@ -243,7 +243,7 @@ struct DraftPlace {
 ///
 /// # Errors
 /// Nothing was added, but for the jobs that [`AddError::Partly`] names. The first problem of each
-/// kind is told: bad files (all of them), a clash of keys, a circle, or the file system.
+/// kind is reported: bad files (all of them), a clash of keys, a circle, or the file system.
 pub fn add(
     queue: &QueueDir,
     drafts: &[JobDraft],

@@ -2,9 +2,9 @@
 //!
 //! A rename is one step, but a power cut may bring the old name back as long as its folder was not
 //! synced: then the job's file has two names. Which one is right the record says, because a step
-//! that is promised is on the disk there before its rename. Of the others nobody was told: where
-//! the record names neither, the earlier folder of the two is taken, so that no work counts as done
-//! which may not be.
+//! that is promised is on the disk there before its rename. The others were promised to nobody:
+//! where the record names neither, the earlier folder of the two is taken, so that no work counts
+//! as done which may not be.
 
 use std::collections::HashSet;
 use std::fmt;

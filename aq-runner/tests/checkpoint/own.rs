@@ -216,7 +216,7 @@ fn a_branch_that_the_user_moved_is_followed() {
     assert_eq!(fs::read_to_string(again.dir.join("new")).unwrap(), "corrected");
     assert_eq!(lab.rev(&again.dir, "HEAD"), reviewed);
 
-    // Otherwise nobody's work is undone, and it is told.
+    // Otherwise nobody's work is undone, and it is reported.
     lab.git(&repo, &["checkout", "-q", "aq/wip/fix"]);
     lab.git(&repo, &["commit", "-q", "--allow-empty", "-m", "more of a reviewer's"]);
     lab.git(&repo, &["checkout", "-q", "main"]);

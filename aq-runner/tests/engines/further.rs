@@ -41,7 +41,7 @@ fn qwens_input_holds_cached_tokens() {
     let total = SessionTotal { session_id: "1f-2".to_owned(), usage: earlier };
     let settled = run("qwen", 0, &all, "").settled(Some("1f-2"), Some(&total));
     assert_eq!(numbers(&settled.run), "1034 200 56 -");
-    // A stream that was cut is told with zeros, also beside what it had said.
+    // A stream that was cut is reported with zeros, also beside what it had said.
     let cut = json!({"type": "result", "subtype": "error_during_execution", "is_error": true,
         "num_turns": 1, "usage": {"input_tokens": 0, "output_tokens": 0},
         "error": {"message": "Model stream ended without a finish reason."}});

@@ -19,7 +19,7 @@ struct EventsOfLook {
 }
 
 impl BoardEvents {
-    /// The event that tells a look to boards with this filter.
+    /// The event that sends a look to boards with this filter.
     pub(super) fn of(&self, look: &Arc<Look>, filter: &Arc<str>) -> Arc<str> {
         let board_event = {
             let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);

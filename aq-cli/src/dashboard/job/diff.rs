@@ -71,7 +71,7 @@ fn diff(dashboard: &QueueDashboard, job: &JobView, watch: GitWatch) -> Result<Ma
         Err(e @ WorkplaceError::PutAway { .. }) => {
             return Ok(html! { p.empty.faint { (visible(&e.to_string())) } });
         }
-        // Git was told that nobody reads on.
+        // Git has noticed that nobody reads on.
         Err(_) if patch.is_cut => {}
         Err(WorkplaceError::Checkpoint(CheckpointError::TimedOut { .. })) => is_late = true,
         result => result?,

@@ -1,4 +1,4 @@
-//! The first view: what the job was told, what applies to it, what its attempts came to.
+//! The first view: the job's prompt, the values that apply to it, and its attempts.
 
 use aq_ledger::RecordKey;
 use aq_manifest::{Stage, ValueOrigin};

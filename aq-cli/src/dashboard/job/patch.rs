@@ -79,8 +79,8 @@ impl FilePatch {
 }
 
 /// The files of a patch. Of each at most `of_each` lines are kept, and of all together `of_all`;
-/// the counts are of all lines. What is inside a hunk is told from what git says by the hunk's own
-/// counts: a removed line can look like a head.
+/// the counts are of all lines. What is inside a hunk is separated from what git says by the hunk's
+/// own counts: a removed line can look like a head.
 pub(super) fn files(patch: &str, of_each: usize, of_all: usize) -> Vec<FilePatch> {
     let mut found: Vec<FilePatch> = Vec::new();
     let mut left = of_all;
@@ -126,7 +126,7 @@ pub(super) fn files(patch: &str, of_each: usize, of_all: usize) -> Vec<FilePatch
 
 fn about(file: &mut FilePatch, line: &str, most: usize) {
     if let Some(name) = line.strip_prefix("+++ ").or_else(|| line.strip_prefix("--- ")) {
-        // A name that is not told by the first line, because it has spaces.
+        // A name that the first line does not show clearly, because it has spaces.
         if name != "/dev/null" {
             file.name = without_side(name.trim_end_matches('\t')).to_owned();
         }

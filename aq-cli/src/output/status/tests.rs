@@ -12,7 +12,7 @@ use super::*;
 
 const NOW: &str = "2026-01-31T12:00:00Z";
 
-/// A name of 64 letters, whose beginning and end tell it from others.
+/// A name of 64 letters, whose beginning and end distinguish it from others.
 fn long_name(n: usize) -> String {
     format!("{n:02}-{}-{n:02}", "refactor-the-module-of-".repeat(3).get(..58).unwrap())
 }

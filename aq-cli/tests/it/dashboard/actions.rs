@@ -95,7 +95,7 @@ fn printed_link_signs_a_person_in() {
     chrome.run("document.querySelector('#text').value = ''");
     chrome.fill("#text", "---\nengine: shell\ntimeout: never\n---\nsleep 600\n");
     chrome.click("main form button");
-    // What is wrong is told, and what was typed is not lost.
+    // The fault is shown, and what was typed is not lost.
     chrome.wait_text(".problem", "timeout");
     assert!(
         chrome

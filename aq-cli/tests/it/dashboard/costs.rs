@@ -149,7 +149,7 @@ fn many_boards_cost_little_more_than_one() {
     let streams: Vec<TcpStream> = (0..64).filter_map(|_| server.follow()).collect();
     assert_eq!(streams.len(), 64);
     let pid = server.child.id();
-    // All are told of each look; that takes a bounded part of the processor.
+    // All get each look; that takes a bounded part of the processor.
     let told = |n: usize| {
         let begun = crate::sandbox::cpu_ticks(pid);
         fs::write(sandbox.queue(&format!("inbox/more-{n}.md")), "true\n").unwrap();

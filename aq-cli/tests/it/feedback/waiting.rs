@@ -20,7 +20,7 @@ fn a_held_job_waits_for_its_release() {
     let mut running = sandbox.start_loop(&[]);
     sandbox.wait_for_stage("b", "testing");
     assert_eq!(sandbox.folders("a"), ["inbox"]);
-    // The loop is told.
+    // The loop gets a signal.
     assert_eq!(sandbox.ok(&["release", "a"]), "a waits for its turn\n");
     sandbox.wait_for_stage("a", "testing");
     sandbox.ok(&["stop"]);

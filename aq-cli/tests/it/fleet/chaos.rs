@@ -194,7 +194,7 @@ fn check(
         let epoch = view.job.epoch.to_string();
         let give_up = Instant::now() + CALM;
         let mut shipped = Vec::new();
-        // The host moves its file after it was told that it may.
+        // The host moves its file once it may.
         while shipped.is_empty() {
             assert!(Instant::now() < give_up, "{}", story());
             let all = hosts.iter().flat_map(|host| copies(host, *id));

@@ -60,8 +60,8 @@ impl Place<'_> {
     }
 }
 
-/// The job of these tests, `a`: what it leaves in its worktree it does not commit, and tells of it
-/// outside. It tells of its attempt last, so that what is told of must be there.
+/// The job of these tests, `a`: what it leaves in its worktree it does not commit, and reports it
+/// outside. It reports its attempt last, so that what is reported must be there.
 const WORK: &str = "echo work $AQ_ATTEMPT >>a.txt; mkdir -p sub; echo new >sub/$AQ_ATTEMPT.txt; \
                     echo $AQ_ATTEMPT >>$HOME/trace";
 

@@ -64,7 +64,7 @@ fn whole_lines(seen: &str) -> Vec<String> {
 
 #[derive(Default)]
 struct Trace {
-    /// Where each process is, as far as its calls have told.
+    /// Where each process is, as far as its calls show.
     cwd: BTreeMap<String, PathBuf>,
 }
 

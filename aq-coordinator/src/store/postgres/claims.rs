@@ -65,7 +65,7 @@ impl PostgresTransaction {
             self.run("UPDATE manifests SET manifest = $2 WHERE job = $1", &[&id, &manifest])
                 .await?;
             if job.world != JobNamespace::Fleet {
-                // What was told of the mirror before does not count for the new one.
+                // What was sent for the mirror before does not count for the new one.
                 self.run("DELETE FROM reports WHERE job = $1 AND shadow", &[&id]).await?;
             }
             if job.world == JobNamespace::Fleet {

@@ -1,5 +1,5 @@
 //! A branch that cannot be moved: the user has it checked out himself, or has moved it. What is
-//! saved then goes to `refs/aq/held/<job>`, and is told, until the two go together again.
+//! saved then goes to `refs/aq/held/<job>`, and is reported, until the two go together again.
 
 use std::path::{Path, PathBuf};
 

@@ -15,7 +15,7 @@ use super::refs::{OwnHead, OwnRepository};
 
 /// The start of their names. No checkout's name begins with a dot.
 const KEPT: &str = ".git-replaced-";
-/// The name under which they are told.
+/// The name under which they are reported.
 const NAME: &str = ".git";
 
 impl OwnPlace {

@@ -16,7 +16,7 @@ pub(in crate::engine) struct UsageRule {
     pub(super) spans: UsageSpan,
     /// First version of the engine whose numbers span the session, and not the run.
     pub(super) session_since: Option<EngineVersion>,
-    /// Place that tells calls apart, with `call` and `partial`: of events with one value here
+    /// Place that distinguishes calls, with `call` and `partial`: of events with one value here
     /// the last one counts.
     pub(super) per: Option<JsonPath>,
     /// Input tokens without cached ones.

@@ -162,7 +162,7 @@ impl StepLog {
         }
     }
 
-    /// The call that was told of before, or this one in its place at the end.
+    /// The call that was shown before, or this one in its place at the end.
     pub(super) fn call(&mut self, new: ToolCall) -> Option<&mut ToolCall> {
         // Another run counts from the start again.
         let of_this_run =

@@ -257,7 +257,7 @@ fn client(
     Err(FleetSettingsError::NotBuilt)
 }
 
-/// The name under which a worker tells of its job: the one that the job was given under, else this
+/// The name under which a worker reports its job: the one that the job was given under, else this
 /// host's. `None` where the fleet is off. No token is looked at, since a worker has none.
 ///
 /// # Errors

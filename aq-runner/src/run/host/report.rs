@@ -1,4 +1,4 @@
-//! What a detection tells: the tokens, where each came from, and what went wrong.
+//! Results of a detection: the tokens, where each came from, and what went wrong.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -92,7 +92,7 @@ fn put_back_with(
     from: ResumeFrom,
     section: &str,
 ) -> Result<(), StoreError> {
-    // First the question: words that are on disk are told.
+    // First the question: words that are on disk are sent.
     let step = job.decide(&ResumeJob { from }, Timestamp::now())?;
     add(queue, job.id(), section)?;
     put_back(queue, job, &step)

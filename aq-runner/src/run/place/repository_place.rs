@@ -1,5 +1,5 @@
 //! The repository of a directory, found as git finds it. Git is started only where this cannot
-//! tell what git would say: a run of it costs as much as all the rest of a command.
+//! show what git would say: a run of it costs as much as all the rest of a command.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};

@@ -140,7 +140,7 @@ fn choose(
             }
         }
     }
-    // Where one of the two has no id, only the path can tell.
+    // Where one of the two has no id, only the path can decide.
     let by_path = queues.iter().find(|queue| {
         (id.is_none() || queue.marker.id.is_none()) && queue.marker.path.as_deref() == Some(here)
     });

@@ -59,7 +59,7 @@ impl From<LoopEffect> for PendingWork {
 }
 
 impl LoopContext<'_> {
-    /// Tells the observer of something that went wrong.
+    /// Reports something that went wrong to the observer.
     pub(super) fn report_trouble(&mut self, words: &str) {
         (self.observer)(LoopProgress::Trouble(words));
     }

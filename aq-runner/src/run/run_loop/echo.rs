@@ -1,9 +1,9 @@
 //! Telling trackers what becomes of their items' jobs (docs/trackers.md), beside the loop and never
-//! in its way. The loop says which jobs may have moved; one thread notes down what is to be told,
-//! and another one tells it, so that a tracker that hangs keeps nothing from being noted.
+//! in its way. The loop says which jobs may have moved; one thread collects the updates,
+//! and another one sends them, so that a tracker that hangs keeps none from being noted.
 //!
 //! What happened is read out of the jobs' records, so nothing is lost when no loop is there to see
-//! it. What was told is in `.state/tracker/` and, once nobody holds the job, in its record.
+//! it. What was sent is in `.state/tracker/` and, once nobody holds the job, in its record.
 
 mod update_collector;
 mod update_sender;
@@ -26,7 +26,7 @@ use update_sender::UpdateSender;
 /// How often jobs whose item is not done are looked at when nobody says that they moved.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
-/// How long a loop that ends waits for what is still to be told. The next loop tells the rest.
+/// Time that a loop that ends waits for what is still to be sent. The next loop sends the rest.
 const LAST_CALL: Duration = Duration::from_secs(5);
 
 /// The loop's side of the threads; nothing at all unless `AQ_TRACKER_AUTO=1`.
@@ -35,7 +35,7 @@ pub(crate) struct TrackerThreads {
     threads: Option<RunningThreads>,
 }
 
-/// Why trackers cannot be told.
+/// Reason why trackers cannot get updates.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EchoError {
     /// A thread could not be started.
@@ -108,7 +108,7 @@ impl TrackerThreads {
         self.threads.iter().flat_map(|threads| threads.troubles.try_iter()).collect()
     }
 
-    /// Gives the threads a moment to tell what is still to be told, and answers what went wrong.
+    /// Gives the threads a moment to send what is left, and returns what went wrong.
     pub(crate) fn finish(self) -> Vec<String> {
         let Some(threads) = self.threads else { return Vec::new() };
         drop(threads.to_collector);

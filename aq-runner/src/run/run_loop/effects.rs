@@ -71,7 +71,7 @@ impl<'a> EffectPerformer<'a> {
         self.context.queue
     }
 
-    /// The path of the loop's lock by now, if the system tells.
+    /// The path of the loop's lock by now, if the system knows it.
     pub(super) fn lock_path(&self) -> Option<std::path::PathBuf> {
         self.lock.path_now()
     }

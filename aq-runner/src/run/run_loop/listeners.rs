@@ -24,7 +24,7 @@ use shadow::ShadowWatch;
 
 /// Everybody who listens to a run loop.
 pub(super) struct LoopListeners {
-    /// Tells trackers; nothing at all unless the environment asks for it.
+    /// Sends updates to trackers; nothing at all unless the environment asks for it.
     trackers: TrackerThreads,
     /// Opens pull requests and asks about them.
     pulls: PullListener,

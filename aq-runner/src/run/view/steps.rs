@@ -74,15 +74,15 @@ const KEPT: usize = 300;
 /// The longest line that is kept, in bytes. The rest of a longer one is left out.
 const LINE_MAX: usize = 8 << 20;
 
-/// Reads a log from its beginning and tells each step once, in memory that is bounded.
+/// Reads a log from its beginning and returns each step once, in memory that is bounded.
 #[derive(Debug)]
 pub struct StepFeed {
     steps: StepLog,
     /// A line whose end has not come.
     line: Vec<u8>,
-    /// Steps that were told of, from the first one on.
+    /// Steps that were returned, from the first one on.
     told: usize,
-    /// The numbers of calls that were told of and wait for an answer.
+    /// The numbers of calls that were returned and wait for an answer.
     open: Vec<usize>,
 }
 

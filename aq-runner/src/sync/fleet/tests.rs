@@ -300,7 +300,7 @@ fn a_host_that_has_left_says_nothing_more() {
     let (membership, told) = join(&client, dir.path(), idle());
     wait_for(&told, |news| matches!(news, MemberNews::Joined));
     drop((membership, client));
-    // The threads let go of the client, and of whom they tell.
+    // The threads let go of the client, and of their listener.
     let begun = std::time::Instant::now();
     while Arc::strong_count(&answers) > 1 {
         assert!(begun.elapsed() < PATIENCE, "they go on");

@@ -1,5 +1,5 @@
 //! Pauses of trackers that are not well, and of single jobs whose item is refused. An item that is
-//! locked, or breaks the tracker, keeps no other from being told.
+//! locked, or breaks the tracker, keeps no other from being updated.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Noting down what is to be told: the steps of jobs, out of their records, go into the outbox.
+//! Collecting updates for trackers: the steps of jobs go from their records into the outbox.
 
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender as ToThread};
@@ -17,7 +17,7 @@ use crate::run::tracking::{echo, item_of, known};
 #[derive(Debug)]
 pub(super) enum CollectRequest {
     Job(JobId),
-    /// Those of which something was told before and more may be.
+    /// Those with earlier updates, which may have more.
     Known,
 }
 
@@ -109,7 +109,8 @@ impl UpdateCollector {
         }
     }
 
-    /// Whether that can be told without the lock: the job has no item, or is over and told of.
+    /// Whether that is certain without the lock: the job has no item, or is over and its record
+    /// complete.
     fn has_nothing_new(&self, id: &JobId) -> Result<bool> {
         let Some(stage) = self.queue.find(id) else { return Ok(self.outbox.read(id).is_none()) };
         let record = JobRecord::read(&self.queue, stage, id.clone())?;

@@ -23,7 +23,7 @@ use crate::store::{
     HeldJob, IngestResult, JobRecord, QueueDir, StoreError, ingest, rename_if_taken,
 };
 
-/// The pause when it cannot be told whether a job is held.
+/// The pause when it is unknown whether a job is held.
 const WAIT_PAUSE: Duration = Duration::from_secs(1);
 
 impl EffectPerformer<'_> {
@@ -234,7 +234,7 @@ impl EffectPerformer<'_> {
     }
 }
 
-/// Blocks until nobody holds the job. Where that cannot be told, a pause keeps the loop from
+/// Blocks until nobody holds the job. Where that is unknown, a pause keeps the loop from
 /// asking at full speed.
 fn wait_free(queue: &QueueDir, id: &JobId) {
     if HeldJob::wait_free(queue, id).is_err() {

@@ -163,7 +163,7 @@ fn only_what_has_changed_is_told() {
     last.originals.push(original("job:a", Stage::Shipped));
     last.question = None;
     lab.shadow.offer(last.clone()).unwrap();
-    // One that is over and gone is not told again.
+    // One that is over and gone is not sent again.
     last.originals.pop();
     lab.shadow.offer(last).unwrap();
     let (lines, seen) = lab.end();
@@ -342,7 +342,7 @@ fn the_loop_is_never_held_up() {
     let missed = shadow.finish(Duration::from_millis(10));
     let took = begun.elapsed();
     drop(open);
-    // One that has waited for a second by now is told; a busy machine may take that long to come
+    // One that has waited for a second by now is sent; a busy machine may take that long to come
     // here.
     let told = read_shadow_log(&shadow_log(dir.path())).unwrap().unwrap_or_default().lines;
     assert!(told.len() <= usize::from(took >= Duration::from_secs(1)), "{told:?} after {took:?}");

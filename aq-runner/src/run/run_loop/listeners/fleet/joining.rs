@@ -112,7 +112,7 @@ impl FleetMember {
             while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
                 let problem = push_snapshots(&queue, &remote).pop();
                 let words = problem.map(|(id, e)| format!("the work of {id} is not pushed: {e}"));
-                // Told once until it changes.
+                // Logged once until it changes.
                 if words != last
                     && let Some(words) = &words
                 {

@@ -141,7 +141,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn requirements_print_in_their_shortest_form() {
+    fn requirements_print_in_shortest_form() {
         for (text, printed) in [
             ("gpu", "gpu"),
             ("os:any", "os:any"),

@@ -313,7 +313,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counted_things_are_in_the_text() {
+    fn counted_things_are_in_text() {
         let metrics = CoordinatorMetrics::new();
         metrics.answered("POST", "/v1/claims", 200, Duration::from_millis(3));
         metrics.refused(EarlyRefusal::TooMany);

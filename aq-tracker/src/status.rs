@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_config_says_replaces_the_defaults() {
+    fn what_config_says_replaces_defaults() {
         let changes = [("failed", "todo"), ("testing", ""), ("inbox", "queued")]
             .map(|(stage, status)| (stage.to_owned(), status.to_owned()));
         let map = StatusMap::with(changes.iter().map(|(stage, status)| (stage, status))).unwrap();

@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_are_answered_by_their_verb() {
+    fn flags_are_answered_by_verb() {
         assert!(flag("run", "-j").unwrap().contains("--max"));
         assert!(flag("run", "--jobs=3").unwrap().contains("--max"));
         assert!(flag("add", "--priority").unwrap().contains("`priority: ...`"));

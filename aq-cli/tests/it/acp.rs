@@ -51,7 +51,7 @@ fn reason(events: &[Value]) -> &str {
 }
 
 #[test]
-fn an_agent_works_over_the_protocol() {
+fn agent_works_over_the_protocol() {
     let (sandbox, agent) = with_agent(&[("prompt", WORKS)]);
     assert_eq!(run_once(&sandbox, "a", "yolo: true\nargs: [--more]"), 0);
     assert_eq!(sandbox.folders("a"), ["testing"]);
@@ -78,7 +78,7 @@ fn permission_is_given_only_with_yolo() {
 }
 
 #[test]
-fn a_further_attempt_loads_the_session() {
+fn further_attempt_loads_the_session() {
     let (sandbox, agent) = with_agent(&[("prompt", WORKS)]);
     let front = "retry: {max: 2, backoff: 0s}\nverify: 'test -e seen || { touch seen; exit 1; }'";
     assert_eq!(run_once(&sandbox, "a", front), 0);
@@ -213,7 +213,7 @@ fn a_signal_cancels_the_turn() {
 }
 
 #[test]
-fn a_second_signal_ends_at_once() {
+fn second_signal_ends_at_once() {
     let sandbox = Sandbox::new();
     let agent = FakeAgent::new(&sandbox.path("fake"), &[("prompt", "tool t pending")]);
     let mut adapter = sandbox.adapter(&[], &agent);

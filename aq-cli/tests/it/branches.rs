@@ -13,7 +13,7 @@ fn touch(path: &Path) -> String {
 }
 
 #[test]
-fn the_users_checkout_is_never_touched() {
+fn users_checkout_is_never_touched() {
     let sandbox = Sandbox::with_repository();
     fs::write(sandbox.work().join("a.txt"), "staged\n").unwrap();
     sandbox.git(&["add", "a.txt"]);

@@ -106,7 +106,7 @@ fn newer_versions_and_settings_are_told() {
 }
 
 #[test]
-fn a_check_is_one_short_run() {
+fn check_is_one_short_run() {
     let mut sandbox = Sandbox::new();
     let windows = r#"echo '{"type":"rate_limit_event","rate_limit_info":{"status":"allowed","unifiedWindows":{"five_hour":{"utilization":0.42,"resetsAt":'$(($(date +%s) + 7200))'}}}}'"#;
     let facts = "env >$(dirname $0)/env; git rev-parse --show-toplevel >$(dirname $0)/top\n";
@@ -145,7 +145,7 @@ fn a_check_is_one_short_run() {
 }
 
 #[test]
-fn a_check_that_hangs_is_ended() {
+fn check_that_hangs_is_ended() {
     let mut sandbox = Sandbox::new();
     sandbox.vendor("codex", &["exec tail -f /dev/null".to_owned()]);
     let (code, said) = sandbox.code(&["engines", "--check", "codex", "--timeout", "1s"]);

@@ -77,7 +77,7 @@ fn an_agent_is_told_why_it_failed() {
 }
 
 #[test]
-fn a_script_is_told_in_a_file() {
+fn script_reads_feedback_file() {
     let sandbox = Sandbox::new();
     let body = format!(
         "[ -z \"$AQ_FEEDBACK\" ] || {{ grep -q {TOKEN} \"$AQ_FEEDBACK\" && cp \"$AQ_FEEDBACK\" told; }}"
@@ -116,7 +116,7 @@ fn the_prompt_is_printed_byte_for_byte() {
 }
 
 #[test]
-fn a_fresh_start_is_told_nothing() {
+fn fresh_start_learns_nothing() {
     let mut sandbox = Sandbox::with_repository();
     told_agent(&mut sandbox, &acts("s1"));
     sandbox.add_for("a", &format!("engine: claude\n{VERIFY}"), "Do the work.");
@@ -178,7 +178,7 @@ fn an_interrupted_session_is_told_to_go_on() {
 }
 
 #[test]
-fn a_lost_session_costs_no_words() {
+fn lost_session_costs_no_words() {
     let mut sandbox = Sandbox::with_repository();
     let [first, second] = acts("s1").try_into().unwrap();
     let gone = "echo 'No conversation found with session ID: s1' >&2; exit 1\n".to_owned();

@@ -42,7 +42,7 @@ const LIMITS: [Limit; 10] = [
     },
     Limit {
         about: "words in a test's name, median",
-        most: 6.0,
+        most: 5.0,
         measure: |sources| median(sources.test_names()),
     },
     Limit {

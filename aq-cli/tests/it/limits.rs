@@ -115,7 +115,7 @@ fn once_waits_for_short_limits() {
 }
 
 #[test]
-fn the_pause_without_a_named_end_grows() {
+fn pause_without_named_end_grows() {
     let full = refused("529", "overloaded", "API Error: 529 Overloaded");
     let sandbox = with_claude(&[full]);
     sandbox.add_for("a", CLAUDE, "Do it.");
@@ -211,7 +211,7 @@ fn once_waits_only_for_backoff() {
 }
 
 #[test]
-fn an_unknown_session_costs_no_attempt() {
+fn unknown_session_costs_no_attempt() {
     let first = format!("{}{}exit 3\n", begins("s1"), says(1, "hi", 5));
     let gone = "echo 'No conversation found with session ID: s1' >&2; exit 1\n".to_owned();
     let second = format!("{}{}{}", begins("s2"), says(1, "hi", 7), done(""));
@@ -227,7 +227,7 @@ fn an_unknown_session_costs_no_attempt() {
 }
 
 #[test]
-fn verify_decides_after_an_exit_code() {
+fn verify_decides_after_exit_code() {
     let run = format!("{}{}{}exit 9\n", begins("s1"), says(1, "hi", 5), done(""));
     let sandbox = with_claude(&[run]);
     sandbox.add_for("checked", "engine: claude\nverify: 'true'", "Do it.");
@@ -243,7 +243,7 @@ fn verify_decides_after_an_exit_code() {
 }
 
 #[test]
-fn another_permission_mode_fails_the_attempt() {
+fn another_permission_mode_fails_attempt() {
     let init = begins("s1").replace("\"tools\"", "\"permissionMode\":\"default\",\"tools\"");
     let sandbox = with_claude(&[format!("{init}{}{}", says(1, "hi", 5), done(""))]);
     sandbox.add_for("a", "engine: claude\nyolo: true\nverify: 'true'", "Do it.");

@@ -145,7 +145,7 @@ fn a_loop_ends_when_its_queue_is_renamed() {
 }
 
 #[test]
-fn a_loop_leaves_a_new_queue_alone() {
+fn loop_leaves_new_queue_alone() {
     let sandbox = Sandbox::new();
     let mut run = start(&sandbox);
     let moved = sandbox.path("renamed");
@@ -175,7 +175,7 @@ fn a_loop_leaves_a_new_queue_alone() {
 }
 
 #[test]
-fn a_loop_ends_without_its_records() {
+fn loop_ends_without_its_records() {
     let sandbox = Sandbox::new();
     let mut run = start(&sandbox);
     start_job(&sandbox, "goes-on");

@@ -36,7 +36,7 @@ fn nothing_is_left_after_a_normal_end() {
 }
 
 #[test]
-fn nothing_is_left_after_a_timeout() {
+fn nothing_is_left_after_timeout() {
     let sandbox = brood("timeout: 1s", "sleep 1000");
     assert_eq!(sandbox.code(&["run", "--once", "--quiet"]).0, 1);
     assert_eq!(sandbox.agents(), []);
@@ -46,7 +46,7 @@ fn nothing_is_left_after_a_timeout() {
 }
 
 #[test]
-fn nothing_is_left_after_a_stop() {
+fn nothing_is_left_after_stop() {
     let sandbox = brood("", "sleep 1000");
     let mut run = sandbox.start_loop(&["--once"]);
     wait_for_brood(&sandbox);

@@ -101,7 +101,7 @@ fn racing_verbs_leave_one_folder() {
 
 /// A stop that was answered with success is never lost, whatever the loop does at that moment.
 #[test]
-fn a_stop_that_was_confirmed_holds() {
+fn stop_that_was_confirmed_holds() {
     let sandbox = Sandbox::new();
     let mut run = sandbox.start_loop(&[]);
     for n in 0..15 {

@@ -112,7 +112,7 @@ fn tools_in_a_jobs_checkout_find_the_same() {
 }
 
 #[test]
-fn tools_in_a_tmpdir_reach_nothing() {
+fn tools_in_tmpdir_reach_nothing() {
     let Some(tools) = tools() else { return };
     let sandbox = with_project(&tools);
     let body = r#"cd "$TMPDIR" || exit

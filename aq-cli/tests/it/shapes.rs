@@ -152,7 +152,7 @@ fn version_1_has_texts() {
 }
 
 #[test]
-fn a_running_job_and_its_loop() {
+fn running_job_and_its_loop() {
     let sandbox = Sandbox::new();
     sandbox.add("long", "", "sleep 100");
     let mut running = sandbox.start_loop(&["--max", "3"]);

@@ -23,7 +23,7 @@ fn with_claude(acts: &[String]) -> Sandbox {
 }
 
 #[test]
-fn logs_show_the_steps_of_an_agent() {
+fn logs_show_steps_of_agent() {
     let act = format!("{}{}{TOOL}{}", begins("s1"), says(1, "I look.", 10), done(""));
     let sandbox = with_claude(&[act]);
     let _steady = sandbox.steady();
@@ -117,7 +117,7 @@ fn logs_are_offered_where_they_are() {
 }
 
 #[test]
-fn what_ships_the_deps_is_said() {
+fn what_ships_deps_is_said() {
     let sandbox = Sandbox::new();
     sandbox.add("schema", "idempotency-key: k", "true");
     sandbox.add("deploy", "deps: [k, nowhere]", "true");

@@ -55,7 +55,7 @@ fn no_proxy_stands_before_this_machine() {
 }
 
 #[test]
-fn an_item_becomes_a_job_once() {
+fn item_becomes_a_job_once() {
     let sandbox = Sandbox::new();
     let tracker = FakeTracker::of_item(json!({
         "title": "Fix\n---\nengine: shell\n---\n\"it\"",
@@ -341,7 +341,7 @@ fn killed_loop_repeats_no_update() {
 }
 
 #[test]
-fn a_command_in_place_of_http() {
+fn command_in_place_of_http() {
     let sandbox = Sandbox::new();
     let script = sandbox.path("tracker.sh");
     let text = "cat > \"$0.body\"; echo \"$1 $2 $(cat \"$0.body\")\" >> \"$0.log\"\n\
@@ -367,7 +367,7 @@ fn a_command_in_place_of_http() {
 }
 
 #[test]
-fn a_redirect_does_not_get_the_token() {
+fn redirect_does_not_get_token() {
     let sandbox = Sandbox::new();
     let thief = FakeTracker::of_item(json!({ "title": "x" }));
     let target = thief.url();
@@ -432,7 +432,7 @@ fn issues_on_github_become_jobs_and_have_one_comment() {
 }
 
 #[test]
-fn a_coordinator_tells_of_the_fleets_jobs() {
+fn coordinator_tells_of_fleets_jobs() {
     let mut sandbox = Sandbox::new();
     let tracker = FakeTracker::of_item(json!({}));
     let fleet_token = "fleet-token-0123456789abcdef0123";

@@ -129,7 +129,7 @@ fn late_renewal_needs_its_lock() {
 }
 
 #[test]
-fn lost_ones_count_in_a_row() {
+fn lost_ones_count_in_sequence() {
     let mut job = waiting(1, None);
     for n in 1..=MAX_LOST {
         job = try_grant(&job, "one", 0, true).unwrap();

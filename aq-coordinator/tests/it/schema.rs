@@ -10,7 +10,7 @@ fn open(path: &std::path::Path) -> Result<SqliteStore, StoreError> {
 }
 
 #[tokio::test]
-async fn an_older_and_a_newer_schema() {
+async fn older_and_a_newer_schema() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("fleet.db");
     let store = open(&path).unwrap();

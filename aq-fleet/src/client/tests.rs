@@ -165,7 +165,7 @@ fn retry_after_is_honoured() {
 }
 
 #[test]
-fn nothing_goes_on_after_the_deadline() {
+fn nothing_goes_on_after_deadline() {
     let (client, fake) = Fake::default()
         .then(6_000, no_answer(TransportProblem::Lost))
         .then(3_850, no_answer(TransportProblem::Lost))

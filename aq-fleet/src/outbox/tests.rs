@@ -330,7 +330,7 @@ impl CoordinatorTransport for Always {
 }
 
 #[test]
-fn an_answer_decides_whether_a_message_stays() {
+fn answer_decides_whether_message_stays() {
     let fenced = serde_json::to_vec(&ProblemBody::new(ProblemKind::Fenced, "")).unwrap();
     let delivered = |status, body: &[u8], message: &OutboxMessage| {
         let transport = Arc::new(Always(status, body.to_vec()));

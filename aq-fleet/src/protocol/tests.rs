@@ -127,7 +127,7 @@ fn bad_fields_are_named() {
 }
 
 #[test]
-fn a_shadow_has_its_owners_name() {
+fn shadow_has_its_owners_name() {
     let id: FactoryId = "host-a".parse().unwrap();
     let shadow = id.shadow().unwrap();
     assert_eq!(shadow.as_str(), "host-a-shadow");
@@ -142,7 +142,7 @@ fn a_shadow_has_its_owners_name() {
 }
 
 #[test]
-fn a_fleet_job_has_one_name() {
+fn fleet_job_has_one_name() {
     let id: FleetJobId = JOB.parse().unwrap();
     assert_eq!(id.to_string(), JOB);
     let simple = JOB.replace('-', "");
@@ -181,7 +181,7 @@ fn checkpoints_hold_nothing_that_git_could_misread() {
 }
 
 #[test]
-fn an_event_cannot_carry_a_sentence() {
+fn event_cannot_carry_a_sentence() {
     assert!("two words".parse::<Identifier>().is_err());
     assert!("".parse::<Identifier>().is_err() && "é".parse::<Identifier>().is_err());
     assert_eq!(Identifier::lossy("claude é\n").as_str(), "claude___");

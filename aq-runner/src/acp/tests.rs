@@ -157,7 +157,7 @@ fn permission_is_given_only_to_yolo() {
 }
 
 #[test]
-fn a_session_is_resumed_or_loaded() {
+fn session_is_resumed_or_loaded() {
     let mut talk = Talk::new(resuming());
     talk.initialize(&json!({"loadSession": true, "sessionCapabilities": {"resume": {}}}));
     assert_eq!(talk.last_method(), "session/resume");
@@ -232,7 +232,7 @@ fn a_model_is_chosen_where_there_is_a_choice() {
 }
 
 #[test]
-fn a_mode_is_chosen_after_the_model() {
+fn mode_is_chosen_after_model() {
     let answer = json!({"sessionId": "s1",
         "models": {"currentModelId": "a", "availableModels": [{"modelId": "b"}]},
         "modes": {"currentModeId": "ask", "availableModes": [{"id": "ask"}, {"id": "yolo"}]},
@@ -256,7 +256,7 @@ fn a_mode_is_chosen_after_the_model() {
 }
 
 #[test]
-fn a_cancelled_turn_waits_for_its_end() {
+fn cancelled_turn_waits_for_end() {
     let mut talk = prompted(run());
     talk.client.cancel();
     talk.collect();
@@ -369,7 +369,7 @@ fn what_means_nothing_is_passed_over() {
 }
 
 #[test]
-fn a_lost_answer_ends_the_run() {
+fn lost_answer_ends_the_run() {
     let mut talk = prompted(run());
     talk.line("{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{\"stopReason\"");
     assert!(talk.reason().contains("not valid JSON-RPC"));

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_total_says_what_is_inside() {
+    fn total_says_what_is_inside() {
         let fresh = UsageContext::default();
         let of = |total, counts| numbers(&event(&answer(total, counts), fresh));
         // Claude, Copilot, opencode.

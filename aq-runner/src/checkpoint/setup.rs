@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_is_for_one_path() {
+    fn rule_is_for_one_path() {
         assert_eq!(pattern(b"a/[b] *"), b"/a/\\[b]\\ \\*\n");
         assert_eq!(pattern(b"a\nb"), b"");
     }

@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_session_gets_only_feedback() {
+    fn resumed_session_gets_only_feedback() {
         let feedback = Some("It failed.\n");
         let fresh = EngineInvocation { feedback, persona: Some("Be brief."), ..job() };
         let stdin = |command: EngineCommand| String::from_utf8(command.stdin.unwrap()).unwrap();
@@ -411,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_gets_feedback_in_a_file() {
+    fn script_gets_feedback_in_file() {
         let command =
             command("shell", &EngineInvocation { feedback: Some("It failed.\n"), ..job() });
         let [script, feedback] = &command.files[..] else { panic!("{:?}", command.files) };

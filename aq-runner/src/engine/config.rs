@@ -399,7 +399,7 @@ classes:
     }
 
     #[test]
-    fn another_account_is_like_its_engine() {
+    fn another_account_is_like_engine() {
         let config = parse(
             "
 engines:

@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn final_event_comes_with_its_line() {
+    fn final_event_comes_with_line() {
         let mut records = records();
         assert_eq!((records.final_event(), records.session_id()), (None, None));
         records.stdout(STREAM.trim_end().as_bytes());
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_engine_says_is_bounded() {
+    fn what_engine_says_is_bounded() {
         let mut records = records();
         let text = "ö".repeat(TEXT_MAX);
         records.stdout(

@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_told_between_marks() {
+    fn failure_is_put_between_marks() {
         let files = ["a.rs".to_owned(), "b\u{1b}[2J\nIgnore.rs".to_owned()];
         let report = FailureReport { files: &files, ..report("token 4711\n") };
         let text = failure_text(&report, &MaskedValues::default(), &mut numbered());

@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_boot_id_keeps_its_leading_zeros() {
+    fn boot_id_keeps_leading_zeros() {
         let text = "00000000-0000-4000-8000-00000000000a";
         assert_eq!(text.parse::<BootId>().unwrap().to_string(), text);
     }
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reused_pid_is_another_process() {
+    fn reused_pid_is_another_process() {
         let mut child = sleeper();
         let id = ProcessId::of(child.id()).unwrap().unwrap();
         let earlier = ProcessId { start: id.start - 1, ..id };

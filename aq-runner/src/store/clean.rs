@@ -270,7 +270,7 @@ mod tests {
     use crate::store::testing::{TestQueue, id};
 
     #[test]
-    fn the_newest_and_the_unfinished_are_kept() {
+    fn newest_and_unfinished_are_kept() {
         let queue = TestQueue::new();
         for (n, (name, stage)) in [
             ("old", Stage::Shipped),

@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_by_hand_is_words() {
+    fn file_by_hand_is_words() {
         let queue = TestQueue::new();
         let file = file(&queue);
         fs::create_dir(queue.root().join("feedback")).unwrap();

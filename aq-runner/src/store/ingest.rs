@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_claim_makes_a_job_the_fleets() {
+    fn only_claim_makes_fleet_job() {
         let queue = TestQueue::new();
         let text = "---\nfleet-job-id: \"01890a5d\"\nfleet-lease-epoch: 3\n---\nx\n";
         let mut draft = JobDraft::new("a grant".to_owned(), id("a"), text.to_owned());

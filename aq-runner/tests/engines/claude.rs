@@ -42,7 +42,7 @@ fn success_counts_all_models() {
 }
 
 #[test]
-fn newer_versions_count_the_whole_session() {
+fn newer_versions_count_whole_session() {
     let init = |version: &str| {
         INIT.replace("\"model\"", &format!("\"claude_code_version\":\"{version}\",\"model\""))
     };
@@ -149,7 +149,7 @@ fn a_refusal_to_start_is_classified_from_stderr() {
 }
 
 #[test]
-fn ended_run_has_its_error_class() {
+fn ended_run_has_error_class() {
     let refused = refused("401", "authentication_failed", "Invalid API key");
     let retrying = refused.lines().take(2).collect::<Vec<_>>().join("\n");
     killed("claude", 143, &retrying).is("failed auth a05d-88f1 opus[1m] | - - - - | -");

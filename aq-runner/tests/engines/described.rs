@@ -118,7 +118,7 @@ fn a_chosen_session_is_resumed() {
 }
 
 #[test]
-fn mistakes_are_named_with_their_place() {
+fn mistakes_are_named_with_place() {
     for (output, want) in [
         ("{events: [{when: {a..b: 1}, success: true}], ends-with: x}", "is no path in a JSON"),
         ("{events: [{when: {a: 1}, succes: true}], ends-with: x}", "succes"),

@@ -121,7 +121,7 @@ fn pi_exits_with_zero_whatever_happened() {
 }
 
 #[test]
-fn kimi_code_names_its_session_last() {
+fn kimi_code_names_session_last() {
     let version = json!({"role": "meta", "type": "system.version", "version": "2.1.0"});
     let call = json!({"role": "assistant", "tool_calls": [{"type": "function", "id": "c"}]});
     let answer = json!({"role": "tool", "tool_call_id": "c", "content": "x"});
@@ -164,7 +164,7 @@ fn cline_counts_the_whole_run() {
 }
 
 #[test]
-fn vibe_leaves_its_numbers_in_a_directory() {
+fn vibe_leaves_numbers_in_directory() {
     let record = |kind: &str, role: &str| {
         json!({"type": kind, "role": role, "sessionId": "07-c6", "outcome": {"type": "committed"},
             "content": [{"type": "text", "text": "done"}], "state": {"decision": "execute"}})
@@ -209,7 +209,7 @@ fn droid_ends_with_a_completion() {
 }
 
 #[test]
-fn spans_are_said_by_the_description() {
+fn spans_are_said_by_description() {
     let total = json!({"type": "result", "subtype": "success", "is_error": false, "num_turns": 1,
         "usage": {"input_tokens": 10, "output_tokens": 1, "cache_read_input_tokens": 0}});
     let mut records = crate::registry().records("qwen").unwrap();

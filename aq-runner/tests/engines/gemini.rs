@@ -42,7 +42,7 @@ fn document(error: &str) -> String {
 }
 
 #[test]
-fn a_success_has_its_thoughts_beside_the_output() {
+fn success_has_thoughts_beside_output() {
     let all = format!("{INIT}{SAID}{}", result("\"status\":\"success\"", [2594, 2468, 112, 400]));
     let run = run("gemini", 0, &all, CHATTER);
     run.is("ok - b9ce-fabd flash | 2068 400 112 - | -");

@@ -44,7 +44,7 @@ fn phase(records: &EventReader) -> RunPhase {
 }
 
 #[test]
-fn a_new_turn_takes_the_grace_back() {
+fn new_turn_takes_grace_back() {
     let mut records = claude(&[INIT, SAYS]);
     assert_eq!(phase(&records), RunPhase::Working);
     records.stdout(DONE.as_bytes());
@@ -71,7 +71,7 @@ fn background_work_is_waited_for() {
 }
 
 #[test]
-fn a_wait_beyond_its_slot_is_told() {
+fn wait_beyond_slot_is_reported() {
     for (status, kind, delay_ms, expected) in [
         ("429", "rate_limit", 3_597_366, RunPhase::Waits),
         ("429", "rate_limit", 45_000, RunPhase::Working),

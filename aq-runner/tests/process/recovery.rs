@@ -56,7 +56,7 @@ fn every_marker_must_be_there_exactly() {
 }
 
 #[test]
-fn the_caller_and_its_ancestors_are_spared() {
+fn caller_and_ancestors_are_spared() {
     // The outer probe, the shell and the inner probe all have the mark; so has the sleeper.
     let script = "sleep 1000 & \"$0\" sweep=MARK -- echo spared";
     let report = run(&["--", "sh", "-c", script, env!("CARGO_BIN_EXE_aq-process-probe")]);

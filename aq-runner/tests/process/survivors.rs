@@ -35,7 +35,7 @@ fn nothing_is_left_after_a_normal_end() {
 }
 
 #[test]
-fn nothing_is_left_after_the_deadline() {
+fn nothing_is_left_after_deadline() {
     each_hider(|hider| {
         let script = format!("{hider} sleep 1000");
         let report = run(&["deadline=300", "grace=200", "--", "sh", "-c", &script]);
@@ -45,7 +45,7 @@ fn nothing_is_left_after_the_deadline() {
 }
 
 #[test]
-fn nothing_is_left_after_a_stop() {
+fn nothing_is_left_after_stop() {
     each_hider(|hider| {
         let script = format!("{hider} sleep 1000");
         let mut probe = Probe::start(&["grace=200", "--", "sh", "-c", &script]);

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn next_page_stays_on_the_host() {
+    fn next_page_stays_on_host() {
         struct Nobody;
         impl TrackerTransport for Nobody {
             fn send(&self, _: &TrackerRequest) -> Result<TrackerResponse, TrackerError> {

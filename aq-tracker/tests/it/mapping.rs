@@ -54,7 +54,7 @@ fn an_item_with_everything() {
 }
 
 #[test]
-fn the_order_of_labels_means_nothing() {
+fn order_of_labels_means_nothing() {
     let one = mapping::job(&item("x", "", &["cap:a", "profile:b", "cap:c"])).unwrap();
     let other = mapping::job(&item("x", "", &["cap:c", "cap:a", "cap:a", "profile:b"])).unwrap();
     assert_eq!(one.text, other.text);
@@ -194,7 +194,7 @@ fn what_is_no_number_is_not_told() {
 }
 
 #[test]
-fn an_update_has_the_status_of_the_folder() {
+fn update_has_status_of_folder() {
     let update = |stage| mapping::update(&record(stage, &[]), &StatusMap::default());
     assert_eq!(update(Stage::Shipped).unwrap().status, "done");
     assert_eq!(update(Stage::Inbox), None);

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_name_is_made_visible() {
+    fn hostile_name_is_made_visible() {
         let today: Date = "2026-05-10".parse().unwrap();
         let days = vec![day("2026-05-10", &[("", 1, None), ("a\u{202e}b", 1, None)])];
         let series = PlotWindow::new(days, None, today).series();

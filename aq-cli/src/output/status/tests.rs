@@ -147,7 +147,7 @@ fn watch_fits_every_terminal() {
 }
 
 #[test]
-fn nothing_is_cut_in_a_pipe() {
+fn nothing_is_cut_in_pipe() {
     let shown = plain_lines(&status(&busy(), &[], usize::MAX, None));
     for name in [long_name(1), long_name(26)] {
         assert!(shown.contains(&name), "{shown}");

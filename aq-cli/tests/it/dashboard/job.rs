@@ -214,7 +214,7 @@ fn an_agents_stream_is_shown_as_steps() {
 }
 
 #[test]
-fn the_check_is_shown_beside_the_diff() {
+fn check_is_shown_beside_diff() {
     let sandbox = Sandbox::with_repository();
     let fake = "echo '--- aq 2026-01-31T12:00:00Z verify'; echo faked; echo x >x";
     sandbox.add("good", &format!("verify: echo 'all <b>42</b> pass' # {SCRIPT}"), fake);

@@ -95,7 +95,7 @@ fn streams_and_connections_are_bounded_and_given_back() {
 }
 
 #[test]
-fn a_thousand_streams_leave_nothing_behind() {
+fn thousand_streams_leave_nothing_behind() {
     let sandbox = Sandbox::new();
     sandbox.add("x", "", "true");
     let server = Server::start(&sandbox);

@@ -9,7 +9,7 @@ fn reason(sandbox: &Sandbox, job: &str) -> String {
 }
 
 #[test]
-fn a_held_job_waits_for_its_release() {
+fn held_job_waits_for_release() {
     let sandbox = Sandbox::new();
     for job in ["a", "b"] {
         sandbox.add(job, "", "echo $AQ_JOB_ID >>ran");
@@ -45,7 +45,7 @@ fn all_that_wait_are_held() {
 }
 
 #[test]
-fn a_key_is_set_as_added() {
+fn key_is_set_as_added() {
     let sandbox = Sandbox::new();
     sandbox.add("a", "priority: low", "true");
     let file = || fs::read_to_string(sandbox.queue("inbox/a.md")).unwrap();

@@ -42,7 +42,7 @@ fn a_reply_killed_anywhere_is_said_once() {
 /// Killed with its loop, its worker and its agent. An attempt of an engine without sessions knows
 /// nothing of the one before it, and gets everything again.
 #[test]
-fn words_survive_a_run_killed_anywhere() {
+fn words_survive_run_killed_anywhere() {
     if !can_trace() {
         return;
     }

@@ -131,7 +131,7 @@ fn a_job_that_was_held_finds_the_moved_project() {
 }
 
 #[test]
-fn a_copy_leaves_the_original_alone() {
+fn copy_leaves_the_original_alone() {
     let lab = PlacesLab::new();
     project(&lab);
     let (queue, head) = (lab.queue("p"), lab.git("p", &["rev-parse", "main"]));

@@ -91,7 +91,7 @@ fn a_file_is_known_again() {
 }
 
 #[test]
-fn pipes_of_the_shell_are_read() {
+fn pipes_of_shell_are_read() {
     let sandbox = Sandbox::new();
     let aq = env!("CARGO_BIN_EXE_aq");
     let script = format!(

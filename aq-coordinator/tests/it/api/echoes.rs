@@ -228,7 +228,7 @@ async fn missing_item_blocks_no_echo() {
 }
 
 #[tokio::test]
-async fn a_forbidden_item_is_passed_over() {
+async fn forbidden_item_is_passed_over() {
     let tracker = Tracker::default();
     tracker.now(Way::Forbids('1'));
     let fleet = fleet(&tracker).await;

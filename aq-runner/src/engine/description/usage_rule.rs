@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn cached_inside_or_outside_the_input() {
+    fn cached_inside_or_outside_input() {
         let event = json!({"in": 1234, "cached": 200, "out": 56});
         let inside = json!({"all-input": "in", "cached": "cached", "output": "out"});
         assert_eq!(read(inside, &event).input_tokens, Some(1034));

@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_without_a_zone_is_local() {
+    fn time_without_zone_is_local() {
         assert_eq!(find("try again at 1:36 PM", "America/New_York"), "2026-11-22T18:36:00Z");
         assert_eq!(
             find("resets 12:50am (Asia/Shanghai)", "America/New_York"),

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_stat_line_is_refused() {
+    fn short_stat_line_is_refused() {
         assert_eq!(parse_stat(b"42 (sh) S 1 2 3"), None);
         assert_eq!(parse_stat(b""), None);
     }

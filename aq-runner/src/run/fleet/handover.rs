@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_remote_is_shown_without_its_password() {
+    fn remote_is_shown_without_password() {
         for (remote, want) in [
             ("origin", "origin"),
             ("git@git.example:team/app.git", "git@git.example:team/app.git"),

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_job_keeps_its_feedback() {
+    fn resumed_job_keeps_its_feedback() {
         let queue = TestQueue::new();
         queue.place("a", Stage::Failed, "x");
         FeedbackFile::of(&queue, &id("a")).put_failure("1".to_owned(), "no\n".to_owned()).unwrap();

@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn the_home_counts_only_in_itself() {
+    fn home_counts_only_in_itself() {
         let dir = tempfile::tempdir().unwrap();
         let home = dir.path().canonicalize().unwrap();
         for name in [".git/objects", ".git/refs", "src"] {

@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_slow_look_finds_another_directory() {
+    fn slow_look_finds_another_directory() {
         let queue = TestQueue::new();
         let mut watch = FolderWatch::start(&queue, |_| {}).unwrap();
         assert!(!watch.renew(false));

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_the_job_at_once() {
+    fn change_is_job_at_once() {
         let queue = TestQueue::new();
         queue.add(&[("a", OLD)]).unwrap();
         let session = RecordUpdate::new().set(RecordKey::SessionId, "s");

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn many_failing_jobs_pause_the_tracker() {
+    fn many_failing_jobs_pause_tracker() {
         let mut pauses = DeliveryPauses::default();
         let mut fail = |name| pauses.job_failed(TrackerKind::GitHub, &job(name)).1.is_some();
         assert_eq!([fail("a"), fail("b"), fail("c")], [false, false, true]);

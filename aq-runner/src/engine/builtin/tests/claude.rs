@@ -102,7 +102,7 @@ fn another_permission_mode_is_no_success() {
 }
 
 #[test]
-fn a_refused_tool_call_is_counted() {
+fn refused_tool_call_is_counted() {
     let denied = OK.replace("[]", r#"[{"tool_name":"Bash"},{"tool_name":"Edit"}]"#);
     let verdict = judged("claude", &denied, ProcessExit::Code(0));
     assert!(verdict.success);
@@ -110,7 +110,7 @@ fn a_refused_tool_call_is_counted() {
 }
 
 #[test]
-fn an_api_error_calls_itself_success() {
+fn api_error_calls_itself_success() {
     let retry = r#"{"type":"system","subtype":"api_retry","error_status":401,"error":"authentication_failed"}"#;
     let result = r#"{"type":"result","subtype":"success","is_error":true,"api_error_status":401,"num_turns":1,"result":"Invalid API key"}"#;
     let all = format!("{INIT}\n{retry}\n{ASSISTANT}\n{result}\n");

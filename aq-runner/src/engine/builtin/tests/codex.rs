@@ -50,7 +50,7 @@ fn a_turn_without_a_model_call_is_no_success() {
 }
 
 #[test]
-fn a_failed_turn_gives_its_reason() {
+fn failed_turn_gives_its_reason() {
     let again = r#"{"type":"error","message":"Reconnecting... 5/5 (unexpected status 401)"}"#;
     let failed =
         r#"{"type":"turn.failed","error":{"message":"unexpected status 401 Unauthorized"}}"#;

@@ -29,7 +29,7 @@ fn success_is_a_result_with_exit_code_0() {
 }
 
 #[test]
-fn a_denied_tool_call_is_counted() {
+fn denied_tool_call_is_counted() {
     let denied = r#"{"type":"tool.execution_complete","data":{"success":false,"error":{"message":"no","code":"denied"}}}"#;
     let failed = denied.replace("denied", "other");
     let all = [TURN, denied, &failed, OK].join("\n");
@@ -38,7 +38,7 @@ fn a_denied_tool_call_is_counted() {
 }
 
 #[test]
-fn a_session_error_is_the_reason() {
+fn session_error_is_the_reason() {
     let error = r#"{"type":"session.error","data":{"errorType":"authentication","message":"HTTP 401","statusCode":401}}"#;
     let all = [TURN, error, &OK.replace("\"exitCode\":0", "\"exitCode\":1")].join("\n");
     let verdict = judged("copilot", &all, ProcessExit::Code(1));

@@ -49,7 +49,7 @@ fn a_stop_without_a_model_call_is_no_success() {
 }
 
 #[test]
-fn an_error_event_is_the_reason() {
+fn error_event_is_the_reason() {
     let error = r#"{"type":"error","sessionID":"ses_1","error":{"name":"APIError","data":{"message":"Incorrect API key","statusCode":401}}}"#;
     let verdict = judged("opencode", error, ProcessExit::Code(1));
     assert_eq!(why(verdict), "opencode: API error 401: Incorrect API key");

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_move_by_hand_is_told() {
+    fn move_by_hand_is_sent() {
         let by_hand = vec![(Stage::Shipped, 9)];
         assert_eq!(told(Vec::new(), Stage::Shipped, "testing"), (by_hand, None));
     }

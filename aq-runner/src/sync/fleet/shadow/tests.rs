@@ -322,7 +322,7 @@ fn shadow_releases_every_grant() {
 }
 
 #[test]
-fn the_loop_is_never_held_up() {
+fn loop_is_never_held_up() {
     let (open, gate) = std::sync::mpsc::channel::<()>();
     let gate = Mutex::new(gate);
     let lab = Lab::new(move |turn, _, _| {

@@ -137,7 +137,7 @@ fn unwritten_claim_is_repeated_later() {
 }
 
 #[test]
-fn grant_is_trusted_from_its_claim() {
+fn grant_is_trusted_from_claim() {
     let dir = TempDir::new().unwrap();
     let claims = AtomicUsize::new(0);
     let client = client(move |path, _| {

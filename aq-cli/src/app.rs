@@ -15,7 +15,10 @@ use crate::output;
 #[derive(Debug, Parser)]
 #[command(name = "aq", version, color = ColorChoice::Auto, max_term_width = 100)]
 #[command(
-    after_help = "A first look:  aq demo\nA first job:   aq add fix-login.md && aq run --once && aq status"
+    after_help = concat!(
+        "A first look:  aq demo\n",
+        "A first job:   aq add fix-login.md && aq run --once && aq status",
+    )
 )]
 struct CommandLine {
     #[command(flatten)]

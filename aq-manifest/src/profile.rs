@@ -49,7 +49,8 @@ impl ParsedProfile {
 /// The bounds are those of [`parse`](crate::parse).
 ///
 /// ```
-/// let parsed = aq_manifest::parse_profile("tester", "persona: You test.\ndefault-verify: make test\n");
+/// let text = "persona: You test.\ndefault-verify: make test\n";
+/// let parsed = aq_manifest::parse_profile("tester", text);
 /// assert_eq!(parsed.profile.values.verify.as_deref(), Some("make test"));
 /// ```
 pub fn parse_profile(name: &str, source: &str) -> ParsedProfile {

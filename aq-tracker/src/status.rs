@@ -18,7 +18,8 @@ pub struct StatusMap {
 pub enum StatusMapError {
     /// A key is no folder.
     #[error(
-        "{0:?} is no folder; expected inbox, building, review, testing, shipped, failed or quarantine"
+        "{0:?} is no folder; expected inbox, building, review, testing, shipped, failed or \
+        quarantine"
     )]
     Stage(String),
     /// A status cannot be sent.

@@ -20,7 +20,11 @@ use crate::output::json::{JsonOption, JsonVersion};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:  aq add fix-login.md\n           aq add jobs/\n           echo 'Fix the login.' | aq add - --name fix-login"
+    after_help = concat!(
+        "Examples:  aq add fix-login.md\n",
+        "           aq add jobs/\n",
+        "           echo 'Fix the login.' | aq add - --name fix-login",
+    )
 )]
 pub(crate) struct AddArgs {
     /// Job files, directories, or `-` for standard input

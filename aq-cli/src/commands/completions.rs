@@ -15,7 +15,10 @@ use crate::output;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:  aq completions bash > ~/.local/share/bash-completion/completions/aq\n           aq completions fish > ~/.config/fish/completions/aq.fish"
+    after_help = concat!(
+        "Examples:  aq completions bash > ~/.local/share/bash-completion/completions/aq\n",
+        "           aq completions fish > ~/.config/fish/completions/aq.fish",
+    )
 )]
 pub(crate) struct CompletionsArgs {
     /// The shell

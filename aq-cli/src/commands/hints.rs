@@ -55,7 +55,8 @@ fn meaning(typed: &str) -> Option<&'static str> {
             "`aq dashboard` shows the queue in a browser"
         }
         "resume" | "unpause" => {
-            "`aq release JOB` lets a held job go; `aq requeue --resume JOB` goes on with a failed one"
+            "`aq release JOB` lets a held job go; `aq requeue --resume JOB` goes on with a failed \
+            one"
         }
         "comment" | "tell" | "say" | "feedback" => {
             "`aq reply JOB TEXT` puts a job back with your words"

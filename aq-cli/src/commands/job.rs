@@ -51,7 +51,10 @@ pub(crate) struct ShipArgs {
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:  aq reject fix-login --reason 'not wanted any more'\n           aq reject fix-login --requeue --reason 'breaks the tests'"
+    after_help = concat!(
+        "Examples:  aq reject fix-login --reason 'not wanted any more'\n",
+        "           aq reject fix-login --requeue --reason 'breaks the tests'",
+    )
 )]
 pub(crate) struct RejectArgs {
     /// The job

@@ -77,8 +77,8 @@ pub(crate) struct ReadyDashboard {
 pub(crate) enum ServeError {
     /// Anybody who can connect could guess.
     #[error(
-        "{0} can be reached from other machines: give a token with --token-file; or listen on 127.0.0.1 and \
-         forward the port (ssh -L)"
+        "{0} can be reached from other machines: give a token with --token-file; or listen on \
+         127.0.0.1 and forward the port (ssh -L)"
     )]
     Remote(SocketAddr),
     #[error("cannot listen on {0}: {1}; --listen takes another address, and port 0 any free one")]

@@ -47,7 +47,10 @@ pub(crate) fn added(report: &AddReport, version: JsonVersion) {
             json!({ "id": id.as_str(), "result": "unchanged", "stage": stage.folder() })
         }
         DraftResult::Superseded { id, old } => {
-            json!({ "id": id.as_str(), "result": "superseded", "stage": "inbox", "replaced": old.as_str() })
+            json!({
+                "id": id.as_str(), "result": "superseded", "stage": "inbox",
+                "replaced": old.as_str(),
+            })
         }
     };
     let added: Vec<Value> = report.added.iter().map(one).collect();
@@ -84,8 +87,13 @@ pub(crate) fn status(overview: &QueueOverview, recent: &[JobNumbers], version: J
         .map(|(stage, &count)| (stage.folder().to_owned(), count.into()))
         .collect();
     let run_loop = overview.run_loop.as_ref().map(|found| {
-        json!({ "pid": found.pid, "started_at": found.started_at, "max": found.max, "max_review": found.max_review })
+        json!({
+            "pid": found.pid, "started_at": found.started_at, "max": found.max,
+            "max_review": found.max_review,
+        })
     });
+    let resting: Vec<Value> =
+        overview.resting.iter().map(|(name, state)| resting_shape(name, state)).collect();
     let mut answer = json!({
         "version": version.number(),
         "queue": overview.queue.display().to_string(),
@@ -95,7 +103,7 @@ pub(crate) fn status(overview: &QueueOverview, recent: &[JobNumbers], version: J
         "counts": counts,
         "jobs": jobs,
         "last_24h": recent_shape(recent),
-        "resting_engines": overview.resting.iter().map(|(name, state)| resting_shape(name, state)).collect::<Vec<_>>(),
+        "resting_engines": resting,
         "not_jobs": overview.strangers,
     });
     // Offline the answer is what it is without a fleet.
@@ -125,7 +133,11 @@ fn recent_shape(recent: &[JobNumbers]) -> Value {
 
 /// What `aq submit` did.
 pub(crate) fn submitted(jobs: &[(JobId, FleetSubmission)], version: JsonVersion) {
-    let one = |(name, job): &(JobId, FleetSubmission)| json!({ "name": name.as_str(), "job_id": job.job.to_string(), "key": job.key, "new": job.is_new });
+    let one = |(name, job): &(JobId, FleetSubmission)| {
+        json!({
+            "name": name.as_str(), "job_id": job.job.to_string(), "key": job.key, "new": job.is_new,
+        })
+    };
     let jobs: Vec<Value> = jobs.iter().map(one).collect();
     value(&json!({ "version": version.number(), "submitted": jobs }));
 }
@@ -264,12 +276,17 @@ fn base_shape(base: &BuildsOn) -> Value {
 }
 
 pub(crate) fn capabilities(host: &HostReport, version: JsonVersion) {
-    let one = |advertised: &aq_runner::run::host::AdvertisedToken| json!({ "token": advertised.token.to_string(), "from": advertised.source.to_string() });
+    let one = |advertised: &aq_runner::run::host::AdvertisedToken| {
+        json!({
+            "token": advertised.token.to_string(), "from": advertised.source.to_string(),
+        })
+    };
     let tokens: Vec<Value> = host.tokens.iter().map(one).collect();
     let problems = shapes(version, host.problems.iter().map(CodedReason::from));
-    value(
-        &json!({ "version": version.number(), "tokens": tokens, "absent": host.absent, "problems": problems }),
-    );
+    value(&json!({
+        "version": version.number(), "tokens": tokens, "absent": host.absent,
+        "problems": problems,
+    }));
 }
 
 pub(crate) fn numbers(job: &JobNumbers, version: JsonVersion) {

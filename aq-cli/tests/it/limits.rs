@@ -256,13 +256,21 @@ fn another_permission_mode_fails_attempt() {
 fn a_session_that_was_never_saved_costs_no_attempt() {
     let begins = r#"echo '{"type":"init","session_id":"b9ce-fabd","model":"flash"}'
 "#;
-    let limit = r#"echo '{"type":"result","status":"error","error":{"type":"unknown","message":"You exceeded your current quota, retry in 1s"},"stats":{"input_tokens":0,"output_tokens":0,"cached":0,"input":0}}'
-exit 173
-"#;
-    let gone = "echo 'Error resuming session: No previous sessions found for this project.' >&2\nexit 42\n";
-    let works = r#"echo '{"type":"message","role":"assistant","content":"done"}'
-echo '{"type":"result","status":"success","stats":{"input_tokens":9,"output_tokens":2,"cached":0,"input":9}}'
-"#;
+    let limit = concat!(
+        r#"echo '{"type":"result","status":"error","error":{"type":"unknown","#,
+        r#""message":"You exceeded your current quota, retry in 1s"},"#,
+        r#""stats":{"input_tokens":0,"output_tokens":0,"cached":0,"input":0}}'"#,
+        "\nexit 173\n",
+    );
+    let gone = "echo 'Error resuming session: No previous sessions found for this project.' >&2\n\
+        exit 42\n";
+    let works = concat!(
+        r#"echo '{"type":"message","role":"assistant","content":"done"}'"#,
+        "\n",
+        r#"echo '{"type":"result","status":"success","#,
+        r#""stats":{"input_tokens":9,"output_tokens":2,"cached":0,"input":9}}'"#,
+        "\n",
+    );
     let mut sandbox = Sandbox::new();
     let acts = [format!("{begins}{limit}"), gone.to_owned(), format!("{begins}{works}")];
     sandbox.vendor("gemini", &acts);

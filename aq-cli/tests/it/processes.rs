@@ -8,9 +8,11 @@ use crate::sandbox::{Sandbox, kill_child, kill_hard, wait_child, wait_for};
 /// Starts the three kinds of processes that are easy to lose, and prints when they are there.
 const BROOD: &str = r#"
 setsid sleep 1000 </dev/null >/dev/null 2>&1 &
-( ( trap '' TERM; exec setsid sh -c 'trap "" TERM; while :; do sleep 1; done' </dev/null >/dev/null 2>&1 ) & ) &
+daemon='trap "" TERM; while :; do sleep 1; done'
+( ( trap '' TERM; exec setsid sh -c "$daemon" </dev/null >/dev/null 2>&1 ) & ) &
 sh -c 'while :; do sleep 1; done' &
-while [ "$(grep -lsz "AQ_JOB_ID=$AQ_JOB_ID" /proc/[0-9]*/environ 2>/dev/null | wc -l)" -lt 5 ]; do sleep 0.02; done
+while [ "$(grep -lsz "AQ_JOB_ID=$AQ_JOB_ID" /proc/[0-9]*/environ 2>/dev/null | wc -l)" -lt 5 ]
+do sleep 0.02; done
 echo there
 "#;
 

@@ -173,7 +173,8 @@ fn tracker_gets_numbers_in_order() {
     let sandbox = Sandbox::new();
     let tracker = FakeTracker::of_item(json!({}));
     let front = "tracker-item: T-1\nretry: {max: 2, backoff: 0s}\nenv: {SECRET: env-value-77}";
-    let body = "echo prompt-text-31 \"$SECRET\"\necho 'AQ_USAGE {\"input_tokens\": 12, \"cost_usd\": 0.5}'\nexit 3";
+    let body = "echo prompt-text-31 \"$SECRET\"\n\
+        echo 'AQ_USAGE {\"input_tokens\": 12, \"cost_usd\": 0.5}'\nexit 3";
     sandbox.add("a", front, body);
     sandbox.add("b", "tracker-item: T-2", "true");
     sandbox.add("fleet", "tracker-item: T-3", "true");

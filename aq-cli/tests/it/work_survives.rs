@@ -64,7 +64,10 @@ fn script(
     format!(
         r#"tell() {{ echo "$*" >>{out}/trace; }}
 lock() {{ flock -n $1; was=$?; [ $was -le 1 ] || exit 1; return $was; }}
-save() {{ echo "$AQ_JOB_ID-$AQ_ATTEMPT" >>"$1" && tell wrote $AQ_JOB_ID "{place}$1" $AQ_JOB_ID-$AQ_ATTEMPT; }}
+save() {{
+  echo "$AQ_JOB_ID-$AQ_ATTEMPT" >>"$1" &&
+    tell wrote $AQ_JOB_ID "{place}$1" $AQ_JOB_ID-$AQ_ATTEMPT
+}}
 try() {{ for n in 1 2 3 4 5 6 7 8 9; do "$@" && return; sleep 0.2; done; return 1; }}
 commit() {{ git add -A && try git commit -q --allow-empty -m "$AQ_ATTEMPT"; }}
 nap() {{ sleep 0.{nap:03}; }}

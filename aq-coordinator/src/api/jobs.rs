@@ -163,7 +163,10 @@ pub(super) async fn show(
     params(("jobId" = String, Path, description = "The job's id")),
     responses(
         (status = 200, body = JobSummary),
-        (status = 409, description = "`wrong-stage`", body = ProblemBody, content_type = "application/problem+json"),
+        (
+            status = 409, description = "`wrong-stage`", body = ProblemBody,
+            content_type = "application/problem+json",
+        ),
     ),
 )]
 pub(super) async fn cancel(
@@ -181,7 +184,10 @@ pub(super) async fn cancel(
     params(("jobId" = String, Path, description = "The job's id")),
     responses(
         (status = 200, body = JobSummary),
-        (status = 409, description = "`wrong-stage`", body = ProblemBody, content_type = "application/problem+json"),
+        (
+            status = 409, description = "`wrong-stage`", body = ProblemBody,
+            content_type = "application/problem+json",
+        ),
     ),
 )]
 pub(super) async fn requeue(

@@ -260,7 +260,8 @@ fn deed() -> impl Strategy<Value = (bool, Deed)> {
         4 => any::<bool>().prop_map(Deed::Grant),
         3 => Just(Deed::Lapse),
         3 => (behind.clone(), any::<bool>()).prop_map(|(epoch, free)| Deed::Renew(epoch, free)),
-        4 => (behind.clone(), 0..6_u64, stage).prop_map(|(epoch, seq, to)| Deed::Report(epoch, seq, to)),
+        4 => (behind.clone(), 0..6_u64, stage)
+            .prop_map(|(epoch, seq, to)| Deed::Report(epoch, seq, to)),
         3 => (behind, outcome).prop_map(|(epoch, outcome)| Deed::Release(epoch, outcome)),
         1 => Just(Deed::Cancel),
         1 => Just(Deed::Requeue),
@@ -333,6 +334,8 @@ proptest! {
         past.sort_by_key(|record| record.epoch);
         let open = past.iter().filter(|record| record.end.is_none()).count();
         prop_assert_eq!(open, usize::from(job.held_by().is_some()));
-        prop_assert_eq!(past.last().map(|record| record.epoch), (job.epoch.0 > 0).then_some(job.epoch));
+        prop_assert_eq!(
+            past.last().map(|record| record.epoch), (job.epoch.0 > 0).then_some(job.epoch),
+        );
     }
 }

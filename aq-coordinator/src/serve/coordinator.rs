@@ -225,8 +225,8 @@ fn settled(jobs: usize) {
     }
     warn!(
         jobs,
-        "these jobs may have ended before the backup was restored, and no host has said so: they wait; \
-         --after-restore run runs them all, and each can be requeued or cancelled"
+        "these jobs may have ended before the backup was restored, and no host has said so: \
+         they wait; --after-restore run runs them all, and each can be requeued or cancelled"
     );
 }
 

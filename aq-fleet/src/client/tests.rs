@@ -316,7 +316,9 @@ fn a_submission_without_a_key_is_not_sent_twice() {
 
 #[test]
 fn the_token_is_never_shown() {
-    let repeated = json!({ "type": TOKEN, "title": TOKEN, "path": TOKEN, "detail": format!("no {TOKEN}\u{1b}[2J") });
+    let repeated = json!({
+        "type": TOKEN, "title": TOKEN, "path": TOKEN, "detail": format!("no {TOKEN}\u{1b}[2J"),
+    });
     for answer in [
         answer(401, &repeated),
         answer(426, &repeated),

@@ -369,7 +369,8 @@ fn answer_decides_whether_message_stays() {
 
 proptest! {
     #[test]
-    fn no_file_panics(lines in proptest::collection::vec("\\PC{0,20}|\\{\"n\":[0-9]{1,20}\\}|\\{\"done\":-?[0-9]{1,25}\\}|\\x00*", 0..8)) {
+    fn no_file_panics(lines in proptest::collection::vec("\\PC{0,20}|\\{\"n\":[0-9]{1,20}\\}|\
+        \\{\"done\":-?[0-9]{1,25}\\}|\\x00*", 0..8)) {
         let contents = OutboxContents::parse(lines.join("\n").as_bytes());
         prop_assert!(contents.waiting.is_empty());
         prop_assert!(contents.damaged.len() <= lines.len());

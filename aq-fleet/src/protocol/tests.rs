@@ -187,7 +187,11 @@ fn event_cannot_carry_a_sentence() {
     assert_eq!(Identifier::lossy("claude é\n").as_str(), "claude___");
     assert_eq!(Identifier::lossy("").as_str(), "_");
     assert_eq!(Identifier::lossy(&"x".repeat(500)).as_str().len(), 128);
-    let event = |field: Value| json!({ "seq": 1, "at": "2026-01-02T03:04:05Z", "kind": "k", "fields": { "f": field } });
+    let event = |field: Value| {
+        json!({
+            "seq": 1, "at": "2026-01-02T03:04:05Z", "kind": "k", "fields": { "f": field },
+        })
+    };
     for bad in [json!("Fix the login."), json!(["a"]), json!({"a": 1}), json!(null)] {
         error::<JobEvent>(event(bad));
     }
@@ -201,7 +205,8 @@ fn a_problem_says_its_kind_whoever_serves_it() {
     assert_eq!(
         serde_json::to_value(&problem).unwrap(),
         json!({
-            "type": "/problems/fenced", "code": "fenced", "title": "The job is no longer yours", "status": 409,
+            "type": "/problems/fenced", "code": "fenced", "title": "The job is no longer yours",
+            "status": 409,
             "detail": "job x is at epoch 4", "currentEpoch": 4, "holder": "b",
         })
     );

@@ -287,8 +287,10 @@ mod tests {
             ($($step:ident)*) => { [$(($step::NAME, $step::CHECK)),*] };
         }
         let checks = checks![
-            FenceJob HoldJob LaunchJob RecoverJob RefuseJob RejectWork ReleaseJob RequeueJob ResumeJob SetAside ShipWork
-            BeginPull NotePull NotePullError ShipPull StopWaiting BeginAttempt AcceptWork VerifyWork FailAttempt FailFinally InterruptAttempt EndUnwanted GiveBack
+            FenceJob HoldJob LaunchJob RecoverJob RefuseJob RejectWork ReleaseJob RequeueJob
+            ResumeJob SetAside ShipWork BeginPull NotePull NotePullError ShipPull StopWaiting
+            BeginAttempt AcceptWork VerifyWork FailAttempt FailFinally InterruptAttempt
+            EndUnwanted GiveBack
             AwaitDeps PutBack PostponeJob NoteSession RecordRun NoteCheckout NumberReport NotePush
             NoteLanding ForgetLanding NoteTrainWait SendBack
         ];

@@ -39,14 +39,15 @@ fn a_tab() {
 
 #[test]
 fn a_colon_in_text() {
-    assert_snapshot!(report_keys("verify: echo done: yes"), @r"
+    assert_snapshot!(report_keys("verify: echo done: yes"), @"
     error: a `:` cannot stand here
      --> job.md:2:18
       |
     2 | verify: echo done: yes
       |                  ^
       |
-      = help: put text that holds `: ` in quotes; if it starts a key, end the text, quote or bracket that stands before it
+      = help: put text that holds `: ` in quotes; if it starts a key, end the text, quote or \
+    bracket that stands before it
     ");
 }
 

@@ -1,5 +1,6 @@
 //! Conversations with the client: lines of an agent in, effects out.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -358,7 +359,8 @@ fn what_means_nothing_is_passed_over() {
         "{\"id\":\"3\",\"result\":{}}",
         "{\"method\":7}",
         "{\"jsonrpc\":\"2.0\"}",
-        "{\"method\":\"session/update\",\"params\":{\"sessionId\":\"other\",\"update\":{\"sessionUpdate\":\"plan\",\"entries\":[5]}}}",
+        "{\"method\":\"session/update\",\"params\":{\"sessionId\":\"other\",\
+        \"update\":{\"sessionUpdate\":\"plan\",\"entries\":[5]}}}",
     ] {
         talk.line(line);
         assert_eq!((talk.end, talk.events.len()), (None, 2), "{line}");
@@ -386,15 +388,8 @@ fn lost_answer_ends_the_run() {
 }
 
 /// Lines of a whole conversation, with the session's history.
-const CONVERSATION: [&str; 7] = [
-    r#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":1,"agentCapabilities":{"loadSession":true}}}"#,
-    r#"{"jsonrpc":"2.0","id":2,"result":{"configOptions":[{"id":"model","options":[{"value":"m"}]}]}}"#,
-    r#"{"jsonrpc":"2.0","id":3,"result":{}}"#,
-    r#"{"jsonrpc":"2.0","method":"session/update","params":{"sessionId":"s1","update":{"sessionUpdate":"tool_call","toolCallId":"1","title":"x","rawInput":{"a":[1]}}}}"#,
-    r#"{"jsonrpc":"2.0","id":"x","method":"session/request_permission","params":{"options":[{"optionId":"o","kind":"allow_once"}],"toolCall":{"toolCallId":"2"}}}"#,
-    r#"{"jsonrpc":"2.0","method":"session/update","params":{"update":{"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"hm"}}}}"#,
-    r#"{"jsonrpc":"2.0","id":4,"result":{"stopReason":"end_turn","usage":{"totalTokens":9,"inputTokens":5,"outputTokens":4}}}"#,
-];
+static CONVERSATION: LazyLock<Vec<&str>> =
+    LazyLock::new(|| include_str!("conversation.jsonl").lines().collect());
 
 /// One thing done to a conversation.
 #[derive(Clone, Debug)]

@@ -74,8 +74,8 @@ impl JobBranch {
         self.unlock_branch()?;
         self.repo.update_ref(&self.branch_ref(), known, &known.nothing())?;
         let back = format!(
-            "it was removed, and the branch {} with it; the branch is back at {known}, and commits made \
-             since may have no name: `git fsck --lost-found` lists such",
+            "it was removed, and the branch {} with it; the branch is back at {known}, \
+             and commits made since may have no name: `git fsck --lost-found` lists such",
             self.branch()
         );
         Ok(CheckpointResult { left_out: told(back), ..CheckpointResult::default() })

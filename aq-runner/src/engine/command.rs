@@ -111,8 +111,9 @@ pub enum CommandError {
     NoSuchEngine(#[from] super::NoSuchEngine),
     /// Longer than an argument can be; as a rule it is the prompt.
     #[error(
-        "an argument of {engine} has {bytes} bytes, but can have no more than {ARGUMENT_MAX}; shorten it, or when \
-         it is the prompt, set `prompt: stdin` or `prompt: file` for {engine} in config.yaml"
+        "an argument of {engine} has {bytes} bytes, but can have no more than {ARGUMENT_MAX}; \
+         shorten it, or when it is the prompt, set `prompt: stdin` or `prompt: file` for {engine} \
+         in config.yaml"
     )]
     ArgumentTooLong {
         /// The engine.
@@ -122,8 +123,9 @@ pub enum CommandError {
     },
     /// The prompt would be read as an option.
     #[error(
-        "the prompt begins with `-`, and {engine} takes it as an argument, where it would be read as an \
-         option; put `--` or `--option={{prompt}}` in the argv of {engine} in config.yaml, or set `prompt: stdin`"
+        "the prompt begins with `-`, and {engine} takes it as an argument, where it would be read \
+         as an option; put `--` or `--option={{prompt}}` in the argv of {engine} in config.yaml, \
+         or set `prompt: stdin`"
     )]
     PromptIsOption {
         /// The engine.
@@ -131,7 +133,8 @@ pub enum CommandError {
     },
     /// An argument with a NUL byte.
     #[error(
-        "an argument of {engine} holds a NUL byte, which no program can be given; remove it from the job"
+        "an argument of {engine} holds a NUL byte, which no program can be given; \
+        remove it from the job"
     )]
     Nul {
         /// The engine.

@@ -221,8 +221,10 @@ mod tests {
     use crate::engine::testing::registry;
 
     const STREAM: &str = concat!(
-        "no json\n[1]\n{\"type\":7}\n{\"type\":\"thread.started\",\"thread_id\":\"0a-1b\",\"new\":{}}\n",
-        "{\"type\":\"item.completed\",\"item\":{\"text\":\"d\u{f6}ne\",\"type\":\"agent_message\"}}\n\n",
+        "no json\n[1]\n{\"type\":7}\n\
+        {\"type\":\"thread.started\",\"thread_id\":\"0a-1b\",\"new\":{}}\n",
+        "{\"type\":\"item.completed\",\"item\":{\"text\":\"d\u{f6}ne\",\
+        \"type\":\"agent_message\"}}\n\n",
         "{ \"usage\": {}, \"type\": \"turn.completed\" }\r\n",
     );
 
@@ -284,8 +286,11 @@ mod tests {
         let mut records = records();
         let text = "ö".repeat(TEXT_MAX);
         records.stdout(
-            format!("{{\"type\":\"item.completed\",\"item\":{{\"type\":\"agent_message\",\"text\":\"{text}\"}}}}\n")
-                .as_bytes(),
+            format!(
+                "{{\"type\":\"item.completed\",\"item\":{{\"type\":\"agent_message\",\
+                \"text\":\"{text}\"}}}}\n"
+            )
+            .as_bytes(),
         );
         records.stdout(b"{\"type\":\"thread.started\",\"thread_id\":\"--yolo\"}\n");
         for _ in 0..100 {

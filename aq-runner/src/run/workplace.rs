@@ -325,8 +325,9 @@ pub enum WorkplaceError {
     NoBranch(JobId),
     /// It has ended, and its record is not even in the archive any more.
     #[error(
-        "`aq clean` has put the record of {id} away, and its archive was deleted; where its branch was \
-         not merged, `git diff {base} {branch}` in its repository shows its work"
+        "`aq clean` has put the record of {id} away, and its archive was deleted; \
+         where its branch was not merged, `git diff {base} {branch}` in its repository shows its \
+         work"
     )]
     PutAway {
         /// The job.

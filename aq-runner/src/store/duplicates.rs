@@ -52,7 +52,8 @@ impl fmt::Display for DuplicateOutcome {
             }
             Self::Renamed { from, new } => write!(
                 f,
-                "another file of its name was in {from}/, and is {new} in quarantine/ now: look at it"
+                "another file of its name was in {from}/, and is {new} in quarantine/ now: \
+                look at it"
             ),
         }
     }

@@ -64,12 +64,20 @@ pub fn ingest(
         match (holder, key) {
             (Ok(Some(holder)), Some(key)) if holder.id != *job.id() => Err(InvalidJobFile::whole(
                 &name,
-                format_args!("the idempotency key {key:?} belongs to job {} in {}/; give this job another, or take it away", holder.id, holder.stage),
+                format_args!(
+                    "the idempotency key {key:?} belongs to job {} in {}/; \
+                    give this job another, or take it away",
+                    holder.id, holder.stage
+                ),
             )),
-            (Err(e), _) => Err(InvalidJobFile { host_error: e.host_error(), ..InvalidJobFile::whole(&name, e) }),
+            (Err(e), _) => Err(InvalidJobFile {
+                host_error: e.host_error(),
+                ..InvalidJobFile::whole(&name, e)
+            }),
             _ if lacks_home(file.spec.cwd.as_deref(), home) => Err(InvalidJobFile::whole(
                 &name,
-                "`cwd` begins with `~`, and the run loop has no HOME: set it there, or write the directory out",
+                "`cwd` begins with `~`, and the run loop has no HOME: set it there, \
+                or write the directory out",
             )),
             _ => Ok(file),
         }

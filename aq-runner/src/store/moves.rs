@@ -103,7 +103,7 @@ mod tests {
     use aq_ledger::RecordKey;
 
     const RECORD: &str = "a=1\nmoved_to=building\nattempts=1\nmoved_to=inbox\nmoved_to=building\n\
-                          attempts=2\nmoved_to=review\nresult=success\nmoved_to=testing\nmoved_to=ship";
+        attempts=2\nmoved_to=review\nresult=success\nmoved_to=testing\nmoved_to=ship";
 
     fn told(from: Option<usize>) -> Vec<(Stage, u32)> {
         let steps = steps(RECORD.as_bytes(), from);

@@ -87,7 +87,8 @@ fn numbers_of_a_killed_run_come_from_its_file() {
 #[test]
 fn a_chosen_session_is_resumed() {
     let registry = registry(
-        "engines: {mine: {session-args: [--id, '{session}'], resume-args: [--resume, '{session}']}}",
+        "engines: {mine: {session-args: [--id, '{session}'], resume-args: [--resume, \
+        '{session}']}}",
     );
     let job = |session| EngineInvocation {
         prompt: "do it",
@@ -126,7 +127,8 @@ fn mistakes_are_named_with_place() {
         ("{events: [{text: a}], ends-with: x}", "engines.mine.output.events: no row says"),
         (
             "{exit-codes: {3: crash}}",
-            "it can be auth, config, quota, capacity, context_overflow, network, unknown, or session-gone",
+            "it can be auth, config, quota, capacity, context_overflow, network, unknown, \
+            or session-gone",
         ),
         ("{events: [{usage: {spans: job}}]}", "unknown variant"),
         ("{events: [{success: true}, {text: a}], ends-with: x}", "no row after the one without"),

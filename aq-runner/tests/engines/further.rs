@@ -150,7 +150,8 @@ fn cline_counts_the_whole_run() {
     };
     let result = |reason: &str, text: &str, n: u64| {
         let used = json!({"inputTokens": 1234 * n, "outputTokens": 56 * n,
-            "cacheReadTokens": 200 * n, "cacheWriteTokens": 0, "totalCost": if n > 0 { 0.5 } else { 0.0 }});
+            "cacheReadTokens": 200 * n, "cacheWriteTokens": 0,
+            "totalCost": if n > 0 { 0.5 } else { 0.0 }});
         json!({"type": "run_result", "finishReason": reason, "usage": used,
             "aggregateUsage": used, "text": text, "model": {"id": "m", "provider": "p"}})
     };
@@ -202,7 +203,11 @@ fn droid_ends_with_a_completion() {
     let verdict = run("droid", 0, &all, "");
     verdict.is("ok - 68-c3 m | 2068 400 112 - | -");
     assert_eq!(verdict.verdict().turns, Some(2));
-    let error = |source: &str, text: &str| json!({"type": "error", "source": source, "session_id": "68-c3", "message": text});
+    let error = |source: &str, text: &str| {
+        json!({
+            "type": "error", "source": source, "session_id": "68-c3", "message": text,
+        })
+    };
     let words = "401 Incorrect API key provided: k.";
     let bad = lines(&[start, error("agent_loop", words), error("cli", "Exec failed")]);
     run("droid", 1, &bad, "").is("failed auth 68-c3 m | - - - - | -");

@@ -10,12 +10,9 @@ use crate::{NOW, registry};
 
 const INIT: &str = r#"{"type":"system","subtype":"init","session_id":"a05d-88f1","model":"big"}
 "#;
-const SAYS: &str = r#"{"type":"assistant","message":{"id":"m1","model":"big","content":[{"type":"text","text":"hm"}]},"parent_tool_use_id":null}
-"#;
-const DONE: &str = r#"{"type":"result","subtype":"success","is_error":false,"num_turns":2,"result":"done","usage":{"input_tokens":10,"output_tokens":2}}
-"#;
-const REJECTED: &str = r#"{"type":"rate_limit_event","rate_limit_info":{"status":"rejected","resetsAt":1795400000,"rateLimitType":"five_hour"}}
-"#;
+const SAYS: &str = include_str!("data/phases_says.jsonl");
+const DONE: &str = include_str!("data/phases_done.jsonl");
+const REJECTED: &str = include_str!("data/phases_rejected.jsonl");
 
 /// The list of tasks in the background has changed.
 fn background(tasks: &str) -> String {

@@ -31,7 +31,8 @@ fn a_signal_is_reported() {
 #[test]
 fn what_cannot_start_is_named() {
     let report = run(&["path=/nowhere:/none", "--", "no-such-program"]);
-    let expected = "error `no-such-program` is in no directory of PATH (/nowhere:/none): install it, or give its full path";
+    let expected = "error `no-such-program` is in no directory of PATH (/nowhere:/none): \
+        install it, or give its full path";
     assert_eq!(report.lines, [expected]);
     let report = run(&["cwd=/no/such/directory", "--", "/bin/true"]);
     let expected =

@@ -66,8 +66,8 @@ fn caller_and_ancestors_are_spared() {
 
 #[test]
 fn a_control_group_finds_what_hid_from_the_environment() {
-    let daemon = "(setsid env -i sh -c 'sleep 1000; : MARK' >/dev/null 2>&1 </dev/null &); echo up; \
-                  sleep 1000";
+    let daemon = "(setsid env -i sh -c 'sleep 1000; : MARK' >/dev/null 2>&1 </dev/null &); \
+        echo up; sleep 1000";
     let mut probe = Probe::start(&["settle=300", "--", "sh", "-c", daemon]);
     assert_eq!(probe.line(), "up");
     let mark = probe.mark.clone();

@@ -11,7 +11,8 @@ use crate::probe_run::{Probe, alive, field, run, wait_for};
 /// Opens a session of its own and ignores SIGTERM.
 const SESSION: &str = "setsid sh -c 'trap \"\" TERM; echo up MARK; sleep 1000; sleep 1000' &";
 /// Loses its parent and its environment; only the arguments still show the mark.
-const DAEMON: &str = "(setsid env -i sh -c 'sleep 1000 & sleep 1000; : MARK' >/dev/null 2>&1 </dev/null &) ; echo up MARK;";
+const DAEMON: &str = "(setsid env -i sh -c 'sleep 1000 & sleep 1000; : MARK' >/dev/null 2>&1 \
+    </dev/null &) ; echo up MARK;";
 /// Holds the pipes.
 const HOLDER: &str = "sleep 1000 & echo up MARK;";
 
@@ -98,7 +99,8 @@ fn a_pipe_held_by_a_stranger_delays_nothing() {
 #[test]
 fn a_fork_bomb_is_ended() {
     // Every process starts two more and waits; the limit keeps a failing test harmless.
-    let script = "ulimit -u 5000; n() { [ $1 -gt 0 ] && { n $(($1-1)) & n $(($1-1)) & }; sleep 1000; }; trap '' TERM; n 7";
+    let script = "ulimit -u 5000; n() { [ $1 -gt 0 ] && { n $(($1-1)) & n $(($1-1)) & }; \
+        sleep 1000; }; trap '' TERM; n 7";
     let report = run(&["deadline=500", "grace=100", "--", "bash", "-c", script]);
     assert_eq!(report.get("cause"), "Deadline");
     assert!(report.number("killed") > 200, "{:?}", report.lines);

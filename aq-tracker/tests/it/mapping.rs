@@ -47,10 +47,11 @@ fn an_item_with_everything() {
     Please.
     Now.
     "#);
-    assert_snapshot!(job.warnings.join("\n"), @r#"
-    its label "priority:someday" is none that aq knows, such as critical, high, medium or low; it is left out
-    its label "profile:zeal" is left out: careful is first
-    "#);
+    assert_snapshot!(job.warnings.join("\n"), @"
+    its label \"priority:someday\" is none that aq knows, such as critical, high, medium or low; \
+    it is left out
+    its label \"profile:zeal\" is left out: careful is first
+    ");
 }
 
 #[test]
@@ -113,7 +114,9 @@ fn texts_that_try_to_be_more_than_a_prompt() {
 
 proptest! {
     #[test]
-    fn no_text_changes_the_manifest(title in "\\PC*|[-\\n\\r: a\"'#]*", text in "[-\\n\\r: a-c\"'#\\x00-\\x1f]*") {
+    fn no_text_changes_the_manifest(
+        title in "\\PC*|[-\\n\\r: a\"'#]*", text in "[-\\n\\r: a-c\"'#\\x00-\\x1f]*",
+    ) {
         let plain = parse(&mapping::job(&item("x", "", &[])).unwrap().text).manifest;
         if let Ok(job) = mapping::job(&item(&title, &text, &[])) {
             prop_assert_eq!(parse(&job.text).manifest, plain);
@@ -121,7 +124,9 @@ proptest! {
     }
 
     #[test]
-    fn no_label_does_more_than_its_key(label in "(cap|profile|priority|engine-class|yolo|engine):\\PC*") {
+    fn no_label_does_more_than_its_key(
+        label in "(cap|profile|priority|engine-class|yolo|engine):\\PC*",
+    ) {
         if let Ok(job) = mapping::job(&item("x", "", &[&label])) {
             let parsed = parse(&job.text);
             prop_assert!(!parsed.has_errors());

@@ -67,7 +67,8 @@ fn body(look: &Look, words: &str, viewer: &PageViewer) -> Markup {
     html! {
         main.board-page data-window=(WINDOW) {
             form.tools role="search" data-plain="" {
-                input #filter type="search" name="q" value=(words) placeholder="Filter: words, engine:codex, profile:…"
+                input #filter type="search" name="q" value=(words)
+                    placeholder="Filter: words, engine:codex, profile:…"
                     aria-label="Filter jobs" title="/" autocomplete="off" spellcheck="false";
                 span.state #state { (state(look)) }
             }
@@ -75,15 +76,25 @@ fn body(look: &Look, words: &str, viewer: &PageViewer) -> Markup {
             div #notices { (notices(look)) }
             div.columns {
                 @for stage in Stage::ALL {
-                    @let jobs = look.as_ref().map_or_else(|_| Vec::new(), |look| found(look, stage, &filter));
-                    section.column data-stage=(stage.folder()) data-digest=(column_digest(&jobs)) aria-label=(stage.folder()) {
+                    @let jobs =
+                        look.as_ref().map_or_else(
+                            |_| Vec::new(), |look| found(look, stage, &filter),
+                        );
+                    section.column data-stage=(stage.folder()) data-digest=(column_digest(&jobs))
+                        aria-label=(stage.folder()) {
                         h2 { (stage.folder()) " " span.count { (jobs.len()) }
                             @if viewer.csrf.is_some() && can_be_selected(stage) {
-                                " " button.quiet.all type="button" hidden aria-label={ "Select all in " (stage.folder()) } { "all" }
+                                " "
+                                button.quiet.all type="button" hidden
+                                    aria-label={ "Select all in " (stage.folder()) } {
+                                    "all"
+                                }
                             }
                         }
                         div.cards tabindex="-1" {
-                            div.sized data-total=(jobs.len()) { (window(&jobs, 0, viewer.csrf.is_some())) }
+                            div.sized data-total=(jobs.len()) {
+                                (window(&jobs, 0, viewer.csrf.is_some()))
+                            }
                         }
                     }
                 }
@@ -208,13 +219,22 @@ fn notices(look: &Look) -> Markup {
             p.notice { "fleet: " (plain(&problem.text)) }
         }
         @for stranger in overview.strangers.iter().take(STRANGERS) {
-            p.notice.words { "inbox/" (plain(stranger)) " is left alone: its name cannot be a job's" }
+            p.notice.words {
+                "inbox/" (plain(stranger)) " is left alone: its name cannot be a job's"
+            }
         }
         @if overview.strangers.len() > STRANGERS {
-            p.notice { "and " (overview.strangers.len() - STRANGERS) " other files in inbox/ whose names cannot be jobs'" }
+            p.notice {
+                "and " (overview.strangers.len() - STRANGERS)
+                " other files in inbox/ whose names cannot be jobs'"
+            }
         }
         @if ended > ENDED {
-            p.notice.faint { "Of the " (ended) " jobs that have ended, the newest " (ENDED) " are here; " code { "aq status --all" } " has all." }
+            p.notice.faint {
+                "Of the " (ended) " jobs that have ended, the newest " (ENDED) " are here; "
+                code { "aq status --all" }
+                " has all."
+            }
         }
     }
 }

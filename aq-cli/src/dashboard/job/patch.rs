@@ -178,10 +178,13 @@ fn hunk(line: &str) -> Option<(u64, u64)> {
 mod tests {
     use super::*;
 
-    const PATCH: &str = "diff --git a/a b.txt b/a b.txt\nindex 1..2 100644\n--- a/a b.txt\t\n+++ b/a b.txt\t\n\
-        @@ -1,4 +1,3 @@ fn main\n same\n--- removed, and looks like a head\n-diff --git a/x b/x\n same\n+++ added\n\
+    const PATCH: &str = "diff --git a/a b.txt b/a b.txt\nindex 1..2 100644\n--- a/a b.txt\t\n\
+        +++ b/a b.txt\t\n\
+        @@ -1,4 +1,3 @@ fn main\n same\n--- removed, and looks like a head\n\
+        -diff --git a/x b/x\n same\n+++ added\n\
         @@ -9 +8 @@\n-x\n+y\n\\ No newline at end of file\n\
-        diff --git a/new b/new\nnew file mode 100644\nindex 0..1\n--- /dev/null\n+++ b/new\n@@ -0,0 +1,2 @@\n+one\n+two\n\
+        diff --git a/new b/new\nnew file mode 100644\nindex 0..1\n--- /dev/null\n+++ b/new\n\
+        @@ -0,0 +1,2 @@\n+one\n+two\n\
         diff --git a/old b/moved\nsimilarity index 100%\nrename from old\nrename to moved\n\
         diff --git a/image b/image\nindex 1..2\nBinary files a/image and b/image differ\n\
         diff --git \"a/\\n<script>\" \"b/\\n<script>\"\ndeleted file mode 100644\n";

@@ -32,7 +32,8 @@ fn stand_in(sandbox: &mut Sandbox, diff: &str) {
     let bin = sandbox.path("bin");
     fs::create_dir(&bin).unwrap();
     let script = format!(
-        "#!/bin/sh\nfor arg; do if [ \"$arg\" = diff ]; then\n{diff}\nfi; done\nPATH='{path}' exec git \"$@\"\n"
+        "#!/bin/sh\nfor arg; do if [ \"$arg\" = diff ]; then\n{diff}\nfi; done\n\
+        PATH='{path}' exec git \"$@\"\n"
     );
     fs::write(bin.join("git"), script).unwrap();
     fs::set_permissions(bin.join("git"), fs::Permissions::from_mode(0o755)).unwrap();

@@ -82,7 +82,8 @@ impl JobBranch {
             None => "was moved by somebody else".to_owned(),
         };
         let why = format!(
-            "it {why} and stays as it is: the work is at {held}, which `git merge {held}` brings there"
+            "it {why} and stays as it is: the work is at {held}, which `git merge {held}` brings \
+            there"
         );
         let held = LeftOut::new(format!("branch {}", self.branch()), why);
         Ok(WorkRef { name, held: Some(held) })

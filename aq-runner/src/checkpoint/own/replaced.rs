@@ -56,8 +56,8 @@ impl JobBranch {
                 Err(e) => format!("something that git cannot read ({e})"),
             };
             let why = format!(
-                "the agent replaced its repository, and {words} committed there is not on the job's \
-                 branch; it is kept at {}",
+                "the agent replaced its repository, and {words} committed there is not on the \
+                 job's branch; it is kept at {}",
                 path.display()
             );
             left.push(LeftOut::new(NAME, why));

@@ -167,7 +167,11 @@ impl StepLog {
         // Another run counts from the start again.
         let of_this_run =
             |(_, step): &&(usize, AgentStep)| !matches!(step, AgentStep::Began { .. });
-        let is_it = |(_, step): &(usize, AgentStep)| matches!(step, AgentStep::Called(call) if call.id == new.id);
+        let is_it = |(_, step): &(usize, AgentStep)| {
+            matches!(
+                step, AgentStep::Called(call) if call.id == new.id,
+            )
+        };
         let found = self.steps.iter().rev().take(LOOK_BACK).take_while(of_this_run).position(is_it);
         let at = match found.filter(|_| !new.id.is_empty()) {
             Some(back) => self.steps.len() - 1 - back,

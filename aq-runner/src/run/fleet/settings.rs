@@ -61,8 +61,8 @@ pub enum FleetSettingsError {
     Missing(&'static str, &'static str),
     /// The host's name cannot be used.
     #[error(
-        "{name:?} cannot be this host's name in the fleet, which is made as a job's id is: {problem}; \
-         set {FACTORY}"
+        "{name:?} cannot be this host's name in the fleet, which is made as a job's id is: \
+         {problem}; set {FACTORY}"
     )]
     Factory {
         /// The name.

@@ -143,7 +143,10 @@ mod tests {
                     prompt=secret\nreason=secret words\nengine=shell\ninput_tokens=many\n";
         let step = step(Stage::Testing, 2, 1, more);
         let fields = serde_json::to_string(&fields(step.to, &step.meta)).unwrap();
-        let want = r#"{"attempts":2,"cost_usd":0.5,"duration_s":1.5,"engine":"shell","model":"a_b","result":"success"}"#;
+        let want = concat!(
+            r#"{"attempts":2,"cost_usd":0.5,"duration_s":1.5,"engine":"shell","model":"a_b","#,
+            r#""result":"success"}"#,
+        );
         assert_eq!(fields, want);
     }
 }

@@ -119,7 +119,10 @@ pub enum HostProblem {
     #[error(transparent)]
     OtherProgram(MissingBinary),
     /// The cache could not be written, so the next start probes again.
-    #[error("cannot keep what was detected in {}: {error}; make the directory writable", dir.display())]
+    #[error(
+        "cannot keep what was detected in {}: {error}; make the directory writable",
+        dir.display()
+    )]
     Cache {
         /// Its directory.
         dir: PathBuf,

@@ -67,7 +67,8 @@ pub enum LoopProgress<'a> {
 pub enum RunError {
     /// One is running.
     #[error(
-        "a run loop is at work on this queue already: process {pid}, since {since}; `aq stop` ends it"
+        "a run loop is at work on this queue already: process {pid}, since {since}; \
+        `aq stop` ends it"
     )]
     AlreadyRunning {
         /// Its process.

@@ -156,10 +156,13 @@ mod tests {
     #[test]
     fn each_attempt_is_read_as_its_engine_prints() {
         let engines = EngineRegistry::new(&EngineConfig::default(), &|_| None).unwrap();
-        let log = "--- aq 2026-01-31T12:00:00Z attempt 1 of 3, engine claude, in /home/me/project\n\
-            {\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"text\",\"text\":\"one\"}]}}\n\
+        let log = "--- aq 2026-01-31T12:00:00Z attempt 1 of 3, engine claude, in \
+            /home/me/project\n\
+            {\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"text\",\
+            \"text\":\"one\"}]}}\n\
             --- aq 2026-01-31T12:01:00Z attempt 2 of 3, engine codex, in /home/me/project\n\
-            {\"type\":\"item.completed\",\"item\":{\"type\":\"agent_message\",\"text\":\"two\"}}\n\
+            {\"type\":\"item.completed\",\"item\":{\"type\":\"agent_message\",\
+            \"text\":\"two\"}}\n\
             --- aq 2026-01-31T12:02:00Z attempt 3 of 3, engine shell, in /home/me/project\n\
             {\"type\":\"assistant\"}\n";
         let steps = read_steps(&engines, "shell", log.as_bytes(), 100);
@@ -178,11 +181,11 @@ mod tests {
     fn a_growing_log_tells_each_step_once() {
         let engines = EngineRegistry::new(&EngineConfig::default(), &|_| None).unwrap();
         let log = "--- aq 2026-01-31T12:00:00Z attempt 1 of 1, engine claude, in /w\n\
-            {\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"tool_use\",\"id\":\"t1\",\
-            \"name\":\"Bash\",\"input\":{\"command\":\"ls\"}}]}}\n\
+            {\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"tool_use\",\
+            \"id\":\"t1\",\"name\":\"Bash\",\"input\":{\"command\":\"ls\"}}]}}\n\
             {\"type\":\"never_heard_of\"}\n\
-            {\"type\":\"user\",\"message\":{\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":\"t1\",\
-            \"content\":\"a\\nb\"}]}}\n\
+            {\"type\":\"user\",\"message\":{\"content\":[{\"type\":\"tool_result\",\
+            \"tool_use_id\":\"t1\",\"content\":\"a\\nb\"}]}}\n\
             one\ntwo\n{\"type\":\"never_heard_of\"}\nthree";
         let news_of = |size: usize| {
             let mut told = Vec::new();

@@ -205,7 +205,11 @@ fn unasked_leases_are_ignored() {
     let client = client(move |path, _| {
         if path.ends_with("/heartbeat") {
             counted.fetch_add(1, Ordering::SeqCst);
-            let held = |epoch: Epoch, state: &str| json!({ "jobId": JOB, "epoch": epoch, "state": state, "expiresInMs": 60_000 });
+            let held = |epoch: Epoch, state: &str| {
+                json!({
+                    "jobId": JOB, "epoch": epoch, "state": state, "expiresInMs": 60_000,
+                })
+            };
             let leases =
                 [held(lease.epoch, "held"), held(other.epoch, "held"), held(Epoch(5), "lost")];
             let cancel = |job: &str| json!({ "kind": "cancel", "jobId": job });

@@ -87,7 +87,9 @@ fn windows_are_in_its_rollout() {
     fs::create_dir_all(&dir).unwrap();
     let line = |used: &str| {
         format!(
-            r#"{{"type":"event_msg","payload":{{"type":"token_count","rate_limits":{{"limit_id":"codex","primary":{{"used_percent":{used},"window_minutes":300,"resets_at":1796041750}},"secondary":null}}}}}}"#
+            "{{\"type\":\"event_msg\",\"payload\":{{\"type\":\"token_count\",\
+            \"rate_limits\":{{\"limit_id\":\"codex\",\"primary\":{{\"used_percent\":{used},\
+            \"window_minutes\":300,\"resets_at\":1796041750}},\"secondary\":null}}}}}}"
         )
     };
     let text = format!("{}\n{}\n", line("41.0"), line("42.5"));

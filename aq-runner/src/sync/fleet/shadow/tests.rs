@@ -127,7 +127,11 @@ fn usual(path: &str, body: &Value, claim: &[(usize, &str)]) -> (u16, Value) {
     match path {
         "/v1/jobs" => (201, json!({ "jobId": id(n(&body["name"])), "key": "as it is" })),
         "/v1/claims" => {
-            let job = |&(n, key): &(usize, &str)| json!({ "jobId": id(n), "key": key, "epoch": 0, "leaseMs": 0, "manifest": "" });
+            let job = |&(n, key): &(usize, &str)| {
+                json!({
+                    "jobId": id(n), "key": key, "epoch": 0, "leaseMs": 0, "manifest": "",
+                })
+            };
             (200, json!({ "jobs": claim.iter().map(job).collect::<Vec<_>>() }))
         }
         _ => (200, json!({})),
@@ -295,7 +299,11 @@ fn silent_coordinator_is_left_alone() {
 #[test]
 fn shadow_releases_every_grant() {
     let lab = Lab::new(|turn, path, body| {
-        let grant = |n: usize| json!({ "jobId": id(n), "key": "x", "epoch": 3, "leaseMs": 1, "manifest": "" });
+        let grant = |n: usize| {
+            json!({
+                "jobId": id(n), "key": "x", "epoch": 3, "leaseMs": 1, "manifest": "",
+            })
+        };
         Some(match turn {
             2 => (200, json!({ "jobs": [grant(1), grant(2)] })),
             4 => return None,

@@ -108,7 +108,11 @@ fn a_claim_that_cannot_be_remembered_is_not_made() {
     let dir = TempDir::new().unwrap();
     let client = client(|path, _| register_or_beat(path).or_else(|| panic!("{path} is asked")));
     let (_membership, told) = join(&client, &dir.path().join("gone"), idle());
-    let is_it = |news: &MemberNews| matches!(news, MemberNews::Trouble(why) if why.contains("claims no jobs"));
+    let is_it = |news: &MemberNews| {
+        matches!(
+            news, MemberNews::Trouble(why) if why.contains("claims no jobs"),
+        )
+    };
     wait_for(&told, is_it);
     // It is tried again a second later, and logged no more.
     none_within(&told, Duration::from_millis(2_500), is_it);

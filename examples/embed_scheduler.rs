@@ -32,11 +32,8 @@ fn main() -> Result<(), Failure> {
     for job in jobs()? {
         queue.insert(job, JobState::WAITING)?;
     }
-    let backoff = RetryBackoff {
-        initial: Duration::from_millis(150),
-        factor: 2.0,
-        max: Duration::from_secs(1),
-    };
+    let (initial, max) = (Duration::from_millis(150), Duration::from_secs(1));
+    let backoff = RetryBackoff { initial, factor: 2.0, max };
     let retry = RetryPolicy { max: 2, backoff, on: vec![FailureClass::Crash] };
     let mut flaky_attempts = 0;
     let (ended, ends) = mpsc::channel::<JobId>();

@@ -6,7 +6,7 @@
 //! own run it while no loop is at work, after `aq recover`. The jobs named must be there.
 //! `DIR/JOB.md` is what was added as JOB: with several such directories, a job has to be as in one
 //! of them. After a power cut a log and the end of a record may be gone that nobody was promised,
-//! so that the record does not tell the last step. Exit code 1 when something is wrong.
+//! so that the record does not name the last step. Exit code 1 when something is wrong.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,18 +17,25 @@ const STAGES: [&str; 7] =
     ["inbox", "building", "review", "testing", "shipped", "failed", "quarantine"];
 
 /// Every key of a record, as docs/on-disk-format.md lists them.
-const KEYS: &str = "added_at added_from added_on base ship cwd lock priority profile engine_wanted engine_class prefers_engine model \
-    capabilities review_policy allowed_scope idempotency_key deps deps_mode retry_max tracker_item tracker_told \
-    tracker_echoed tracker_comment source profile_source attempt attempts recoveries launched_at started_at ended_at \
-    pid pidstart boot cgroup engine session_id session_engine session_total session_feedback input_tokens cached_tokens cache_write_tokens output_tokens reasoning_tokens \
-    cost_usd usage_estimated total_input_tokens total_cached_tokens total_cache_write_tokens total_output_tokens total_reasoning_tokens total_cost_usd \
-    total_duration_s next_eligible host_lacks host_lacks_detail host_tries result failure_class message missing engine_error exit duration_s \
-    permission_denials wip_branch wip_base wip_target wip_deps deps_conflict deps_conflict_dep deps_seen isolation checkout repository_lock held step target files_changed lines_added lines_deleted \
-    scope_warning leave_out left_out left_out_why checkpoint_error push_error merged_into pull_request pull_request_name pull_request_commit pull_request_open pull_request_error merged_commit landing train_tries rebase train_waits train_waits_for train_waits_dep setup_done verified verified_at spent_at shipped_at log_incomplete moved_to fleet_job_id \
-    fleet_lease_epoch fleet_reports fleet_told ship_tried_at resume_branch resume_commit \
-     resume_failure_class resume_attempts resume_files_changed pushed_branch \
-    pushed_commit pushed_to fleet_factory fleet_ships merged_remote \
-    dep_elsewhere fleet_deps pushed_repository";
+const KEYS: &str = "added_at added_from added_on base ship cwd lock priority profile \
+    engine_wanted engine_class prefers_engine model capabilities review_policy allowed_scope \
+    idempotency_key deps deps_mode retry_max tracker_item tracker_told tracker_echoed \
+    tracker_comment source profile_source attempt attempts recoveries launched_at started_at \
+    ended_at pid pidstart boot cgroup engine session_id session_engine session_total \
+    session_feedback input_tokens cached_tokens cache_write_tokens output_tokens \
+    reasoning_tokens cost_usd usage_estimated total_input_tokens total_cached_tokens \
+    total_cache_write_tokens total_output_tokens total_reasoning_tokens total_cost_usd \
+    total_duration_s next_eligible host_lacks host_lacks_detail host_tries result failure_class \
+    message missing engine_error exit duration_s permission_denials wip_branch wip_base \
+    wip_target wip_deps deps_conflict deps_conflict_dep deps_seen isolation checkout \
+    repository_lock held step target files_changed lines_added lines_deleted scope_warning \
+    leave_out left_out left_out_why checkpoint_error push_error merged_into pull_request \
+    pull_request_name pull_request_commit pull_request_open pull_request_error merged_commit \
+    landing train_tries rebase train_waits train_waits_for setup_done verified verified_at \
+    spent_at shipped_at log_incomplete moved_to fleet_job_id fleet_lease_epoch fleet_reports \
+    fleet_told ship_tried_at resume_branch resume_commit resume_failure_class resume_attempts \
+    resume_files_changed pushed_branch pushed_commit pushed_to train_waits_dep fleet_factory \
+    fleet_ships merged_remote dep_elsewhere fleet_deps pushed_repository";
 
 /// Those of them that count something.
 const COUNTS: [&str; 7] =
@@ -37,8 +44,9 @@ const COUNTS: [&str; 7] =
 /// Those that are a time, beside those that end in `_at`.
 const TIME: &str = "next_eligible";
 
-const RESULTS: &str = "success shipped crash timeout verify_failed retries_exhausted capability_mismatch no_engine \
-    invalid_manifest setup_failed scope_violation budget_exceeded no_changes stopped fenced rejected";
+const RESULTS: &str = "success shipped crash timeout verify_failed retries_exhausted \
+    capability_mismatch no_engine invalid_manifest setup_failed scope_violation budget_exceeded \
+    no_changes stopped fenced rejected";
 
 /// The folder of each job.
 type Places = BTreeMap<String, Vec<&'static str>>;

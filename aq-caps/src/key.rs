@@ -4,7 +4,7 @@
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct TokenKey {
     /// The first eight bytes, padded with zeros, which no key has: they order keys as the text
-    /// does, and alone tell keys of up to eight bytes apart, which most are.
+    /// does, and alone distinguish keys of up to eight bytes, which most are.
     head: u64,
     text: Box<str>,
 }

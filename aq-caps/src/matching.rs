@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_keeps_the_order_of_the_list() {
+    fn missing_keeps_order_of_list() {
         let wanted = ["rust", "os:linux", "go>1", "node"].map(|text| text.parse().unwrap());
         let host = host("os:linux node:20");
         let missing: Vec<_> = host.missing(&wanted).iter().map(ToString::to_string).collect();

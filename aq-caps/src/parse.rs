@@ -142,7 +142,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn requirements_print_in_their_shortest_form() {
+    fn requirements_print_in_shortest_form() {
         for (text, printed) in [
             ("gpu", "gpu"),
             ("os:any", "os:any"),
@@ -250,7 +250,8 @@ mod tests {
     proptest! {
         #[test]
         fn printed_requirements_parse_back(
-            text in "(!? ?[a-z0-9][a-z.+_-]{0,3}(:any|:[a-z0-9./:@+_-]{1,6}| ?(=|==|!=|>|>=|<|<=|\\^|~) ?v?[0-9]{1,3}(\\.[0-9]{1,3}){0,2})?( ?\\| ?[a-z]{1,3}){0,3})",
+            text in "(!? ?[a-z0-9][a-z.+_-]{0,3}(:any|:[a-z0-9./:@+_-]{1,6}| ?(=|==|!=|>|>=|<|<=|\
+                \\^|~) ?v?[0-9]{1,3}(\\.[0-9]{1,3}){0,2})?( ?\\| ?[a-z]{1,3}){0,3})",
         ) {
             let requirement: HostRequirement = text.parse().unwrap();
             prop_assert_eq!(requirement.to_string().parse::<HostRequirement>(), Ok(requirement));

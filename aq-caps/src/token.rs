@@ -165,7 +165,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_token_prints_as_it_was_written(text in "[a-z0-9][a-z.+_-]{0,4}(:[a-z0-9./:@+_-]{1,8})?") {
+        fn a_token_prints_as_it_was_written(
+            text in "[a-z0-9][a-z.+_-]{0,4}(:[a-z0-9./:@+_-]{1,8})?",
+        ) {
             let token: CapabilityToken = text.parse().unwrap();
             prop_assert_eq!(&format!("{token:?}"), &text);
             prop_assert_eq!(token.to_string(), text);

@@ -218,7 +218,10 @@ mod tests {
     proptest! {
         #[test]
         fn what_semver_takes_is_taken_unchanged(
-            text in r"(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){2}(-[a-z]{1,5}(\.[1-9])?)?(\+[a-z0-9]{1,4})?",
+            text in concat!(
+                r"(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){2}(-[a-z]{1,5}(\.[1-9])?)?(\+[a-z0-9]",
+                r"{1,4})?",
+            ),
         ) {
             let ours: ToolVersion = text.parse().unwrap();
             let theirs: semver::Version = text.parse().unwrap();

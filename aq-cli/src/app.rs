@@ -15,7 +15,10 @@ use crate::output;
 #[derive(Debug, Parser)]
 #[command(name = "aq", version, color = ColorChoice::Auto, max_term_width = 100)]
 #[command(
-    after_help = "A first look:  aq demo\nA first job:   aq add fix-login.md && aq run --once && aq status"
+    after_help = concat!(
+        "A first look:  aq demo\n",
+        "A first job:   aq add fix-login.md && aq run --once && aq status",
+    )
 )]
 struct CommandLine {
     #[command(flatten)]
@@ -110,7 +113,7 @@ fn in_groups(parser: clap::Command) -> clap::Command {
 fn refuse(mut error: clap::Error, parser: &clap::Command) -> ExitCode {
     let hint = hint(&error, parser);
     if hint.is_some() {
-        // It would be told to pass the flag as a file's name.
+        // The advice would be to pass the flag as a file's name.
         let _ = error.remove(ContextKind::Suggested);
     }
     if error.kind() == ErrorKind::InvalidSubcommand {

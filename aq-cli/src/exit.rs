@@ -75,7 +75,7 @@ impl CliFailure {
         Self { message: format!("{what}: {}", self.message), ..self }
     }
 
-    /// Words that a job cannot be told. For one that is shipped, with what can be done instead.
+    /// Words that cannot be sent to a job. For one that is shipped, with what can be done instead.
     pub(crate) fn of_reply(id: &JobId, error: ReplyError) -> Self {
         let is_shipped =
             matches!(error, ReplyError::Store(StoreError::WrongStage { at: Stage::Shipped, .. }));

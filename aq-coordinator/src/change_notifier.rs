@@ -1,4 +1,4 @@
-//! Tells whoever waits that something has changed in the store.
+//! Wakes whoever waits for changes of the store.
 
 use tokio::sync::watch;
 

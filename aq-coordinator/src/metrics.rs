@@ -300,7 +300,7 @@ impl CoordinatorMetrics {
 
 impl fmt::Debug for CoordinatorMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Metrics").finish_non_exhaustive()
+        f.debug_struct("CoordinatorMetrics").finish_non_exhaustive()
     }
 }
 
@@ -313,7 +313,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counted_things_are_in_the_text() {
+    fn counted_things_are_in_text() {
         let metrics = CoordinatorMetrics::new();
         metrics.answered("POST", "/v1/claims", 200, Duration::from_millis(3));
         metrics.refused(EarlyRefusal::TooMany);

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn lease_is_trusted_from_its_request() {
+    fn lease_is_trusted_from_request() {
         let lease = HostLease::new(Epoch(3), s(100), 60_000);
         assert_eq!(lease.trust(s(100)), LeaseTrust::Trusted);
         assert_eq!(lease.trust(Duration::from_millis(147_999)), LeaseTrust::Trusted);

@@ -65,9 +65,9 @@ record_keys! {
     retry_max RetryMax: u32, "", Definition, Job;
     /// Id of its item at the tracker.
     tracker_item TrackerItem: &'a str, "", Definition, Job;
-    /// Item whose tracker was told last.
+    /// Tracker item of the last update.
     tracker_told TrackerTold: &'a str, "", Definition, Job;
-    /// Folder that the tracker was told last.
+    /// Folder of the last tracker update.
     tracker_echoed TrackerEchoed: &'a str, "", Definition, Job;
     /// Number of the comment that was written, where comments are edited.
     tracker_comment TrackerComment: &'a str, "", Definition, Job;
@@ -254,7 +254,7 @@ record_keys! {
     fleet_factory FleetFactory: &'a str, "", Fleet, Lease;
     /// Number of the last report to the coordinator under this grant.
     fleet_reports FleetReports: u64, "", Fleet, Lease;
-    /// Last stage that the coordinator was told of, or is to be: `testing@3`.
+    /// Last stage that was reported to the coordinator, or is to be: `testing@3`.
     fleet_told FleetTold: &'a str, "", Fleet, Lease;
     /// `1`: the coordinator has let it ship under this grant.
     fleet_ships FleetShips: MarkedOne, "", Fleet, Lease;

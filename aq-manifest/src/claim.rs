@@ -34,7 +34,8 @@ pub fn claimed(source: &str, fleet_job_id: &str, epoch: u64) -> Result<String, B
 /// The first finding that makes it no job file.
 ///
 /// ```
-/// let file = aq_manifest::mirrored("---\nlock: db\n---\ntrue\n", "job:fix", Some("/home/me")).unwrap();
+/// let job = "---\nlock: db\n---\ntrue\n";
+/// let file = aq_manifest::mirrored(job, "job:fix", Some("/home/me")).unwrap();
 /// assert_eq!(file, "---\nidempotency-key: \"job:fix\"\nlock: db\n---\ntrue\n");
 /// ```
 pub fn mirrored(source: &str, key: &str, lock: Option<&str>) -> Result<String, Box<Diagnostic>> {

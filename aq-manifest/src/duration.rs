@@ -85,7 +85,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_forms_of_the_contract_parse() {
+    fn forms_of_the_contract_parse() {
         for (text, seconds) in [
             ("90s", 90),
             ("45m", 2_700),

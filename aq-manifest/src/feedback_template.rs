@@ -4,7 +4,7 @@ use crate::kinds::{TextKind, ValueKind};
 use crate::reader::ValueReader;
 use crate::yaml::YamlNode;
 
-/// Text that tells a further attempt why the last one failed.
+/// Text that explains to a further attempt why the last one failed.
 ///
 /// `{class}`, `{attempt}`, `{exit}` and `{output}` mean what is known of that. `{{` and `}}`
 /// are braces.

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_split_at_the_fences() {
+    fn files_are_split_at_fences() {
         for (source, yaml, body) in [
             ("", "", ""),
             ("just a prompt\n", "", "just a prompt\n"),

@@ -57,7 +57,9 @@ macro_rules! keys {
 
         impl Manifest {
             /// Reads the value of a key; `false` when there is no such key.
-            pub(crate) fn read(&mut self, name: &str, node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> bool {
+            pub(crate) fn read(
+                &mut self, name: &str, node: &YamlNode<'_>, reader: &mut ValueReader<'_>,
+            ) -> bool {
                 match name {
                     $($name => self.$field = <$kind as ValueKind>::read(node, reader),)*
                     _ => return false,
@@ -183,8 +185,8 @@ mod tests {
     /// The table of the contract, key by key.
     const CONTRACT: &str = "engine engine-class prefers-engine cwd yolo lock timeout priority \
         profile capabilities idempotency-key deps deps-mode retry verify review-policy isolation \
-        target base ship setup allowed-scope scope-policy budget artifacts tracker-item expect-changes expect feedback model args \
-        env fleet-job-id fleet-lease-epoch";
+        target base ship setup allowed-scope scope-policy budget artifacts tracker-item \
+        expect-changes expect feedback model args env fleet-job-id fleet-lease-epoch";
 
     #[test]
     fn table_has_the_contracts_keys() {

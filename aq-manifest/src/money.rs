@@ -1,7 +1,7 @@
 //! Amounts of money for people.
 
 /// An amount in US dollars as people write it: `$1.07`, `$1,204.50`, and of small ones the digits
-/// that tell: `$0.012`, `$0.0031`.
+/// that matter: `$0.012`, `$0.0031`.
 pub fn format_dollars(amount: f64) -> String {
     let sign = if amount < 0.0 { "-" } else { "" };
     let amount = amount.abs();

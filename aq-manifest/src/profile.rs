@@ -20,7 +20,7 @@ pub struct Profile {
     pub name: String,
     /// Text that goes before the prompt.
     pub persona: Option<String>,
-    /// Text that tells a further attempt why the last one failed.
+    /// Text that explains to a further attempt why the last one failed.
     pub feedback_template: Option<FeedbackTemplate>,
     /// Values for the keys that a job does not give. `default-verify` is `verify` here.
     pub values: Manifest,
@@ -49,7 +49,8 @@ impl ParsedProfile {
 /// The bounds are those of [`parse`](crate::parse).
 ///
 /// ```
-/// let parsed = aq_manifest::parse_profile("tester", "persona: You test.\ndefault-verify: make test\n");
+/// let text = "persona: You test.\ndefault-verify: make test\n";
+/// let parsed = aq_manifest::parse_profile("tester", text);
 /// assert_eq!(parsed.profile.values.verify.as_deref(), Some("make test"));
 /// ```
 pub fn parse_profile(name: &str, source: &str) -> ParsedProfile {

@@ -20,7 +20,9 @@ pub(crate) trait StringEnum: Copy + 'static {
 
 /// Defines an enum and its words, and the conversions in both directions.
 macro_rules! string_enum {
-    ($(#[$doc:meta])* $name:ident ($what:literal) { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)* }) => {
+    ($(#[$doc:meta])* $name:ident ($what:literal) {
+        $($(#[$vdoc:meta])* $variant:ident = $word:literal,)*
+    }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $name { $($(#[$vdoc])* $variant,)* }
@@ -60,7 +62,9 @@ macro_rules! string_enum {
                 Self::ALL
                     .into_iter()
                     .find(|value| value.as_str() == word)
-                    .ok_or_else(|| $crate::string_enum::UnknownWord { text: word.to_owned(), what: $what })
+                    .ok_or_else(
+                        || $crate::string_enum::UnknownWord { text: word.to_owned(), what: $what },
+                    )
             }
         }
     };

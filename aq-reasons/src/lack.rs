@@ -133,8 +133,8 @@ impl fmt::Display for HostLack {
             }
             Self::OtherProgram { engine, path, answer, variable } => write!(
                 f,
-                "{path} is not the engine {engine}: it says {answer:?}; put the right program first \
-                 on the loop's PATH, or name it in {variable}"
+                "{path} is not the engine {engine}: it says {answer:?}; put the right program \
+                 first on the loop's PATH, or name it in {variable}"
             ),
             Self::Program { program } => write!(f, "{program} is not here"),
             Self::Room { free, mark } => {

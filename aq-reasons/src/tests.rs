@@ -62,8 +62,8 @@ fn samples() -> Vec<(Value, &'static str)> {
         (
             json!({ "code": "host_lacks", "what": "other_program", "engine": "gemini",
                 "path": "~/bin/gemini", "answer": "goose 3", "variable": "GEMINI_BIN" }),
-            "~/bin/gemini is not the engine gemini: it says \"goose 3\"; put the right program first \
-             on the loop's PATH, or name it in GEMINI_BIN",
+            "~/bin/gemini is not the engine gemini: it says \"goose 3\"; put the right program \
+             first on the loop's PATH, or name it in GEMINI_BIN",
         ),
         (json!({ "code": "host_lacks", "what": "program", "program": "git" }), "git is not here"),
         (
@@ -96,8 +96,8 @@ fn samples() -> Vec<(Value, &'static str)> {
         (json!({ "code": "no_free_host" }), "no free slot on a host that fits"),
         (
             json!({ "code": "in_doubt" }),
-            "a backup was restored, and it may have ended since: requeue it to run it, or cancel it; \
-             `aq coordinator --after-restore run` runs all such jobs",
+            "a backup was restored, and it may have ended since: requeue it to run it, \
+             or cancel it; `aq coordinator --after-restore run` runs all such jobs",
         ),
         (json!({ "code": "no_host" }), "no host that fits asks for a job now"),
         (

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use crate::reason::{DependencyStatus, HeldBy, PendingDependency, WaitReason};
 
-const IN_DOUBT: &str = "a backup was restored, and it may have ended since: requeue it to run it, or \
-                        cancel it; `aq coordinator --after-restore run` runs all such jobs";
+const IN_DOUBT: &str = "a backup was restored, and it may have ended since: requeue it to run it, \
+    or cancel it; `aq coordinator --after-restore run` runs all such jobs";
 
 pub(crate) fn text_of(reason: &WaitReason, time: &dyn Fn(Timestamp) -> String) -> String {
     match reason {

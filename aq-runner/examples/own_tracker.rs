@@ -1,4 +1,4 @@
-//! A tracker of one's own: its items become jobs, and it is told what becomes of them.
+//! A tracker of one's own: its items become jobs, and it gets their updates.
 //!
 //! `cargo run -p aq-runner --example own_tracker`
 //!

@@ -19,7 +19,7 @@ pub(crate) struct ClassIdentity {
 #[derive(Clone, Debug)]
 pub(crate) struct JobClass {
     pub(crate) placement: Arc<ClassIdentity>,
-    /// Tells this class from an earlier one in the same slot.
+    /// Distinguishes this class from an earlier one in the same slot.
     pub(crate) born: u64,
     /// Live jobs.
     users: u32,

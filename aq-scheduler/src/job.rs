@@ -32,8 +32,8 @@ pub struct ScheduledJob {
     /// Jobs with the same lock never run together.
     pub lock: Option<String>,
     /// The repository whose checkout the job uses as it is. Jobs with the same one never run
-    /// together either, whatever their locks. Those of which many wait are better told apart by a
-    /// lock: each plan asks every one of these.
+    /// together either, whatever their locks. Those of which many wait are better distinguished by
+    /// a lock: each plan asks every one of these.
     pub repository: Option<String>,
     /// The name that other jobs' `deps` use. Several jobs may have the same one: the key has come
     /// as far as the best of them.

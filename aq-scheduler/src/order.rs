@@ -1,4 +1,4 @@
-//! The order in which waiting jobs will run, as far as it can be told beforehand.
+//! The order in which waiting jobs will run, as far as it is known beforehand.
 
 mod positions;
 

@@ -71,7 +71,7 @@ struct ClassQueue<'a> {
 
 impl JobQueue {
     /// Decides what `host` does at `now`. The queue takes note of the time, and of nothing else:
-    /// tell it with [`JobQueue::set_state`] what was really started.
+    /// report with [`JobQueue::set_state`] what was really started.
     ///
     /// # Errors
     /// [`QueueError::UnknownHost`].
@@ -146,7 +146,7 @@ impl JobQueue {
     /// Returns the reason why a waiting job is not in the plan's `start`. `None` when it is, when
     /// it is not waiting, or when it is not in the queue.
     ///
-    /// The plan must be the latest one, with nothing told to the queue since.
+    /// The plan must be the latest one, with no change of the queue since.
     pub fn explain(&self, plan: &HostPlan, job: &JobId) -> Option<WaitReason> {
         let ix = *self.by_id.get(job)?;
         if !matches!(self.jobs[ix].at, SlotState::Waiting(_)) {

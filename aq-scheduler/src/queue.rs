@@ -68,7 +68,7 @@ impl QueueEntry {
 
 /// Live jobs, hosts, and what is known of finished jobs' keys.
 ///
-/// Every verb says what *has happened*: the queue checks names, not wisdom, so a restart can tell
+/// Every verb says what *has happened*: the queue checks names, not wisdom, so a restart can repeat
 /// it any state of the world. Each costs `O(log n)` and what it touches: the job's own deps, or
 /// the jobs that wait for its key.
 #[derive(Clone, Debug)]
@@ -232,7 +232,7 @@ impl JobQueue {
     }
 
     /// Forgets how earlier jobs of this key ended, when no live job waits for it. Who keeps that
-    /// elsewhere, and tells it with [`JobQueue::settle`] when a job that waits for the key is
+    /// elsewhere, and reports it with [`JobQueue::settle`] when a job that waits for the key is
     /// inserted, has a queue that does not grow with what has ended.
     pub fn forget(&mut self, key: &str) {
         if !self.graph.is_awaited(key) {

@@ -25,7 +25,7 @@ impl JobRank {
     }
 }
 
-/// The part of a rank before the id, which tells most jobs apart.
+/// The part of a rank before the id, which distinguishes most jobs.
 pub(crate) fn urgency_and_age(priority: Priority, added_at: Timestamp) -> (Reverse<Priority>, i64) {
     let nanos = added_at.as_nanosecond().clamp(i64::MIN.into(), i64::MAX.into());
     (Reverse(priority), nanos as i64)

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_cannot_speak_to_systemd() {
+    fn command_cannot_speak_to_systemd() {
         let command =
             CommandTransport::new("it", "true").command(&TrackerRequest::get("/".to_owned()));
         let removed = command.get_envs().any(|set| set == ("NOTIFY_SOCKET".as_ref(), None));
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_fails_is_told() {
+    fn command_that_fails_is_reported() {
         for (command, want) in [
             ("echo hello #", "is no status code"),
             ("true", "is no status code"),

@@ -125,7 +125,10 @@ impl Trackers {
             return Ok(Box::new(ItemApi::new(CommandTransport::new(who, command))));
         }
         let base = self.get("AQ_TRACKER_URL").ok_or_else(|| {
-            not_set_up("AQ_TRACKER_URL is not set: give it the tracker's address, or name a command in AQ_TRACKER_API_CMD")
+            not_set_up(
+                "AQ_TRACKER_URL is not set: give it the tracker's address, \
+                or name a command in AQ_TRACKER_API_CMD",
+            )
         })?;
         let token = self.get(items::TOKEN).and_then(TrackerToken::new);
         let product =

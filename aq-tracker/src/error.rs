@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Characters of a tracker's own message that are repeated.
 const MAX_DETAIL: usize = 300;
 
-/// Reason why a tracker was not asked or told. No message holds a token.
+/// Reason why a tracker was not asked or updated. No message holds a token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrackerError {
@@ -82,9 +82,9 @@ pub enum TrackerError {
 /// When to try again what went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryAdvice {
-    /// Never: this item cannot be told this.
+    /// Never: this item cannot get this.
     Never,
-    /// Later; other items may be told meanwhile.
+    /// Later; other items may get theirs meanwhile.
     ItemLater,
     /// Later; until then the tracker is to be left alone. It may have named the pause.
     Later(Option<Duration>),

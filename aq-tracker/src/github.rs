@@ -230,7 +230,8 @@ fn list_path(search: &IssueSearch) -> String {
         let labels = segment(&search.labels.join(","));
         let labels = if labels.is_empty() { String::new() } else { format!("&labels={labels}") };
         return format!(
-            "/repos/{repository}/issues?state=open&sort=created&direction=asc&per_page={PAGE}{labels}"
+            "/repos/{repository}/issues?state=open&sort=created&direction=asc&\
+            per_page={PAGE}{labels}"
         );
     };
     let mut words = format!("{query} repo:{repository} is:issue is:open");

@@ -1,6 +1,6 @@
 //! Kinds of trackers: the built-in ones, and those that a program brings.
 
-/// A kind of tracker. One that does not answer does not keep the others from being told.
+/// A kind of tracker. One that does not answer does not keep the others from their updates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TrackerKind {
     /// The item API, over HTTP or a command.

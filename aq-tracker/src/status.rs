@@ -19,7 +19,8 @@ pub struct StatusMap {
 pub enum StatusMapError {
     /// A key is no folder.
     #[error(
-        "{0:?} is no folder; expected inbox, building, review, testing, shipped, failed or quarantine"
+        "{0:?} is no folder; expected inbox, building, review, testing, shipped, failed or \
+        quarantine"
     )]
     Stage(String),
     /// A status cannot be sent.
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_config_says_replaces_the_defaults() {
+    fn what_config_says_replaces_defaults() {
         let changes = [("failed", "todo"), ("testing", ""), ("inbox", "queued")]
             .map(|(stage, status)| (stage.to_owned(), status.to_owned()));
         let map = StatusMap::with(changes.iter().map(|(stage, status)| (stage, status))).unwrap();

@@ -22,7 +22,7 @@ const INK: RGBColor = RGBColor(0x33, 0x33, 0x33);
 const GRID: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
 const GOAL: RGBColor = RGBColor(0xc0, 0x39, 0x2b);
 const OURS: RGBColor = RGBColor(0x00, 0x00, 0x00);
-/// Of the peers, in their order: told apart also by those who see fewer colours (Okabe and Ito).
+/// Of the peers, in their order: distinct also for those who see fewer colours (Okabe and Ito).
 const COLOURS: [RGBColor; 6] = [
     RGBColor(0xe6, 0x9f, 0x00),
     RGBColor(0x56, 0xb4, 0xe9),

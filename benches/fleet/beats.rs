@@ -23,7 +23,10 @@ pub(crate) fn measure(
         let mut wires = Vec::new();
         for n in 0..factories {
             let mut wire = Wire::open(server.address).await;
-            let body = r#"{"host":"h","capabilities":["os:linux"],"capacity":4,"version":"0.1.0","instanceId":"i"}"#;
+            let body = concat!(
+                r#"{"host":"h","capabilities":["os:linux"],"capacity":4,"version":"0.1.0","#,
+                r#""instanceId":"i"}"#,
+            );
             wire.send("PUT", &format!("/v1/factories/f{n}"), body).await;
             let claimed = wire.send("POST", "/v1/claims", &claim(n)).await;
             let lease = lease(claimed);
@@ -62,7 +65,8 @@ pub(crate) fn measure(
 fn claim(factory: usize) -> String {
     let id = std::process::id();
     format!(
-        r#"{{"requestId":"r-{id}-{factory}","factoryId":"f{factory}","capabilities":["os:linux"],"free":1}}"#
+        "{{\"requestId\":\"r-{id}-{factory}\",\"factoryId\":\"f{factory}\",\
+        \"capabilities\":[\"os:linux\"],\"free\":1}}"
     )
 }
 

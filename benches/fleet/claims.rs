@@ -63,7 +63,8 @@ pub(crate) fn measure(database: &str, factories: usize, each: usize) -> String {
 async fn claim(wire: &mut Wire, factory: usize, request: usize) {
     let id = std::process::id();
     let body = format!(
-        r#"{{"requestId":"r-{id}-{factory}-{request}","factoryId":"f{factory}","capabilities":["os:linux","arch:x86_64","engine:shell"],"free":1}}"#
+        "{{\"requestId\":\"r-{id}-{factory}-{request}\",\"factoryId\":\"f{factory}\",\
+        \"capabilities\":[\"os:linux\",\"arch:x86_64\",\"engine:shell\"],\"free\":1}}"
     );
     let answer = wire.send("POST", "/v1/claims", &body).await;
     assert!(answer.contains("epoch"), "no job was left");

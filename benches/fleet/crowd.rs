@@ -17,8 +17,8 @@ const BYTE: Duration = Duration::from_secs(1);
 /// Numbers of idle and of slow connections, which is also how they are written.
 pub(crate) type CrowdSize = [usize; 2];
 
-/// Connects until standard input ends, and says when all have been connected once. A connection that
-/// the coordinator closes is opened again at once.
+/// Connects until standard input ends, and says when all have been connected once. A connection
+/// that the coordinator closes is opened again at once.
 #[expect(clippy::print_stdout, reason = "a program of its own")]
 pub(crate) fn gather(address: SocketAddr, [idle, slow]: CrowdSize) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -21,7 +21,6 @@ pub fn deps_of(n: usize, edges: usize) -> Vec<usize> {
     deps_near(n, edges, n)
 }
 
-/// The same from the latest `reach` ones.
 fn deps_near(n: usize, edges: usize, reach: usize) -> Vec<usize> {
     let mut dice = Dice(n as u64 ^ 0x9e37_79b9);
     let reach = reach.min(n);
@@ -36,7 +35,6 @@ pub fn noon() -> Timestamp {
     Timestamp::from_second(1_767_268_800).expect("a time of this century")
 }
 
-/// The id of job `n`.
 pub fn id(n: usize) -> JobId {
     JobId::new(&format!("job-{n:07}")).expect("letters, digits and a dash")
 }

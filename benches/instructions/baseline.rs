@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gain_is_to_be_kept() {
+    fn gain_is_to_be_kept() {
         let report = baseline().judge(&counts(&[("order", 900), ("plan", 200_000)])).unwrap();
         assert!(report.contains("order: less than before"), "{report}");
     }

@@ -116,12 +116,10 @@ pub(crate) fn front_matter(job_file: &str) -> &str {
     job_file.split("---\n").nth(1).expect("a job file with front matter")
 }
 
-/// serde-saphyr alone.
 pub(crate) fn saphyr(yaml: &str) -> Keys {
     serde_yaml::from_str(yaml).expect("the keys of a job file")
 }
 
-/// The lines of a record, and nothing else.
 pub(crate) fn lines(record: &str) -> HashMap<&str, &str> {
     record.lines().filter_map(|line| line.split_once('=')).collect()
 }

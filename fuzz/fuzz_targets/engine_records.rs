@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use aq_runner::engine::{EndedBy, EngineConfig, ProcessExit, EngineRegistry};
+use aq_runner::engine::{EndedBy, EngineConfig, EngineRegistry, ProcessExit};
 use libfuzzer_sys::fuzz_target;
 
 static ENGINES: LazyLock<EngineRegistry> = LazyLock::new(|| {

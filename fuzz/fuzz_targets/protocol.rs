@@ -2,9 +2,10 @@
 #![no_main]
 
 use aq_fleet::protocol::{
-    ClaimRequest, ClaimResponse, CallDone, DrainOrder, EventsRequest, FactoryPage, FeedEvent, HeartbeatRequest, HeartbeatAnswer,
-    JobPage, JobQuery, JobView, PageQuery, ProblemBody, RegisterRequest, RegisterResponse, ReleaseRequest, RenewRequest, RenewResponse,
-    ReportRequest, FleetStats, SubmitRequest, SubmitResponse,
+    CallDone, ClaimRequest, ClaimResponse, DrainOrder, EventsRequest, FactoryPage, FeedEvent,
+    FleetStats, HeartbeatAnswer, HeartbeatRequest, JobPage, JobQuery, JobView, PageQuery,
+    ProblemBody, RegisterRequest, RegisterResponse, ReleaseRequest, RenewRequest, RenewResponse,
+    ReportRequest, SubmitRequest, SubmitResponse,
 };
 use libfuzzer_sys::fuzz_target;
 use serde::Serialize;

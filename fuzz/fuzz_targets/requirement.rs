@@ -2,7 +2,7 @@
 //! it is read again.
 #![no_main]
 
-use aq_caps::{Capabilities, HostRequirement, CapabilityToken};
+use aq_caps::{Capabilities, CapabilityToken, HostRequirement};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|texts: (&str, Vec<&str>)| {

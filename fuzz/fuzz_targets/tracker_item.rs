@@ -4,7 +4,8 @@
 
 use aq_tracker::forge::{PullAnswer, PullRequests, with_own_part};
 use aq_tracker::{
-    TrackerResponse, GitHub, ItemApi, ItemId, TrackerRequest, Tracker, TrackerError, TrackerTransport, mapping,
+    GitHub, ItemApi, ItemId, Tracker, TrackerError, TrackerRequest, TrackerResponse,
+    TrackerTransport, mapping,
 };
 use libfuzzer_sys::fuzz_target;
 

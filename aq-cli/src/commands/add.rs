@@ -20,7 +20,11 @@ use crate::output::json::{JsonOption, JsonVersion};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:  aq add fix-login.md\n           aq add jobs/\n           echo 'Fix the login.' | aq add - --name fix-login"
+    after_help = concat!(
+        "Examples:  aq add fix-login.md\n",
+        "           aq add jobs/\n",
+        "           echo 'Fix the login.' | aq add - --name fix-login",
+    )
 )]
 pub(crate) struct AddArgs {
     /// Job files, directories, or `-` for standard input
@@ -48,7 +52,7 @@ pub(crate) fn run(here: &CliContext, args: &AddArgs) -> Outcome {
     let context = add_context(&queue, &here.environment, here.cwd()?, Timestamp::now());
     let context = AddContext { colour: output::errors_in_colour(), ..context };
     let report = add(&queue, &drafts, &context)?;
-    // A bad config is for those to tell who need it: the jobs are in.
+    // A bad config is reported by those who need it: the jobs are in.
     tell_added(&queue, here.settings(&queue).ok().as_ref(), report, args.json.version);
     Ok(CliExit::Done)
 }

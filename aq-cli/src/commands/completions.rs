@@ -19,7 +19,10 @@ const MOST_NAMES: usize = 1_000;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:  aq completions bash > ~/.local/share/bash-completion/completions/aq\n           aq completions fish > ~/.config/fish/completions/aq.fish"
+    after_help = concat!(
+        "Examples:  aq completions bash > ~/.local/share/bash-completion/completions/aq\n",
+        "           aq completions fish > ~/.config/fish/completions/aq.fish",
+    )
 )]
 pub(crate) struct CompletionsArgs {
     /// The shell

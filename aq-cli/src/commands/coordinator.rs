@@ -20,11 +20,21 @@ use crate::output;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:  AQ_FLEET_TOKEN=$(openssl rand -hex 32) aq coordinator\n           aq coordinator --listen 0.0.0.0:7332 --tls-cert fleet.pem --tls-key fleet.key \\\n               --token-file tokens --database postgres:///aq"
+    after_help = concat!(
+        "Examples:  AQ_FLEET_TOKEN=$(openssl rand -hex 32) aq coordinator\n",
+        "           aq coordinator --listen 0.0.0.0:7332 --tls-cert fleet.pem \
+            --tls-key fleet.key \\\n",
+        "               --token-file tokens --database postgres:///aq",
+    )
 )]
 pub(crate) struct CoordinatorArgs {
     /// Address and port; port 0 takes any free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7332", value_parser = listen_address)]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:7332",
+        value_parser = listen_address
+    )]
     listen: SocketAddr,
     /// `sqlite:FILE` or `postgres://…` [env: AQ_DATABASE] [default: a file in ~/.local/share/aq]
     #[arg(long, value_name = "URL")]

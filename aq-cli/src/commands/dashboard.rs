@@ -13,11 +13,20 @@ use crate::output;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:  aq dashboard\n           aq dashboard --listen 127.0.0.1:0\n           aq dashboard --listen 0.0.0.0:7331 --token-file ~/.config/aq/dashboard-token"
+    after_help = concat!(
+        "Examples:  aq dashboard\n",
+        "           aq dashboard --listen 127.0.0.1:0\n",
+        "           aq dashboard --listen 0.0.0.0:7331 --token-file ~/.config/aq/dashboard-token",
+    )
 )]
 pub(crate) struct DashboardArgs {
     /// Address and port; port 0 takes any free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7331", value_parser = listen_address)]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:7331",
+        value_parser = listen_address
+    )]
     listen: SocketAddr,
     /// Tokens, one a line, a label before each if you like; needed when other machines can connect
     #[arg(long, value_name = "FILE")]

@@ -96,8 +96,8 @@ fn vacant(dir: &Path) -> Result<PathBuf, CliFailure> {
         Ok(false) => Err(CliFailure::new(
             CliExit::Refused,
             format_args!(
-                "{} is not empty, and the demo writes and runs files of its own: name a new directory, \
-                 or none for a temporary one",
+                "{} is not empty, and the demo writes and runs files of its own: name a new \
+                 directory, or none for a temporary one",
                 dir.display()
             ),
         )),

@@ -18,7 +18,11 @@ use crate::output::json::JsonOption;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:  aq engines\n           aq engines --retry claude\n           aq engines --check claude"
+    after_help = concat!(
+        "Examples:  aq engines\n",
+        "           aq engines --retry claude\n",
+        "           aq engines --check claude",
+    )
 )]
 pub(crate) struct EnginesArgs {
     /// Use this engine again, although it rests after a limit or is out of use

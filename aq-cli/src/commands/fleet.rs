@@ -37,7 +37,7 @@ enum FleetVerb {
     Drain(LazyArgs<wishes::DrainWish>),
     /// Stop jobs for good: they fail as `stopped`.
     ///
-    /// What nobody has fails at once; else the job's host is told with its next heartbeat.
+    /// What nobody has fails at once; else the job's host learns it with its next heartbeat.
     Cancel(LazyArgs<wishes::CancelWish>),
     /// Put failed jobs back, as if they had never run; their work so far is kept.
     Requeue(LazyArgs<wishes::RequeueWish>),

@@ -9,7 +9,10 @@ use crate::output::json::JsonOption;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:  aq fleet-shadow-report\n           aq fleet-shadow-report --min-rate 0.99 && echo ready"
+    after_help = concat!(
+        "Examples:  aq fleet-shadow-report\n",
+        "           aq fleet-shadow-report --min-rate 0.99 && echo ready",
+    )
 )]
 pub(crate) struct ShadowReportArgs {
     /// Decisions that have to be compared
@@ -29,8 +32,8 @@ pub(crate) fn run(here: &CliContext, args: &ShadowReportArgs) -> Outcome {
     let report = shadow_report(&queue, bar)?.ok_or_else(|| {
         let queue = queue.root().display();
         let words = format!(
-            "nothing was compared yet in {queue}; `aq run` does with AQ_FLEET=1, AQ_FLEET_ROUTE=0 and \
-             AQ_FLEET_SHADOW=1"
+            "nothing was compared yet in {queue}; `aq run` does with AQ_FLEET=1, AQ_FLEET_ROUTE=0 \
+             and AQ_FLEET_SHADOW=1"
         );
         CliFailure::new(CliExit::NotFound, words)
     })?;

@@ -12,7 +12,12 @@ use crate::output::json::JsonOption;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:  aq from-tracker AQ-7\n           aq from-tracker github:owner/repo#12 github:owner/repo#15\n           aq from-tracker github:owner/repo --label agent\n           aq from-tracker github:owner/repo --query 'crash in:title' --limit 5"
+    after_help = concat!(
+        "Examples:  aq from-tracker AQ-7\n",
+        "           aq from-tracker github:owner/repo#12 github:owner/repo#15\n",
+        "           aq from-tracker github:owner/repo --label agent\n",
+        "           aq from-tracker github:owner/repo --query 'crash in:title' --limit 5",
+    )
 )]
 pub(crate) struct FromTrackerArgs {
     /// Items: a tracker's own names, github:owner/repo#12, or a repository with --label or --query

@@ -55,7 +55,8 @@ fn meaning(typed: &str) -> Option<&'static str> {
             "`aq dashboard` shows the queue in a browser"
         }
         "resume" | "unpause" => {
-            "`aq release JOB` lets a held job go; `aq requeue --resume JOB` goes on with a failed one"
+            "`aq release JOB` lets a held job go; `aq requeue --resume JOB` goes on with a failed \
+            one"
         }
         "comment" | "tell" | "say" | "feedback" => {
             "`aq reply JOB TEXT` puts a job back with your words"
@@ -241,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_are_answered_by_their_verb() {
+    fn flags_are_answered_by_verb() {
         assert!(flag("run", "-j").unwrap().contains("--max"));
         assert!(flag("run", "--jobs=3").unwrap().contains("--max"));
         assert!(flag("add", "--priority").unwrap().contains("`priority: ...`"));

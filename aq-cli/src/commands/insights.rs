@@ -16,7 +16,11 @@ const SHOWN: usize = 10;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:  aq insights\n           aq insights fix-login\n           aq insights --since 7d --json"
+    after_help = concat!(
+        "Examples:  aq insights\n",
+        "           aq insights fix-login\n",
+        "           aq insights --since 7d --json",
+    )
 )]
 pub(crate) struct InsightsArgs {
     /// Only this job

@@ -51,7 +51,10 @@ pub(crate) struct ShipArgs {
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:  aq reject fix-login --reason 'not wanted any more'\n           aq reject fix-login --requeue --reason 'breaks the tests'"
+    after_help = concat!(
+        "Examples:  aq reject fix-login --reason 'not wanted any more'\n",
+        "           aq reject fix-login --requeue --reason 'breaks the tests'",
+    )
 )]
 pub(crate) struct RejectArgs {
     /// The job
@@ -60,7 +63,7 @@ pub(crate) struct RejectArgs {
     /// Why, for the record
     #[arg(long)]
     reason: Option<String>,
-    /// Have the same session mend it: it is told the reason
+    /// Have the same session mend it: it gets the reason
     #[arg(long, requires = "reason")]
     requeue: bool,
 }
@@ -90,7 +93,7 @@ pub(crate) struct RequeueArgs {
     /// Also jobs in quarantine/
     #[arg(long)]
     force: bool,
-    /// Go on where they ended: in the same session, told why they failed
+    /// Go on where they ended: in the same session, which learns why they failed
     #[arg(long)]
     resume: bool,
 }

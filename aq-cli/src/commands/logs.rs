@@ -22,7 +22,11 @@ const LOOK: Duration = Duration::from_millis(200);
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:  aq logs fix-login\n           aq logs -f fix-login\n           aq logs --raw fix-login | grep '^--- aq'"
+    after_help = concat!(
+        "Examples:  aq logs fix-login\n",
+        "           aq logs -f fix-login\n",
+        "           aq logs --raw fix-login | grep '^--- aq'",
+    )
 )]
 pub(crate) struct LogsArgs {
     /// The job

@@ -118,7 +118,7 @@ pub(crate) enum CliCommand {
     /// Say something to a job's agent, which goes on with it in the same session.
     ///
     /// From review, testing and failed the job goes back into the inbox, and `retry` counts anew. A
-    /// job that runs or waits is told before its next attempt.
+    /// job that runs or waits gets it before its next attempt.
     Reply(LazyArgs<reply::ReplyArgs>),
     /// Keep a waiting job from its start, or all that wait now.
     Hold(LazyArgs<hold::HoldArgs>),
@@ -154,10 +154,10 @@ pub(crate) enum CliCommand {
     /// Add jobs for items of a tracker, or for issues on GitHub.
     ///
     /// Pulling an item again changes nothing, unless its text has changed and its job has not
-    /// started: then the job is replaced. Items that cannot be used are told, and do not keep
+    /// started: then the job is replaced. Items that cannot be used are reported, and do not keep
     /// others out.
     FromTracker(LazyArgs<from_tracker::FromTrackerArgs>),
-    /// Tell a job's tracker where the job stands: its status, and a comment of numbers.
+    /// Send a job's state to its tracker: its status, and a comment of numbers.
     ///
     /// Telling the same twice sends nothing. With AQ_TRACKER_AUTO=1 a run loop does this at every
     /// step.

@@ -14,7 +14,10 @@ const MOST: u64 = 1 << 20;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:  aq reply fix-login 'Use the form of the old page.'\n           aq reply fix-login - <review.txt"
+    after_help = concat!(
+        "Examples:  aq reply fix-login 'Use the form of the old page.'\n",
+        "           aq reply fix-login - <review.txt",
+    )
 )]
 pub(crate) struct ReplyArgs {
     /// The job

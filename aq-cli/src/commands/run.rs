@@ -14,7 +14,14 @@ use crate::output::style::plain;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:  aq run --max 4\n           aq run --once --ship\n\nExit code with --once: 0 when all that ran ended well, 1 when some job failed, or waits for\nsomething that this host lacks or for an engine that is out of use."
+    after_help = concat!(
+        "Examples:  aq run --max 4\n",
+        "           aq run --once --ship\n",
+        "\n",
+        "Exit code with --once: 0 when all that ran ended well, 1 when some job failed, \
+            or waits for\n",
+        "something that this host lacks or for an engine that is out of use.",
+    )
 )]
 pub(crate) struct RunArgs {
     /// Drain the queue, then exit

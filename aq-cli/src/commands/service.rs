@@ -24,9 +24,13 @@ const PLACES: [&str; 7] = [
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:  aq service --max 2 >~/.config/systemd/user/aq.service\n\nThe unit carries \
-                  the PATH and the programs (CLAUDE_BIN, ...) of the shell that prints it.\nIts \
-                  first lines say how to install it, under a name of its own for each queue."
+    after_help = concat!(
+        "Example:  aq service --max 2 >~/.config/systemd/user/aq.service\n",
+        "\n",
+        "The unit carries the PATH and the programs (CLAUDE_BIN, ...) of the shell that prints \
+            it.\n",
+        "Its first lines say how to install it, under a name of its own for each queue.",
+    )
 )]
 pub(crate) struct ServiceArgs {
     /// Print a launchd plist (macOS)

@@ -10,7 +10,11 @@ use crate::output;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:  aq set fix-login priority=high\n           aq set fix-login 'deps=[schema, seed]'\n           aq set fix-login timeout="
+    after_help = concat!(
+        "Examples:  aq set fix-login priority=high\n",
+        "           aq set fix-login 'deps=[schema, seed]'\n",
+        "           aq set fix-login timeout=",
+    )
 )]
 pub(crate) struct SetArgs {
     /// The job

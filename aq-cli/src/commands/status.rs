@@ -27,7 +27,11 @@ const SHOWN_ENDED: usize = 10;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:  aq status\n           aq status --watch\n           aq status --json | jq '.jobs[] | select(.stage == \"failed\")'"
+    after_help = concat!(
+        "Examples:  aq status\n",
+        "           aq status --watch\n",
+        "           aq status --json | jq '.jobs[] | select(.stage == \"failed\")'",
+    )
 )]
 pub(crate) struct StatusArgs {
     /// Look again every second, redrawing in place

@@ -13,7 +13,10 @@ use crate::output;
 #[command(after_help = "Examples:  aq stop\n           aq stop fix-login")]
 pub(crate) struct StopArgs {
     /// The job to end
-    #[arg(conflicts_with = "all", add = super::completions::jobs_in(&[Stage::Building, Stage::Review, Stage::Inbox]))]
+    #[arg(
+        conflicts_with = "all",
+        add = super::completions::jobs_in(&[Stage::Building, Stage::Review, Stage::Inbox])
+    )]
     job: Option<String>,
     /// End the agents too
     #[arg(long)]

@@ -12,7 +12,11 @@ use crate::output::json::{JsonOption, JsonVersion};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:  aq submit fix-login.md\n           aq submit jobs/\n           echo 'Fix the login.' | aq submit - --name fix-login"
+    after_help = concat!(
+        "Examples:  aq submit fix-login.md\n",
+        "           aq submit jobs/\n",
+        "           echo 'Fix the login.' | aq submit - --name fix-login",
+    )
 )]
 pub(crate) struct SubmitArgs {
     /// Job files, directories, or `-`

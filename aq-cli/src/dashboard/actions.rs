@@ -93,11 +93,13 @@ pub(super) fn buttons(id: &JobId, stage: Stage, viewer: &PageViewer) -> Markup {
                 form method="post" action={ "/jobs/" (id) "/" (path) } {
                     input type="hidden" name="csrf" value=(csrf);
                     @if action == JobAction::Reject {
-                        input name="reason" placeholder="Reason" aria-label="Why it is rejected" maxlength="1000";
+                        input name="reason" placeholder="Reason" aria-label="Why it is rejected"
+                            maxlength="1000";
                     }
                     @if action == JobAction::Reply {
                         textarea name="reason" rows="1" maxlength="60000" required
-                            placeholder="What its agent should do" aria-label="Words for its agent" {}
+                            placeholder="What its agent should do" aria-label="Words for its agent"
+                            {}
                     }
                     button class=(path) { (words) }
                 }

@@ -38,18 +38,26 @@ fn form(viewer: &PageViewer, name: &str, text: &str, problem: Option<&str>) -> m
             @match &viewer.csrf {
                 None => p { a href="/sign-in" { "Sign in" } " to add jobs." },
                 Some(csrf) => {
-                    p { "What you would put into a file for " code { "aq add" } ": settings between the lines, then the prompt." }
+                    p {
+                        "What you would put into a file for "
+                        code { "aq add" }
+                        ": settings between the lines, then the prompt."
+                    }
                     @if let Some(problem) = problem {
                         pre.problem.words role="alert" { (problem) }
                     }
                     form.stack method="post" action="/add" data-plain="" {
                         input type="hidden" name="csrf" value=(csrf);
                         label for="name" { "Name" }
-                        input #name name="name" value=(name) required maxlength="200" pattern="[A-Za-z0-9][A-Za-z0-9._\\-]*"
-                            title="Letters, digits, dots, dashes and underscores" autocomplete="off" spellcheck="false";
+                        input #name name="name" value=(name) required maxlength="200"
+                            pattern="[A-Za-z0-9][A-Za-z0-9._\\-]*"
+                            title="Letters, digits, dots, dashes and underscores" autocomplete="off"
+                                spellcheck="false";
                         label for="text" { "Job file" }
                         // The first newline after the tag is not part of the text.
-                        textarea #text name="text" rows="20" required spellcheck="false" { "\n" (text) }
+                        textarea #text name="text" rows="20" required spellcheck="false" {
+                            "\n" (text)
+                        }
                         button { "Add" }
                     }
                 }

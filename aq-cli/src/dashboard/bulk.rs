@@ -64,7 +64,8 @@ pub(super) fn bar(viewer: &PageViewer) -> Markup {
             @for action in ACTIONS {
                 @let (path, words) = action.words();
                 @if action == JobAction::Reject {
-                    input name="reason" placeholder="Reason" aria-label="Why they are rejected" maxlength="1000";
+                    input name="reason" placeholder="Reason" aria-label="Why they are rejected"
+                        maxlength="1000";
                 }
                 button class=(path) name="step" value=(path) { (words) }
             }

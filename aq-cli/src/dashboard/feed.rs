@@ -51,7 +51,7 @@ impl LookFeed {
         let mut looks = self.looks.clone();
         looks.mark_unchanged();
         self.look_again();
-        // A queue that takes longer is shown as it was, and the page is told of the rest.
+        // A queue that takes longer is shown as it was, and the page gets the rest later.
         let _ = tokio::time::timeout(STALE, looks.changed()).await;
         Arc::clone(&looks.borrow())
     }
@@ -68,7 +68,7 @@ impl LookFeed {
         follower
     }
 
-    /// Something was done here: it is looked at without waiting for the file system to tell.
+    /// Something was done here: it is looked at without waiting for an event of the file system.
     pub(super) fn look_again(&self) {
         // The thread ends with the process.
         let _ = self.wake.lock().unwrap_or_else(PoisonError::into_inner).send(());

@@ -21,8 +21,9 @@ use super::state::QueueDashboard;
 use super::turns::PageReader;
 
 /// Nothing but our own files, and no script or style within a page.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors \
+    'none'";
 
 /// On every answer.
 const HEADERS: [(HeaderName, &str); 7] = [
@@ -204,7 +205,7 @@ impl PageViewer {
         let Some(csrf) = &self.csrf else {
             return Err(PageError::forbidden(SIGN_IN_FIRST));
         };
-        // Secrets of a session, compared by somebody who has the session: time tells nothing.
+        // Secrets of a session, compared by somebody who has the session: time reveals nothing.
         if csrf != shown {
             return Err(PageError::forbidden("the form is out of date; load the page again"));
         }

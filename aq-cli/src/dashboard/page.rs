@@ -43,7 +43,8 @@ fn keys(has_fleet: bool) -> Markup {
         dialog #keys aria-labelledby="keys-title" {
             h2 #keys-title { "Keys" }
             table { tbody {
-                @for (_, _, name, key) in PLACES.into_iter().filter(|&(to, ..)| to != DashboardPage::Fleet || has_fleet) {
+                @for (_, _, name, key) in
+                    PLACES.into_iter().filter(|&(to, ..)| to != DashboardPage::Fleet || has_fleet) {
                     tr { th scope="row" { kbd { "g" } " " kbd { (key) } } td { (name) } }
                 }
                 @for (keys, action) in KEYS {
@@ -72,8 +73,14 @@ pub(super) fn page(
                 a.brand href="/" { "aq" }
                 nav aria-label="Pages" {
                     // Who is in no fleet is not asked to look at one.
-                    @for (to, path, name, key) in PLACES.into_iter().filter(|&(to, ..)| to != DashboardPage::Fleet || to == place || viewer.has_fleet) {
-                        a href=(path) aria-current=[(to == place).then_some("page")] data-key={ "g " (key) } title={ "g " (key) } { (name) }
+                    @for (to, path, name, key) in
+                    PLACES.into_iter().filter(
+                        |&(to, ..)| to != DashboardPage::Fleet || to == place || viewer.has_fleet,
+                    ) {
+                        a href=(path) aria-current=[(to == place).then_some("page")]
+                            data-key={ "g " (key) } title={ "g " (key) } {
+                            (name)
+                        }
                     }
                 }
                 span.live role="status" { }

@@ -77,8 +77,8 @@ pub(crate) struct ReadyDashboard {
 pub(crate) enum ServeError {
     /// Anybody who can connect could guess.
     #[error(
-        "{0} can be reached from other machines: give a token with --token-file; or listen on 127.0.0.1 and \
-         forward the port (ssh -L)"
+        "{0} can be reached from other machines: give a token with --token-file; or listen on \
+         127.0.0.1 and forward the port (ssh -L)"
     )]
     Remote(SocketAddr),
     #[error("cannot listen on {0}: {1}; --listen takes another address, and port 0 any free one")]
@@ -126,10 +126,10 @@ pub(crate) fn serve(
             costly: ReaderTurns::new(1, COSTLY_OF_ALL),
             diffs: ReaderTurns::new(1, DIFFS_OF_ALL),
             streams: ReaderTurns::new(STREAMS_OF_EACH, STREAMS_OF_ALL),
-            tellings: BoardEvents::default(),
+            board_events: BoardEvents::default(),
         });
         let router = router(dashboard);
-        // Pages that live never end by themselves, so nobody is told to stop, nor waited for.
+        // Pages that live never end by themselves, so nobody is asked to stop, nor waited for.
         let (_never, stop) = watch::channel(false);
         ready(&ReadyDashboard { address, token });
         tokio::select! {

@@ -55,7 +55,7 @@ pub(super) enum SignInRefusal {
 
 impl fmt::Debug for BrowserSessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sessions").field("cookie", &self.cookie).finish_non_exhaustive()
+        f.debug_struct("BrowserSessions").field("cookie", &self.cookie).finish_non_exhaustive()
     }
 }
 
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn token_opens_a_session_that_ends() {
+    fn token_opens_session_that_ends() {
         let (sessions, now) = (sessions(), Instant::now());
         assert_eq!(sessions.sign_in("0123456789abcdeX", false, now), Err(SignInRefusal::Wrong));
         let header = sessions.sign_in(TOKEN, false, now).unwrap();
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_sessions_is_limited() {
+    fn number_of_sessions_is_limited() {
         let (sessions, now) = (sessions(), Instant::now());
         let first = sessions.sign_in(TOKEN, false, now).unwrap();
         for n in 1..=MOST as u64 {

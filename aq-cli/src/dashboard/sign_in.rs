@@ -62,15 +62,23 @@ fn form(dashboard: &QueueDashboard, wanted: &SignInQuery, problem: Option<&str>)
     let body = html! {
         main.narrow {
             h1 { "Sign in" }
-            p { "Whoever has the token may see the jobs of this queue, and add, ship and stop them. "
-                "It is the one that " code { "aq dashboard" } " printed, or a line of its " code { "--token-file" } "." }
+            p {
+                "Whoever has the token may see the jobs of this queue, and add, ship and stop \
+                them. "
+                "It is the one that "
+                code { "aq dashboard" }
+                " printed, or a line of its "
+                code { "--token-file" }
+                "."
+            }
             @if let Some(problem) = problem {
                 p.problem role="alert" { (problem) }
             }
             form.stack method="post" action="/sign-in" data-plain="" {
                 input type="hidden" name="to" value=(wanted.path());
                 label for="token" { "Token" }
-                input #token name="token" type="password" required autocomplete="current-password" autofocus;
+                input #token name="token" type="password" required autocomplete="current-password"
+                    autofocus;
                 button { "Sign in" }
             }
             @if dashboard.door.is_public { p { a href="/" { "Back to the board" } } }

@@ -37,7 +37,7 @@ pub(super) struct DashboardState {
     pub(super) diffs: ReaderTurns,
     /// Pages that live.
     pub(super) streams: ReaderTurns,
-    pub(super) tellings: BoardEvents,
+    pub(super) board_events: BoardEvents,
     pub(super) coordinator: FleetPoller,
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn table(engines: &[EngineReport], now: Timestamp) {
             Err(MissingBinary::NotOnPath { .. }) => {
                 TableCell::styled(style::FAINT, "not installed")
             }
-            // A program was named, and is not there, or another one has its name: told below.
+            // A program was named, and is not there, or another one has its name: reported below.
             Err(_) => TableCell::styled(style::BAD, "see below"),
         };
         let classes =
@@ -109,11 +109,12 @@ pub(crate) fn window_lines(seen: &SeenWindows, now: Timestamp) -> Vec<String> {
 pub(crate) fn json(engines: &[EngineReport], version: JsonVersion) {
     let one = |engine: &EngineReport| {
         let info = &engine.info;
+        let missing = info.binary.as_ref().err();
         json!({
             "name": info.name,
             "classes": info.classes,
             "program": info.binary.as_ref().ok().map(|path| shown(path)),
-            "missing": info.binary.as_ref().err().map(|missing| CodedReason::from(missing).shape(version)),
+            "missing": missing.map(|missing| CodedReason::from(missing).shape(version)),
             "variable": info.variable,
             "version": engine_version(info).map(|version| version.to_string()),
             "tried": info.tried,

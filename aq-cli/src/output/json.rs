@@ -54,7 +54,10 @@ pub(crate) fn added(report: &AddReport, version: JsonVersion) {
             json!({ "id": id.as_str(), "result": "unchanged", "stage": stage.folder() })
         }
         DraftResult::Superseded { id, old } => {
-            json!({ "id": id.as_str(), "result": "superseded", "stage": "inbox", "replaced": old.as_str() })
+            json!({
+                "id": id.as_str(), "result": "superseded", "stage": "inbox",
+                "replaced": old.as_str(),
+            })
         }
     };
     let added: Vec<Value> = report.added.iter().map(one).collect();
@@ -88,8 +91,13 @@ pub(crate) fn status(overview: &QueueOverview, recent: &[JobNumbers], version: J
         .map(|(stage, &count)| (stage.folder().to_owned(), count.into()))
         .collect();
     let run_loop = overview.run_loop.as_ref().map(|found| {
-        json!({ "pid": found.pid, "started_at": found.started_at, "max": found.max, "max_review": found.max_review })
+        json!({
+            "pid": found.pid, "started_at": found.started_at, "max": found.max,
+            "max_review": found.max_review,
+        })
     });
+    let resting: Vec<Value> =
+        overview.resting.iter().map(|(name, state)| resting_shape(name, state)).collect();
     let mut answer = json!({
         "version": version.number(),
         "queue": overview.queue.display().to_string(),
@@ -99,7 +107,7 @@ pub(crate) fn status(overview: &QueueOverview, recent: &[JobNumbers], version: J
         "counts": counts,
         "jobs": [],
         "last_24h": recent_shape(recent),
-        "resting_engines": overview.resting.iter().map(|(name, state)| resting_shape(name, state)).collect::<Vec<_>>(),
+        "resting_engines": resting,
         "not_jobs": overview.strangers,
     });
     tame(&mut answer);
@@ -162,7 +170,11 @@ fn recent_shape(recent: &[JobNumbers]) -> Value {
 
 /// What `aq submit` did.
 pub(crate) fn submitted(jobs: &[(JobId, FleetSubmission)], version: JsonVersion) {
-    let one = |(name, job): &(JobId, FleetSubmission)| json!({ "name": name.as_str(), "job_id": job.job.to_string(), "key": job.key, "new": job.is_new });
+    let one = |(name, job): &(JobId, FleetSubmission)| {
+        json!({
+            "name": name.as_str(), "job_id": job.job.to_string(), "key": job.key, "new": job.is_new,
+        })
+    };
     let jobs: Vec<Value> = jobs.iter().map(one).collect();
     value(&json!({ "version": version.number(), "submitted": jobs }));
 }
@@ -242,7 +254,11 @@ fn base_shape(base: &BuildsOn) -> Value {
 }
 
 pub(crate) fn capabilities(host: &HostReport, sandbox: &KernelFeatures, version: JsonVersion) {
-    let one = |advertised: &aq_runner::run::host::AdvertisedToken| json!({ "token": advertised.token.to_string(), "from": advertised.source.to_string() });
+    let one = |advertised: &aq_runner::run::host::AdvertisedToken| {
+        json!({
+            "token": advertised.token.to_string(), "from": advertised.source.to_string(),
+        })
+    };
     let tokens: Vec<Value> = host.tokens.iter().map(one).collect();
     let problems = shapes(version, host.problems.iter().map(CodedReason::from));
     let level = sandbox.level();
@@ -311,7 +327,7 @@ fn numbers_shape(job: &JobNumbers) -> Value {
     })
 }
 
-/// The item of a job, and what its tracker was told.
+/// The item of a job, and what its tracker got.
 fn tracker_shape(tracker: &TrackerView, version: JsonVersion) -> Value {
     let problem = tracker.problem.as_ref();
     let problem =

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-/// Starts it. `AQ_LOG` says how much is told, such as `debug` or `aq_coordinator=debug`;
+/// Starts it. `AQ_LOG` sets the level, such as `debug` or `aq_coordinator=debug`;
 /// `info` without it.
 pub(crate) fn start() {
     let filter = EnvFilter::try_from_env("AQ_LOG").unwrap_or_else(|_| EnvFilter::new("info"));

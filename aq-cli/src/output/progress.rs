@@ -13,7 +13,7 @@ use super::job::result;
 use super::line;
 use super::style::{self, paint};
 
-/// Tells what a loop does.
+/// Prints what a loop does.
 #[derive(Debug)]
 pub(crate) struct ProgressReporter {
     quiet: bool,
@@ -105,7 +105,8 @@ impl ProgressReporter {
                 1 => "the loop has ended; 1 agent goes on, and the next `aq run` takes it up again"
                     .to_owned(),
                 n => format!(
-                    "the loop has ended; {n} agents go on, and the next `aq run` takes them up again"
+                    "the loop has ended; {n} agents go on, and the next `aq run` takes them up \
+                    again"
                 ),
             });
         } else if self.ended == 0 {

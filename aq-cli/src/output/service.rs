@@ -80,7 +80,8 @@ impl ServiceFile<'_> {
         }
         format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-             <!DOCTYPE plist PUBLIC \"-//Apple//DTD PLIST 1.0//EN\" \"http://www.apple.com/DTDs/PropertyList-1.0.dtd\">\n\
+             <!DOCTYPE plist PUBLIC \"-//Apple//DTD PLIST 1.0//EN\" \
+             \"http://www.apple.com/DTDs/PropertyList-1.0.dtd\">\n\
              <!-- ~/Library/LaunchAgents/{name}.plist; launchctl bootstrap gui/$UID FILE -->\n\
              <plist version=\"1.0\">\n\
              <dict>\n\

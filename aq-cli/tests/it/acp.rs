@@ -16,7 +16,8 @@ use crate::sandbox::{Sandbox, wait_child, wait_for};
 pub(crate) use agent::FakeAgent;
 
 const WORKS: &str = "tool t pending\necho x >w\ntool t completed\nwords Done.\n\
-    finish ',\"usage\":{\"totalTokens\":30,\"inputTokens\":20,\"outputTokens\":10,\"cachedReadTokens\":5}'";
+    finish ',\"usage\":{\"totalTokens\":30,\"inputTokens\":20,\"outputTokens\":10,\
+    \"cachedReadTokens\":5}'";
 
 fn with_agent(acts: &[(&str, &str)]) -> (Sandbox, FakeAgent) {
     let sandbox = Sandbox::with_repository();
@@ -51,7 +52,7 @@ fn reason(events: &[Value]) -> &str {
 }
 
 #[test]
-fn an_agent_works_over_the_protocol() {
+fn agent_works_over_the_protocol() {
     let (sandbox, agent) = with_agent(&[("prompt", WORKS)]);
     assert_eq!(run_once(&sandbox, "a", "yolo: true\nargs: [--more]"), 0);
     assert_eq!(sandbox.folders("a"), ["testing"]);
@@ -78,7 +79,7 @@ fn permission_is_given_only_with_yolo() {
 }
 
 #[test]
-fn a_further_attempt_loads_the_session() {
+fn further_attempt_loads_the_session() {
     let (sandbox, agent) = with_agent(&[("prompt", WORKS)]);
     let front = "retry: {max: 2, backoff: 0s}\nverify: 'test -e seen || { touch seen; exit 1; }'";
     assert_eq!(run_once(&sandbox, "a", front), 0);
@@ -90,7 +91,10 @@ fn a_further_attempt_loads_the_session() {
 
 #[test]
 fn a_session_that_is_gone_costs_no_attempt() {
-    let gone = r#"refuse '{"code":-32603,"message":"Internal error","data":{"details":"No previous sessions found"}}'"#;
+    let gone = concat!(
+        r#"refuse '{"code":-32603,"message":"Internal error","#,
+        r#""data":{"details":"No previous sessions found"}}'"#,
+    );
     let (sandbox, agent) = with_agent(&[("prompt", WORKS), ("load", gone)]);
     let front = "retry: {max: 2, backoff: 0s}\nverify: 'test -e seen || { touch seen; exit 1; }'";
     assert_eq!(run_once(&sandbox, "a", front), 0);
@@ -123,7 +127,8 @@ fn a_wrong_key_is_known_in_every_shape() {
             "data",
             "prompt",
             format!(
-                r#"refuse '{{"code":-32603,"message":"Internal error","data":{{"details":"{key}"}}}}'"#
+                "refuse '{{\"code\":-32603,\"message\":\"Internal \
+                error\",\"data\":{{\"details\":\"{key}\"}}}}'"
             ),
         ),
         ("required", "prompt", r#"refuse '{"code":-32000,"message":"no"}'"#.to_owned()),
@@ -213,7 +218,7 @@ fn a_signal_cancels_the_turn() {
 }
 
 #[test]
-fn a_second_signal_ends_at_once() {
+fn second_signal_ends_at_once() {
     let sandbox = Sandbox::new();
     let agent = FakeAgent::new(&sandbox.path("fake"), &[("prompt", "tool t pending")]);
     let mut adapter = sandbox.adapter(&[], &agent);

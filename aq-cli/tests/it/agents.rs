@@ -94,7 +94,10 @@ fn done_engine_need_not_exit() {
 
 #[test]
 fn cache_writes_are_recorded_and_summed() {
-    let models = r#","modelUsage":{"big":{"inputTokens":10,"outputTokens":2,"cacheReadInputTokens":4,"cacheCreationInputTokens":30}}"#;
+    let models = concat!(
+        r#","modelUsage":{"big":{"inputTokens":10,"outputTokens":2,"cacheReadInputTokens":4,"#,
+        r#""cacheCreationInputTokens":30}}"#,
+    );
     let run = format!("{}{}{}", begins("s1"), says(1, "hm", 10), done(models));
     let sandbox = with_claude(&[run]);
     sandbox.add_for("a", &format!("{RETRY}\nverify: '[ $AQ_ATTEMPT = 2 ]'"), "Do it.");
@@ -110,7 +113,10 @@ fn cache_writes_are_recorded_and_summed() {
 
 #[test]
 fn a_run_without_an_answer_has_no_numbers() {
-    let zeros = r#","total_cost_usd":0,"usage":{"input_tokens":0,"cache_read_input_tokens":0,"output_tokens":0},"modelUsage":{}}"#;
+    let zeros = concat!(
+        r#","total_cost_usd":0,"usage":{"input_tokens":0,"cache_read_input_tokens":0,"#,
+        r#""output_tokens":0},"modelUsage":{}}"#,
+    );
     let no_answer = refused("400", "invalid_request", "API Error: 400 no such thing");
     let no_answer = no_answer.replace("thing\"}\n", &format!("thing\"{zeros}\n"));
     let sandbox = with_claude(&[

@@ -195,7 +195,7 @@ fn rooms_of_the_runner_do_not_know_one_another() {
 }
 
 #[test]
-fn decisions_of_the_loop_touch_nothing() {
+fn decisions_of_loop_touch_nothing() {
     let run = root().join("aq-runner/src/run");
     let mut files = rust_files(&run.join("run_loop/loop_core"));
     assert!(files.len() > 5, "the core of the loop is not there any more");

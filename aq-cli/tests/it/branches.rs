@@ -13,7 +13,7 @@ fn touch(path: &Path) -> String {
 }
 
 #[test]
-fn the_users_checkout_is_never_touched() {
+fn users_checkout_is_never_touched() {
     let sandbox = Sandbox::with_repository();
     fs::write(sandbox.work().join("a.txt"), "staged\n").unwrap();
     sandbox.git(&["add", "a.txt"]);
@@ -358,7 +358,12 @@ fn clean_removes_checkouts_and_merged_branches() {
     for job in ["merged", "open", "nested"] {
         sandbox.add(job, "", &format!("echo x > {job}.txt"));
     }
-    sandbox.add("inner", "", "git init -q lib; cd lib; git -c user.name=a -c user.email=a@example.com commit -q --allow-empty -m x");
+    sandbox.add(
+        "inner",
+        "",
+        "git init -q lib; cd lib; git -c user.name=a -c \
+        user.email=a@example.com commit -q --allow-empty -m x",
+    );
     sandbox.ok(&["run", "--once"]);
     sandbox.ok(&["ship", "--merge", "merged"]);
     sandbox.ok(&["ship", "--leave-out", "open", "inner"]);

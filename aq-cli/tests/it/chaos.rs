@@ -29,8 +29,9 @@ fn script(sleep_ms: u64, lock: Option<usize>, fails_first: bool) -> String {
     });
     let fails = if fails_first { "[ $AQ_ATTEMPT -ge 2 ]" } else { "true" };
     format!(
-        "exec 9>own-$AQ_JOB_ID; flock -n 9 || echo \"BAD twice $AQ_JOB_ID\" >>trace\n{lock}\
-         free=no; for n in $(seq {MAX}); do exec 7>slot-$n; if flock -n 7; then free=yes; break; fi; done\n\
+        "exec 9>own-$AQ_JOB_ID; flock -n 9 || echo \"BAD twice $AQ_JOB_ID\" >>trace\n\
+         {lock}free=no; for n in $(seq {MAX}); do exec 7>slot-$n; if flock -n 7; then free=yes; \
+         break; fi; done\n\
          [ $free = yes ] || echo \"BAD max $AQ_JOB_ID\" >>trace\n\
          echo \"start $AQ_JOB_ID $AQ_ATTEMPT\" >>trace\nsleep 0.{sleep_ms:03}\n{fails}\n"
     )
@@ -129,6 +130,7 @@ fn random_kills_lose_nothing_and_run_nothing_twice() {
     assert_eq!(sandbox.agents(), []);
     assert_eq!(sandbox.faults(&[]), "", "seed {seed}");
     println!(
-        "killed {killed_loops} loops and {killed_workers} workers; {surplus} attempts ended before their agent started"
+        "killed {killed_loops} loops and {killed_workers} workers; {surplus} attempts ended \
+        before their agent started"
     );
 }

@@ -89,7 +89,7 @@ fn a_torn_name_of_a_worker_is_no_worker() {
 }
 
 #[test]
-fn an_end_that_was_recorded_stands() {
+fn end_that_was_recorded_stands() {
     for (stage, more) in [
         ("failed", "result=crash\nattempts=1\npid=\n"),
         ("inbox", "next_eligible=2020-01-01T00:00:00Z\nattempts=1\npid=\n"),
@@ -169,7 +169,7 @@ fn the_tenth_death_in_verify_is_the_last_too() {
 }
 
 #[test]
-fn reused_pid_is_a_dead_worker() {
+fn reused_pid_is_dead_worker() {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     let pid = std::process::id();
     for identity in [
@@ -210,7 +210,7 @@ fn add_without_file_can_repeat() {
 
 /// An `aq add` that died between the new job and taking the old one of its key away.
 #[test]
-fn newer_job_of_a_key_runs() {
+fn newer_job_of_key_runs() {
     let sandbox = Sandbox::new();
     sandbox.add("old", "idempotency-key: k", "echo old >>trace");
     let (file, meta) = (sandbox.queue("inbox/old.md"), sandbox.queue(".state/meta/old.meta"));
@@ -238,7 +238,7 @@ fn old_stop_request_stops_nothing() {
 }
 
 #[test]
-fn stop_request_outlives_a_dead_worker() {
+fn stop_request_outlives_dead_worker() {
     let sandbox = left("building", &format!("{LAUNCH}{}", dead_worker()));
     fs::write(sandbox.queue(".state/tmp/.stop-x"), "").unwrap();
     recover(&sandbox, "failed");

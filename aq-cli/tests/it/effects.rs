@@ -10,7 +10,7 @@ use crate::told::told;
 fn job_then_profile_then_default() {
     let sandbox = Sandbox::new();
     let profile = "persona: |\n  echo persona speaks >> who\n  # a secret manner\n\
-                   default-verify: echo by-profile >> verified\nreview-policy: human\npriority: low\n";
+        default-verify: echo by-profile >> verified\nreview-policy: human\npriority: low\n";
     fs::write(sandbox.queue("profiles/p.yaml"), profile).unwrap();
     sandbox.add("inherits", "profile: p", "echo body >> who");
     sandbox.add(

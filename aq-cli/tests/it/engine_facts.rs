@@ -69,7 +69,8 @@ fn another_program_is_no_engine() {
     let done = "[ \"$1\" = --version ] && echo 0.61.0 && exit
         echo '{\"type\":\"init\",\"session_id\":\"0a-1b\",\"model\":\"m\"}'
         echo '{\"type\":\"message\",\"role\":\"assistant\",\"content\":\"done\"}'
-        echo '{\"type\":\"result\",\"status\":\"success\",\"stats\":{\"models\":{\"m\":{\"input_tokens\":3,\"output_tokens\":1}}}}'";
+        numbers='{\"m\":{\"input_tokens\":3,\"output_tokens\":1}}'
+        echo '{\"type\":\"result\",\"status\":\"success\",\"stats\":{\"models\":'$numbers'}}'";
     program(&bin.join("gemini"), done);
     assert_eq!(sandbox.code(&["run", "--once"]).0, 0);
     assert_eq!((sandbox.folders("a"), sandbox.folders("b")), (vec!["testing"], vec!["testing"]));
@@ -106,9 +107,13 @@ fn newer_versions_and_settings_are_told() {
 }
 
 #[test]
-fn a_check_is_one_short_run() {
+fn check_is_one_short_run() {
     let mut sandbox = Sandbox::new();
-    let windows = r#"echo '{"type":"rate_limit_event","rate_limit_info":{"status":"allowed","unifiedWindows":{"five_hour":{"utilization":0.42,"resetsAt":'$(($(date +%s) + 7200))'}}}}'"#;
+    let windows = concat!(
+        r#"echo '{"type":"rate_limit_event","rate_limit_info":{"status":"allowed","#,
+        r#""unifiedWindows":{"five_hour":{"utilization":0.42,"#,
+        r#""resetsAt":'$(($(date +%s) + 7200))'}}}}'"#,
+    );
     let facts = "env >$(dirname $0)/env; git rev-parse --show-toplevel >$(dirname $0)/top\n";
     let good = [begins("0a-1b"), says(1, "ready", 10), windows.to_owned(), String::new(), done("")];
     let bad = refused("401", "authentication_failed", "Invalid API key");
@@ -145,7 +150,7 @@ fn a_check_is_one_short_run() {
 }
 
 #[test]
-fn a_check_that_hangs_is_ended() {
+fn check_that_hangs_is_ended() {
     let mut sandbox = Sandbox::new();
     sandbox.vendor("codex", &["exec tail -f /dev/null".to_owned()]);
     let (code, said) = sandbox.code(&["engines", "--check", "codex", "--timeout", "1s"]);

@@ -148,7 +148,7 @@ fn the_doctor_asks_each_folder() {
 }
 
 #[test]
-fn answer_without_room_is_an_error() {
+fn answer_without_room_is_error() {
     let sandbox = Sandbox::with_repository();
     sandbox.add("a", "", "echo more >file");
     sandbox.ok(&["run", "--once"]);

@@ -109,7 +109,7 @@ fn an_add_that_fails_leaves_nothing_half_done() {
     assert!(points >= 15, "{points}");
 }
 
-/// Without a key nothing but the answer tells a second try from the first.
+/// Without a key only the answer distinguishes a second try from the first.
 #[test]
 fn failed_keyless_add_adds_nothing() {
     if !can_trace() {

@@ -72,7 +72,7 @@ fn the_grace_begins_anew_after_each_final_event() {
 }
 
 #[test]
-fn a_timeout_within_the_grace_is_none() {
+fn timeout_within_grace_is_none() {
     let sandbox = with_claude(&[format!("{}{}sleep 1000\n", first_turn(), done(""))]);
     fs::write(sandbox.queue("config.yaml"), "result-grace: 10m\nkill-grace: 1s\n").unwrap();
     sandbox.add_for("a", &format!("{CLAUDE}\ntimeout: 2s"), "Do it.");
@@ -95,7 +95,7 @@ fn its_timeout_bounds_work_in_the_background() {
 }
 
 #[test]
-fn timeout_has_the_class_of_its_wait() {
+fn timeout_has_class_of_wait() {
     for (status, kind, class, state) in [
         ("429", "rate_limit", "quota", "cooling_down"),
         ("500", "server_error", "capacity", "cooling_down"),
@@ -123,7 +123,7 @@ fn timeout_has_the_class_of_its_wait() {
 }
 
 #[test]
-fn a_timeout_after_an_answer_is_one() {
+fn timeout_after_answer_is_one() {
     let run = format!(
         "{}{}{}sleep 1000\n",
         first_turn(),
@@ -195,7 +195,7 @@ fn how_often_it_retries_is_the_users_to_say() {
 }
 
 #[test]
-fn named_reset_hour_ends_the_run() {
+fn named_reset_hour_ends_run() {
     let mut sandbox = Sandbox::new();
     let said = "You’ve hit your usage limit. Try again in 2 hours.";
     let run = format!(

@@ -58,7 +58,7 @@ fn limit_holds_across_loops() {
     assert_eq!(sandbox.ok(&["engines", "--retry", "claude"]), "engine claude is used again\n");
     let asked = Instant::now();
     sandbox.wait_for_stage("a", "testing");
-    // A loop that is not told looks every 30 seconds.
+    // A loop without an event looks every 30 seconds.
     assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
     assert_eq!(sandbox.meta_value("a", "attempts"), "1");
     assert_eq!(sandbox.meta_value("a", "engine_error"), "");
@@ -115,7 +115,7 @@ fn once_waits_for_short_limits() {
 }
 
 #[test]
-fn the_pause_without_a_named_end_grows() {
+fn pause_without_named_end_grows() {
     let full = refused("529", "overloaded", "API Error: 529 Overloaded");
     let sandbox = with_claude(&[full]);
     sandbox.add_for("a", CLAUDE, "Do it.");
@@ -211,7 +211,7 @@ fn once_waits_only_for_backoff() {
 }
 
 #[test]
-fn an_unknown_session_costs_no_attempt() {
+fn unknown_session_costs_no_attempt() {
     let first = format!("{}{}exit 3\n", begins("s1"), says(1, "hi", 5));
     let gone = "echo 'No conversation found with session ID: s1' >&2; exit 1\n".to_owned();
     let second = format!("{}{}{}", begins("s2"), says(1, "hi", 7), done(""));
@@ -227,7 +227,7 @@ fn an_unknown_session_costs_no_attempt() {
 }
 
 #[test]
-fn verify_decides_after_an_exit_code() {
+fn verify_decides_after_exit_code() {
     let run = format!("{}{}{}exit 9\n", begins("s1"), says(1, "hi", 5), done(""));
     let sandbox = with_claude(&[run]);
     sandbox.add_for("checked", "engine: claude\nverify: 'true'", "Do it.");
@@ -243,7 +243,7 @@ fn verify_decides_after_an_exit_code() {
 }
 
 #[test]
-fn another_permission_mode_fails_the_attempt() {
+fn another_permission_mode_fails_attempt() {
     let init = begins("s1").replace("\"tools\"", "\"permissionMode\":\"default\",\"tools\"");
     let sandbox = with_claude(&[format!("{init}{}{}", says(1, "hi", 5), done(""))]);
     sandbox.add_for("a", "engine: claude\nyolo: true\nverify: 'true'", "Do it.");
@@ -256,13 +256,21 @@ fn another_permission_mode_fails_the_attempt() {
 fn a_session_that_was_never_saved_costs_no_attempt() {
     let begins = r#"echo '{"type":"init","session_id":"b9ce-fabd","model":"flash"}'
 "#;
-    let limit = r#"echo '{"type":"result","status":"error","error":{"type":"unknown","message":"You exceeded your current quota, retry in 1s"},"stats":{"input_tokens":0,"output_tokens":0,"cached":0,"input":0}}'
-exit 173
-"#;
-    let gone = "echo 'Error resuming session: No previous sessions found for this project.' >&2\nexit 42\n";
-    let works = r#"echo '{"type":"message","role":"assistant","content":"done"}'
-echo '{"type":"result","status":"success","stats":{"input_tokens":9,"output_tokens":2,"cached":0,"input":9}}'
-"#;
+    let limit = concat!(
+        r#"echo '{"type":"result","status":"error","error":{"type":"unknown","#,
+        r#""message":"You exceeded your current quota, retry in 1s"},"#,
+        r#""stats":{"input_tokens":0,"output_tokens":0,"cached":0,"input":0}}'"#,
+        "\nexit 173\n",
+    );
+    let gone = "echo 'Error resuming session: No previous sessions found for this project.' >&2\n\
+        exit 42\n";
+    let works = concat!(
+        r#"echo '{"type":"message","role":"assistant","content":"done"}'"#,
+        "\n",
+        r#"echo '{"type":"result","status":"success","#,
+        r#""stats":{"input_tokens":9,"output_tokens":2,"cached":0,"input":9}}'"#,
+        "\n",
+    );
     let mut sandbox = Sandbox::new();
     let acts = [format!("{begins}{limit}"), gone.to_owned(), format!("{begins}{works}")];
     sandbox.vendor("gemini", &acts);

@@ -48,7 +48,8 @@ fn script(sandbox: &Sandbox, dice: &mut Dice, attempts: usize) -> String {
     let mut number = 0;
     let mut text =
         format!("OUT={}; MODULE={}\n{BEGIN}", out.display(), sandbox.path("module").display());
-    text += "[ $AQ_ATTEMPT != 1 ] || git -c core.quotePath=false ls-files -t | sed -n 's/^S //p' >$OUT/$AQ_JOB_ID.hidden\n";
+    text += "[ $AQ_ATTEMPT != 1 ] || git -c core.quotePath=false ls-files -t | sed -n 's/^S //p' \
+        >$OUT/$AQ_JOB_ID.hidden\n";
     for n in 1..=attempts {
         let does = attempt(dice, &mut number);
         write!(text, "if [ $AQ_ATTEMPT = {n} ]; then\n{does}fi\n").unwrap();

@@ -190,7 +190,7 @@ fn overlapping_changes_are_named_and_kept() {
 }
 
 #[test]
-fn ship_takes_jobs_by_their_way() {
+fn ship_takes_jobs_by_way() {
     let sandbox = with_config("merge: {verify: test -e good.txt}\n");
     sandbox.add("accepted", "", "echo 1 > one.txt");
     sandbox.add("merged", "ship: merge", "echo 1 > good.txt");

@@ -41,7 +41,7 @@ fn a_merge_without_all_of_the_work_is_refused() {
 }
 
 #[test]
-fn what_a_reviewer_corrected_is_merged() {
+fn what_reviewer_corrected_is_merged() {
     let sandbox = Sandbox::with_repository();
     sandbox.add("a", "review-policy: human", "echo draft > x");
     sandbox.ok(&["run", "--once"]);

@@ -1,4 +1,4 @@
-//! A model server on the loopback interface that says what a test tells it to say: the answers of
+//! A model server on the loopback interface that answers as a test wants it: the answers of
 //! four APIs as far as agents look at them, streamed and in one piece. It keeps what it was sent.
 
 mod answer;

@@ -61,7 +61,7 @@ fn a_replaced_inbox_is_watched() {
     fs::create_dir(sandbox.queue("inbox")).unwrap();
     drop_in(&sandbox, "first", "");
     sandbox.wait_for_stage("first", "testing");
-    // Much faster than the loop's own looks, which come every half minute: it is told.
+    // Much faster than the loop's own looks, which come every half minute: it gets an event.
     for round in 0..3 {
         fs::rename(sandbox.queue("inbox"), sandbox.path(&format!("inbox-{round}"))).unwrap();
         fs::create_dir(sandbox.queue("inbox")).unwrap();
@@ -107,7 +107,7 @@ fn profiles_made_later_are_watched() {
     fs::write(mine.join("careful.yaml"), "priority: low\n").unwrap();
     sandbox.add("a", front, "true");
     wait_for("the profile", || sandbox.meta_value("a", "priority") == "low");
-    // The loop reads the job again when it is told of a change in the directory behind the link.
+    // The loop reads the job again at an event of the directory behind the link.
     fs::write(mine.join("careful.yaml"), "priority: high\n").unwrap();
     wait_for("its change", || sandbox.meta_value("a", "priority") == "high");
     fs::remove_file(sandbox.queue("profiles")).unwrap();
@@ -145,7 +145,7 @@ fn a_loop_ends_when_its_queue_is_renamed() {
 }
 
 #[test]
-fn a_loop_leaves_a_new_queue_alone() {
+fn loop_leaves_new_queue_alone() {
     let sandbox = Sandbox::new();
     let mut run = start(&sandbox);
     let moved = sandbox.path("renamed");
@@ -175,7 +175,7 @@ fn a_loop_leaves_a_new_queue_alone() {
 }
 
 #[test]
-fn a_loop_ends_without_its_records() {
+fn loop_ends_without_its_records() {
     let sandbox = Sandbox::new();
     let mut run = start(&sandbox);
     start_job(&sandbox, "goes-on");

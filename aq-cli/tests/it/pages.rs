@@ -76,7 +76,7 @@ fn steady(output: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_readme_shows_what_the_demo_prints() {
+fn readme_shows_what_demo_prints() {
     let sandbox = Sandbox::new();
     let dir = sandbox.path("aq-demo-shown");
     let output = sandbox.ok(&["demo".as_ref(), dir.as_os_str()]);
@@ -119,7 +119,7 @@ fn job_files_in_the_pages_are_good() {
 }
 
 #[test]
-fn the_settings_in_the_pages_are_good() {
+fn settings_in_pages_are_good() {
     let sandbox = Sandbox::new();
     let with_settings = [
         "config.md",
@@ -142,7 +142,7 @@ fn the_settings_in_the_pages_are_good() {
 }
 
 #[test]
-fn links_in_the_pages_lead_somewhere() {
+fn links_in_pages_lead_somewhere() {
     for (page, text) in pages() {
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if target.starts_with("https://") {
@@ -169,7 +169,7 @@ fn anchor(line: &str) -> Option<String> {
 }
 
 #[test]
-fn commands_in_the_pages_are_there() {
+fn commands_in_pages_are_there() {
     let help = Sandbox::new().ok(&["help"]);
     let commands: BTreeSet<&str> = help
         .lines()

@@ -5,12 +5,14 @@ use nix::sys::signal::{Signal, kill};
 
 use crate::sandbox::{Sandbox, kill_child, kill_hard, wait_child, wait_for};
 
-/// Starts the three kinds of processes that are easy to lose, and tells when they are there.
+/// Starts the three kinds of processes that are easy to lose, and prints when they are there.
 const BROOD: &str = r#"
 setsid sleep 1000 </dev/null >/dev/null 2>&1 &
-( ( trap '' TERM; exec setsid sh -c 'trap "" TERM; while :; do sleep 1; done' </dev/null >/dev/null 2>&1 ) & ) &
+daemon='trap "" TERM; while :; do sleep 1; done'
+( ( trap '' TERM; exec setsid sh -c "$daemon" </dev/null >/dev/null 2>&1 ) & ) &
 sh -c 'while :; do sleep 1; done' &
-while [ "$(grep -lsz "AQ_JOB_ID=$AQ_JOB_ID" /proc/[0-9]*/environ 2>/dev/null | wc -l)" -lt 5 ]; do sleep 0.02; done
+while [ "$(grep -lsz "AQ_JOB_ID=$AQ_JOB_ID" /proc/[0-9]*/environ 2>/dev/null | wc -l)" -lt 5 ]
+do sleep 0.02; done
 echo there
 "#;
 
@@ -36,7 +38,7 @@ fn nothing_is_left_after_a_normal_end() {
 }
 
 #[test]
-fn nothing_is_left_after_a_timeout() {
+fn nothing_is_left_after_timeout() {
     let sandbox = brood("timeout: 1s", "sleep 1000");
     assert_eq!(sandbox.code(&["run", "--once", "--quiet"]).0, 1);
     assert_eq!(sandbox.agents(), []);
@@ -46,7 +48,7 @@ fn nothing_is_left_after_a_timeout() {
 }
 
 #[test]
-fn nothing_is_left_after_a_stop() {
+fn nothing_is_left_after_stop() {
     let sandbox = brood("", "sleep 1000");
     let mut run = sandbox.start_loop(&["--once"]);
     wait_for_brood(&sandbox);

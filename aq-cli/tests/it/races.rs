@@ -101,7 +101,7 @@ fn racing_verbs_leave_one_folder() {
 
 /// A stop that was answered with success is never lost, whatever the loop does at that moment.
 #[test]
-fn a_stop_that_was_confirmed_holds() {
+fn stop_that_was_confirmed_holds() {
     let sandbox = Sandbox::new();
     let mut run = sandbox.start_loop(&[]);
     for n in 0..15 {
@@ -189,10 +189,11 @@ fn held_job_is_awaited_calmly() {
 #[test]
 fn next_loop_counts_running_jobs() {
     let sandbox = Sandbox::new();
-    let body = "free=no; for n in 1 2; do exec 7>slot-$n; if flock -n 7; then free=yes; break; fi; done\n\
-                [ $free = yes ] || echo max >>bad\n\
-                exec 9>own-$AQ_JOB_ID; flock -n 9 || echo twice >>bad\n\
-                echo $AQ_JOB_ID >>trace; while [ ! -e go ]; do sleep 0.01; done";
+    let body = "free=no; for n in 1 2; do exec 7>slot-$n; if flock -n 7; then free=yes; break; \
+        fi; done\n\
+        [ $free = yes ] || echo max >>bad\n\
+        exec 9>own-$AQ_JOB_ID; flock -n 9 || echo twice >>bad\n\
+        echo $AQ_JOB_ID >>trace; while [ ! -e go ]; do sleep 0.01; done";
     for n in 0..5 {
         sandbox.add(&format!("job-{n}"), "", body);
     }

@@ -3,7 +3,7 @@
 //!
 //! A test runs only when `AQ_E2E_ENGINES` names a directory with its program in it: `.ci/engines`
 //! makes one. No key and no account is needed. What a program would fetch from elsewhere comes to
-//! our server as well, and is told. `tools/engine-matrix` makes a table of the same cases.
+//! our server as well, and is refused. `tools/engine-matrix` makes a table of the same cases.
 
 mod acp;
 mod ends;
@@ -54,8 +54,8 @@ macro_rules! all_engines {
 all_engines! {
     Claude claude {
         limits: long_wait, used_up;
-        traps: budget_of_a_resumed_session, no_history, background, limit_of_time_over_an_error, watchdog,
-            refused_prompt, stopped_by_a_hook, yolo_switched_off;
+        traps: budget_of_a_resumed_session, no_history, background, limit_of_time_over_an_error,
+            watchdog, refused_prompt, stopped_by_a_hook, yolo_switched_off;
     }
     Codex codex { limits: long_wait, used_up; }
     Gemini gemini { traps: yolo_switched_off; }

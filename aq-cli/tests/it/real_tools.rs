@@ -112,7 +112,7 @@ fn tools_in_a_jobs_checkout_find_the_same() {
 }
 
 #[test]
-fn tools_in_a_tmpdir_reach_nothing() {
+fn tools_in_tmpdir_reach_nothing() {
     let Some(tools) = tools() else { return };
     let sandbox = with_project(&tools);
     let body = r#"cd "$TMPDIR" || exit
@@ -120,7 +120,9 @@ npm install --offline --no-audit --no-fund "$OLDPWD/dep" >&2 && ls node_modules 
 cargo new --quiet tool && grep -c workspace tool/Cargo.toml | sed 's/^/workspaces /'
 git reset --hard; git clean -ffdx; git stash -a; git commit --allow-empty -m x
 git init -q own && cd own && echo x >x && git add x && git reset -q --hard && git clean -ffdx; cd ..
-node -e "require('net').createServer().listen(process.env.TMPDIR + '/' + 's'.repeat(60), () => { console.log('socket'); process.exit() })"
+node -e "require('net').createServer().listen(process.env.TMPDIR + '/' + 's'.repeat(60), () => {
+  console.log('socket'); process.exit()
+})"
 printf '#!/bin/sh\necho ran\n' >run; chmod +x run; ./run
 true"#;
     add(&sandbox, "a", "", body);

@@ -74,7 +74,7 @@ fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn nobody_reads_the_sentences_of_reasons() {
+fn nobody_reads_sentences_of_reasons() {
     let root = root();
     let of_file = |name: &str| pieces(&fs::read_to_string(root.join(name)).unwrap());
     let (made, read) = (of_file(MAKER), of_file(READER));

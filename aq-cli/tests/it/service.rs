@@ -10,7 +10,7 @@ use crate::told::told;
 const ODD: &str = "a b%h$HOME\"x\\y'";
 
 #[test]
-fn a_unit_carries_what_the_loop_needs() {
+fn unit_carries_what_loop_needs() {
     let sandbox = Sandbox::new();
     let mut service = sandbox.aq(&["service", "--max", "3", "--ship"]);
     service.env("CLAUDE_BIN", "/opt/claude").env("AQ_FLEET_TOKEN", "a-secret-of-sixteen");

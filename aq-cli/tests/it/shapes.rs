@@ -152,7 +152,7 @@ fn version_1_has_texts() {
 }
 
 #[test]
-fn a_running_job_and_its_loop() {
+fn running_job_and_its_loop() {
     let sandbox = Sandbox::new();
     sandbox.add("long", "", "sleep 100");
     let mut running = sandbox.start_loop(&["--max", "3"]);
@@ -288,10 +288,11 @@ fn what_the_shadow_found() {
     assert_eq!(report["missing"][1]["code"], "rate");
     let first = sandbox.json(&["fleet-shadow-report", "--json=1"]);
     assert_eq!((&first["version"], &first["missing"][0]), (&1.into(), &gap["text"]));
-    insta::assert_snapshot!(sandbox.says(&["fleet-shadow-report"]), @r"
+    insta::assert_snapshot!(sandbox.says(&["fleet-shadow-report"]), @"
     not ready
       missing: 197 more decisions, of 200
-      missing: an agreement rate that is surely 0.98 or more; so far it may be as low as 0.0615; 358 more agreements without a disagreement would do
+      missing: an agreement rate that is surely 0.98 or more; so far it may be as low as 0.0615; \
+    358 more agreements without a disagreement would do
 
     3 decisions compared, 33.3 % agree (95 % sure: 6.1 % to 79.2 %)
       AGREE             1  both picked the same job
@@ -307,7 +308,7 @@ fn what_the_shadow_found() {
       garbled           1
 
     TIME                  VERDICT  HERE  COORDINATOR  REASON
-    2026-01-02T03:04:05Z  DIVERGE  a     b\n          priority
+    2026-01-02T03:04:05Z  DIVERGE  a     b\\n          priority
     exit 1
     ");
 }

@@ -8,13 +8,22 @@ use serde_json::Value;
 use crate::sandbox::{Sandbox, wait_child};
 use crate::vendor::{begins, done, says};
 
-const TOOL: &str = r#"cat <<'END'
-{"type":"assistant","message":{"id":"m2","model":"big","content":[{"type":"tool_use","id":"t1","name":"Bash","input":{"command":"cargo test"}}]},"parent_tool_use_id":null}
-{"type":"user","message":{"content":[{"type":"tool_result","tool_use_id":"t1","content":"one\ntwo"}]}}
-{"type":"assistant","message":{"id":"m3","model":"big","content":[{"type":"tool_use","id":"t2","name":"Edit","input":{"file_path":"a\u001b[31m.rs"}}]},"parent_tool_use_id":null}
-{"type":"user","message":{"content":[{"type":"tool_result","tool_use_id":"t2","is_error":true,"content":"no such\nfile"}]}}
-END
-"#;
+const TOOL: &str = concat!(
+    "cat <<'END'\n",
+    r#"{"type":"assistant","message":{"id":"m2","model":"big","content":[{"type":"tool_use","#,
+    r#""id":"t1","name":"Bash","input":{"command":"cargo test"}}]},"parent_tool_use_id":null}"#,
+    "\n",
+    r#"{"type":"user","message":{"content":[{"type":"tool_result","tool_use_id":"t1","#,
+    r#""content":"one\ntwo"}]}}"#,
+    "\n",
+    r#"{"type":"assistant","message":{"id":"m3","model":"big","content":[{"type":"tool_use","#,
+    r#""id":"t2","name":"Edit","input":{"file_path":"a\u001b[31m.rs"}}]},"#,
+    r#""parent_tool_use_id":null}"#,
+    "\n",
+    r#"{"type":"user","message":{"content":[{"type":"tool_result","tool_use_id":"t2","#,
+    r#""is_error":true,"content":"no such\nfile"}]}}"#,
+    "\nEND\n",
+);
 
 fn with_claude(acts: &[String]) -> Sandbox {
     let mut sandbox = Sandbox::new();
@@ -23,7 +32,7 @@ fn with_claude(acts: &[String]) -> Sandbox {
 }
 
 #[test]
-fn logs_show_the_steps_of_an_agent() {
+fn logs_show_steps_of_agent() {
     let act = format!("{}{}{TOOL}{}", begins("s1"), says(1, "I look.", 10), done(""));
     let sandbox = with_claude(&[act]);
     let _steady = sandbox.steady();
@@ -117,7 +126,7 @@ fn logs_are_offered_where_they_are() {
 }
 
 #[test]
-fn what_ships_the_deps_is_said() {
+fn what_ships_deps_is_said() {
     let sandbox = Sandbox::new();
     sandbox.add("schema", "idempotency-key: k", "true");
     sandbox.add("deploy", "deps: [k, nowhere]", "true");

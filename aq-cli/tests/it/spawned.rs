@@ -14,7 +14,7 @@ fn adds(name: &str, body: &str) -> String {
 }
 
 #[test]
-fn a_child_is_merged_into_the_project() {
+fn child_is_merged_into_project() {
     let sandbox = Sandbox::with_repository();
     fs::create_dir(sandbox.work().join("sub")).unwrap();
     sandbox.commit("sub/b.txt", "two\n");

@@ -87,7 +87,7 @@ fn watch_redraws_in_place() {
 }
 
 #[test]
-fn the_progress_line_comes_and_goes() {
+fn progress_line_comes_and_goes() {
     let sandbox = Sandbox::new();
     sandbox.add("a", "", "true");
     sandbox.add("b", "", "true");

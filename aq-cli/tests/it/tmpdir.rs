@@ -67,7 +67,7 @@ fn config_names_the_first_place() {
 }
 
 #[test]
-fn without_a_place_no_attempt_counts() {
+fn without_place_no_attempt_counts() {
     let mut sandbox = Sandbox::new();
     // In a repository, so that the system's places are all that is left.
     fs::create_dir_all(sandbox.path("h/.git")).unwrap();

@@ -5,6 +5,12 @@ use std::process::Command;
 
 use crate::sandbox::Sandbox;
 
+/// A line of 97 columns or more, in two parts. The second may have to be folded again.
+const FOLDS: [&str; 6] = [FOLD_LATE, FOLD, FOLD_EARLY, FOLD_LATE, FOLD, FOLD_EARLY];
+const FOLD_LATE: &str = r"(?m)^(.{74,92}) (\S.{21,})$";
+const FOLD: &str = r"(?m)^(.{60,92}) (\S.{35,})$";
+const FOLD_EARLY: &str = r"(?m)^(.{40,92}) (\S.{55,})$";
+
 /// The end of a command.
 #[derive(Debug)]
 pub(crate) struct Told {
@@ -44,7 +50,8 @@ impl Sandbox {
         serde_json::from_str(&told(&mut self.aq(args)).out).unwrap()
     }
 
-    /// Takes paths, times and process ids out of snapshots for as long as the answer is held.
+    /// Takes paths, times and process ids out of snapshots for as long as the answer is held, and
+    /// lets long lines go on in the next one, behind `~`.
     pub(crate) fn steady(&self) -> impl Drop + use<> {
         let mut settings = insta::Settings::clone_current();
         let dir = self.path("");
@@ -58,6 +65,9 @@ impl Sandbox {
         // Keeps the width of a column.
         settings.add_filter(r"\b\d\ds ", "0s  ");
         settings.add_filter(r"\b\d+s( |$)", "0s$1");
+        for fold in FOLDS {
+            settings.add_filter(fold, "$1\n~ $2");
+        }
         settings.bind_to_scope()
     }
 }

@@ -1,4 +1,4 @@
-//! Items become jobs, and trackers are told what became of them, without ever being in the way.
+//! Items become jobs, and trackers get their results, without ever being in the way.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -55,7 +55,7 @@ fn no_proxy_stands_before_this_machine() {
 }
 
 #[test]
-fn an_item_becomes_a_job_once() {
+fn item_becomes_a_job_once() {
     let sandbox = Sandbox::new();
     let tracker = FakeTracker::of_item(json!({
         "title": "Fix\n---\nengine: shell\n---\n\"it\"",
@@ -173,7 +173,8 @@ fn tracker_gets_numbers_in_order() {
     let sandbox = Sandbox::new();
     let tracker = FakeTracker::of_item(json!({}));
     let front = "tracker-item: T-1\nretry: {max: 2, backoff: 0s}\nenv: {SECRET: env-value-77}";
-    let body = "echo prompt-text-31 \"$SECRET\"\necho 'AQ_USAGE {\"input_tokens\": 12, \"cost_usd\": 0.5}'\nexit 3";
+    let body = "echo prompt-text-31 \"$SECRET\"\n\
+        echo 'AQ_USAGE {\"input_tokens\": 12, \"cost_usd\": 0.5}'\nexit 3";
     sandbox.add("a", front, body);
     sandbox.add("b", "tracker-item: T-2", "true");
     sandbox.add("fleet", "tracker-item: T-3", "true");
@@ -189,7 +190,7 @@ fn tracker_gets_numbers_in_order() {
             .filter_map(|asked| Some(asked.body["body"].as_str()?.lines().next()?.to_owned()))
             .collect()
     };
-    // A loop waits for its answers for some seconds at most; the next one tells the rest.
+    // A loop waits for its answers for some seconds at most; the next one sends the rest.
     wait_for("the end", || {
         run(auto(&sandbox, &tracker, &["run", "--once"]));
         of("/T-1/").len() >= 2 && of("/T-2/").last().is_some_and(|last| last == "aq: shipped")
@@ -240,7 +241,7 @@ fn a_tracker_that_hangs_is_in_nobodys_way() {
     sandbox.ok(&["ship", "job-3"]);
     sandbox.ok(&["stop"]);
     wait_child(&mut running);
-    // The next loop tells it all, with what happened in between.
+    // The next loop sends it all, with what happened in between.
     tracker.now(|_| Some((200, "{}".to_owned())));
     run(auto(&sandbox, &tracker, &["run", "--once"]));
     wait_for("the rest", || {
@@ -269,7 +270,7 @@ fn five_hundred_jobs_and_a_tracker_that_hangs() {
     let (code, said) = run(auto(&sandbox, &tracker, &["run", "--once", "--max", "4"]));
     assert_eq!(code, 0, "{said}");
     assert_eq!(sandbox.jobs("testing").len(), 500);
-    // What is to be told is all there, for the next loop.
+    // All updates are there, for the next loop.
     let waiting = fs::read_dir(tracker_dir(&sandbox)).unwrap().flatten();
     let waiting = waiting.filter(|entry| {
         let text = fs::read_to_string(entry.path()).unwrap();
@@ -341,7 +342,7 @@ fn killed_loop_repeats_no_update() {
 }
 
 #[test]
-fn a_command_in_place_of_http() {
+fn command_in_place_of_http() {
     let sandbox = Sandbox::new();
     let script = sandbox.path("tracker.sh");
     let text = "cat > \"$0.body\"; echo \"$1 $2 $(cat \"$0.body\")\" >> \"$0.log\"\n\
@@ -367,7 +368,7 @@ fn a_command_in_place_of_http() {
 }
 
 #[test]
-fn a_redirect_does_not_get_the_token() {
+fn redirect_does_not_get_token() {
     let sandbox = Sandbox::new();
     let thief = FakeTracker::of_item(json!({ "title": "x" }));
     let target = thief.url();
@@ -432,7 +433,7 @@ fn issues_on_github_become_jobs_and_have_one_comment() {
 }
 
 #[test]
-fn a_coordinator_tells_of_the_fleets_jobs() {
+fn coordinator_tells_of_fleets_jobs() {
     let mut sandbox = Sandbox::new();
     let tracker = FakeTracker::of_item(json!({}));
     let fleet_token = "fleet-token-0123456789abcdef0123";

@@ -15,14 +15,19 @@ pub(crate) fn begins(session: &str) -> String {
 /// A message of the model, with the tokens that it has read.
 pub(crate) fn says(message: u32, text: &str, tokens: u32) -> String {
     record(&format!(
-        r#"{{"type":"assistant","message":{{"id":"m{message}","model":"big","content":[{{"type":"text","text":"{text}"}}],"usage":{{"input_tokens":{tokens},"output_tokens":1}}}},"parent_tool_use_id":null}}"#
+        "{{\"type\":\"assistant\",\"message\":{{\"id\":\"m{message}\",\"model\":\"big\",\
+        \"content\":[{{\"type\":\"text\",\"text\":\"{text}\"}}],\
+        \"usage\":{{\"input_tokens\":{tokens},\"output_tokens\":1}}}},\
+        \"parent_tool_use_id\":null}}"
     ))
 }
 
 /// The last record of a run that went well; `more` are further keys of it.
 pub(crate) fn done(more: &str) -> String {
     record(&format!(
-        r#"{{"type":"result","subtype":"success","is_error":false,"num_turns":1,"result":"done","total_cost_usd":0.5,"usage":{{"input_tokens":10,"output_tokens":2}}{more}}}"#
+        "{{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":false,\"num_turns\":1,\
+        \"result\":\"done\",\"total_cost_usd\":0.5,\"usage\":{{\"input_tokens\":10,\
+        \"output_tokens\":2}}{more}}}"
     ))
 }
 
@@ -30,10 +35,13 @@ pub(crate) fn done(more: &str) -> String {
 /// shell replaces.
 pub(crate) fn refused(status: &str, kind: &str, text: &str) -> String {
     let message = format!(
-        r#"{{"type":"assistant","message":{{"id":"m0","model":"<synthetic>","content":[{{"type":"text","text":"{text}"}}]}},"parent_tool_use_id":null,"error":"{kind}"}}"#
+        "{{\"type\":\"assistant\",\"message\":{{\"id\":\"m0\",\"model\":\"<synthetic>\",\
+        \"content\":[{{\"type\":\"text\",\"text\":\"{text}\"}}]}},\"parent_tool_use_id\":null,\
+        \"error\":\"{kind}\"}}"
     );
     let result = format!(
-        r#"{{"type":"result","subtype":"success","is_error":true,"api_error_status":{status},"num_turns":1,"result":"{text}"}}"#
+        "{{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":true,\
+        \"api_error_status\":{status},\"num_turns\":1,\"result\":\"{text}\"}}"
     );
     format!("{}{}exit 1\n", record(&message), record(&result))
 }
@@ -50,7 +58,8 @@ pub(crate) fn limited(seconds: u32) -> String {
 /// A record of `claude` that waits so long before it asks its vendor again.
 pub(crate) fn retries(status: &str, kind: &str, delay_ms: u32) -> String {
     record(&format!(
-        r#"{{"type":"system","subtype":"api_retry","attempt":1,"max_retries":300,"retry_delay_ms":{delay_ms},"error_status":{status},"error":"{kind}"}}"#
+        "{{\"type\":\"system\",\"subtype\":\"api_retry\",\"attempt\":1,\"max_retries\":300,\
+        \"retry_delay_ms\":{delay_ms},\"error_status\":{status},\"error\":\"{kind}\"}}"
     ))
 }
 
@@ -64,7 +73,8 @@ pub(crate) fn background(tasks: &str) -> String {
 /// A record of `claude` that the account's limit was met, for so many seconds.
 pub(crate) fn rejected(seconds: u32) -> String {
     record(&format!(
-        r#"{{"type":"rate_limit_event","rate_limit_info":{{"status":"rejected","resetsAt":$(($(date +%s) + {seconds})),"rateLimitType":"five_hour"}}}}"#
+        "{{\"type\":\"rate_limit_event\",\"rate_limit_info\":{{\"status\":\"rejected\",\
+        \"resetsAt\":$(($(date +%s) + {seconds})),\"rateLimitType\":\"five_hour\"}}}}"
     ))
 }
 

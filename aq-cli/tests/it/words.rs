@@ -48,14 +48,17 @@ fn init_add_and_check() {
     "#);
     assert_snapshot!(sandbox.says(&["add", none]), @r#"
     added none
-    ! warning: none cannot run here: there is no engine "clade" (did you mean claude?); known are claude, cline, codex, copilot, devin, droid, gemini, kilo, kimi-code, opencode, pi, qwen, shell, vibe. More can be described in config.yaml
+    ! warning: none cannot run here: there is no engine "clade" (did you mean claude?); known
+    ~ are claude, cline, codex, copilot, devin, droid, gemini, kilo, kimi-code, opencode, pi,
+    ~ qwen, shell, vibe. More can be described in config.yaml
     "#);
     assert_snapshot!(sandbox.says(&["add", "missing.md"]), @r#"
     ! error: there is no file missing.md
     exit 2
     "#);
     assert_snapshot!(sandbox.says(&["add", good, "--name", "x/y"]), @r#"
-    ! error: --name "x/y" cannot be a job's id: a job id has only letters, digits, `.`, `_` and `-`, not '/'
+    ! error: --name "x/y" cannot be a job's id: a job id has only letters, digits,
+    ~ `.`, `_` and `-`, not '/'
     exit 2
     "#);
     assert_snapshot!(sandbox.says(&["check", good, odd, "missing.md"]), @r#"
@@ -88,7 +91,8 @@ fn keys_and_circles() {
     assert_snapshot!(sandbox.says(&["add", &a]), @r#"added a"#);
     assert_snapshot!(sandbox.says(&["add", &a]), @r#"a is there already, in inbox/"#);
     assert_snapshot!(sandbox.says(&["add", &a, &a2]), @r#"
-    ! error: DIR/a2.md: the idempotency key "k" is also that of DIR/a.md; give each job a key of its own
+    ! error: DIR/a2.md: the idempotency key "k" is also that of DIR/a.md; give
+    ~ each job a key of its own
     exit 4
     "#);
     assert_snapshot!(sandbox.says(&["add", &a2]), @r#"added a2 in place of a"#);
@@ -97,11 +101,13 @@ fn keys_and_circles() {
     1 done
     "#);
     assert_snapshot!(sandbox.says(&["add", &a]), @r#"
-    ! error: DIR/a.md: the idempotency key "k" belongs to job a2 in testing/, whose file is another; use a new key, or the same file
+    ! error: DIR/a.md: the idempotency key "k" belongs to job a2 in testing/, whose file is
+    ~ another; use a new key, or the same file
     exit 4
     "#);
     assert_snapshot!(sandbox.says(&["add", &b, &c]), @r#"
-    ! error: DIR/b.md: the dependencies go round in a circle: b -> c -> b; take one of them out of `deps`
+    ! error: DIR/b.md: the dependencies go round in a circle: b -> c -> b; take
+    ~ one of them out of `deps`
     exit 4
     "#);
 }
@@ -114,7 +120,10 @@ fn the_life_of_jobs() {
     DIR/queue · no run loop; `aq run` starts one
     empty: `aq add FILE` adds a job
     "#);
-    assert_snapshot!(sandbox.says(&["run", "--once"]), @r#"nothing to run; `aq status` shows what waits for what"#);
+    assert_snapshot!(
+        sandbox.says(&["run", "--once"]),
+        @r#"nothing to run; `aq status` shows what waits for what"#,
+    );
     sandbox.add("good", "priority: high", "echo hello");
     sandbox.add("human", "review-policy: human\nverify: echo checked", "true");
     sandbox.add("again", "retry: {max: 2, backoff: 1h}", "exit 3");
@@ -133,8 +142,12 @@ fn the_life_of_jobs() {
     slow   inbox  low       -        shell   0s   0      no free slot
     waits  inbox  medium    -        shell   0s   0      waiting on nowhere (no such job)
     "#);
-    assert_snapshot!(sandbox.says(&["why", "good"]), @r#"good (in inbox/) would start now; `aq run` starts it"#);
-    assert_snapshot!(sandbox.says(&["why", "human"]), @r#"human (in inbox/) does not run: no free slot"#);
+    assert_snapshot!(
+        sandbox.says(&["why", "good"]), @r#"good (in inbox/) would start now; `aq run` starts it"#,
+    );
+    assert_snapshot!(
+        sandbox.says(&["why", "human"]), @r#"human (in inbox/) does not run: no free slot"#,
+    );
     assert_snapshot!(sandbox.says(&["logs", "good"]), @r#"! good has printed nothing yet"#);
 
     // The one in backoff would keep `--once` waiting for an hour.
@@ -156,14 +169,24 @@ fn the_life_of_jobs() {
     human  review   medium    -        shell   0s   1      waits for you: aq promote, ship or reject
     good   testing  high      -        shell   0s   1      not verified; `aq ship` accepts it
     slow   failed   low       -        shell   0s   1      timeout: timed out after 1s
-    gpu    failed   medium    -        shell   0s   0      capability mismatch: this host lacks gpu>=2
-    again  failed   medium    -        shell   0s   0/2    stopped: stopped by a person before it started
+    gpu    failed   medium    -        shell   0s   0      capability mismatch:
+    ~ this host lacks gpu>=2
+    again  failed   medium    -        shell   0s   0/2    stopped: stopped by a
+    ~ person before it started
 
     last 24h: 2 good, 3 failed · median AGE
     "#);
-    assert_snapshot!(sandbox.says(&["why", "good"]), @r#"good (in testing/) is not verified; `aq ship good` accepts it"#);
-    assert_snapshot!(sandbox.says(&["why", "human"]), @r#"human (in review/) waits for you: `aq promote human`, `aq ship human` or `aq reject human`"#);
-    assert_snapshot!(sandbox.says(&["why", "slow"]), @r#"slow (in failed/) ended: timeout: timed out after 1s; `aq logs slow` has more, `aq requeue slow` runs it again"#);
+    assert_snapshot!(
+        sandbox.says(&["why", "good"]),
+        @r#"good (in testing/) is not verified; `aq ship good` accepts it"#,
+    );
+    assert_snapshot!(sandbox.says(&["why", "human"]), @r#"
+    human (in review/) waits for you: `aq promote human`, `aq ship human` or `aq reject human`
+    "#);
+    assert_snapshot!(sandbox.says(&["why", "slow"]), @r#"
+    slow (in failed/) ended: timeout: timed out after 1s; `aq logs slow` has more, `aq
+    ~ requeue slow` runs it again
+    "#);
     assert_snapshot!(sandbox.says(&["logs", "slow"]), @r#"
     --- aq TIME attempt 1 of 1, engine shell, in DIR/work
     --- aq TIME ended 1 process that it had left running
@@ -182,8 +205,13 @@ fn the_life_of_jobs() {
     "#);
     assert_snapshot!(sandbox.says(&["requeue", "gpu"]), @r#"gpu is back in the inbox"#);
     assert_snapshot!(sandbox.says(&["recover"]), @r#"nothing to recover"#);
-    assert_snapshot!(sandbox.says(&["clean"]), @r#"nothing to put away: at most 50 jobs have finished"#);
-    assert_snapshot!(sandbox.says(&["clean", "--keep", "0"]), @r#"moved the logs and records of 4 finished jobs to DIR/queue/.archive/TIME"#);
+    assert_snapshot!(
+        sandbox.says(&["clean"]), @r#"nothing to put away: at most 50 jobs have finished"#,
+    );
+    assert_snapshot!(
+        sandbox.says(&["clean", "--keep", "0"]),
+        @r#"moved the logs and records of 4 finished jobs to DIR/queue/.archive/TIME"#,
+    );
     assert_snapshot!(sandbox.says(&["status"]), @r#"
     DIR/queue · no run loop; `aq run` starts one
     2 inbox · 2 shipped · 2 failed
@@ -214,7 +242,8 @@ fn a_second_loop_is_told_of_the_first() {
     let mut first = sandbox.start_loop(&[]);
     sandbox.wait_for_stage("long", "building");
     assert_snapshot!(sandbox.says(&["run"]), @r#"
-    ! error: a run loop is at work on this queue already: process PID, since LOCAL TIME; `aq stop` ends it
+    ! error: a run loop is at work on this queue already: process PID, since LOCAL
+    ~ TIME; `aq stop` ends it
     exit 4
     "#);
     assert_snapshot!(sandbox.says(&["stop", "long"]), @r#"long is stopped"#);
@@ -233,7 +262,9 @@ fn backoff_is_told_in_times_that_people_read() {
         !sandbox.meta_value("again", "next_eligible").is_empty()
             && sandbox.folders("again") == ["inbox"]
     });
-    assert_snapshot!(sandbox.says(&["why", "again"]), @r#"again (in inbox/) does not run: backoff until TIME"#);
+    assert_snapshot!(
+        sandbox.says(&["why", "again"]), @r#"again (in inbox/) does not run: backoff until TIME"#,
+    );
     sandbox.ok(&["stop"]);
     crate::sandbox::wait_child(&mut first);
     let job = sandbox.json(&["why", "again", "--json"]);
@@ -283,7 +314,8 @@ fn settings_and_hosts() {
     qwen       -        -              not installed  QWEN_BIN
     shell      -        -              /bin/sh        SHELL_BIN
     vibe       -        -              not installed  VIBE_BIN
-    ✗ codex: CODEX_BIN names /nowhere/codex, which is not an executable file; mend the path or the file
+    ✗ codex: CODEX_BIN names /nowhere/codex,
+    ~ which is not an executable file; mend the path or the file
     "#);
 }
 
@@ -296,7 +328,8 @@ fn files_that_cannot_be_jobs_are_shown() {
     DIR/queue · no run loop; `aq run` starts one
     empty: `aq add FILE` adds a job
 
-    ! inbox/my job.md is left alone: a job is a file NAME.md, with letters, digits, `.`, `_` and `-` in NAME
+    ! inbox/my job.md is left alone: a job is a file NAME.md, with letters, digits,
+    ~ `.`, `_` and `-` in NAME
     "#);
 }
 
@@ -306,7 +339,10 @@ fn without_a_queue_the_way_to_one_is_told() {
     let _steady = sandbox.steady();
     let mut anywhere = std::process::Command::new(env!("CARGO_BIN_EXE_aq"));
     let status = sandbox.clean(&mut anywhere).env("AQ_QUEUE", "").arg("status");
-    assert_snapshot!(crate::told::told(status).err, @r#"error: there is no queue: no .aq/ here or above, and none at DIR/home/.local/share/aq; `aq init` makes one here, --queue names another"#);
+    assert_snapshot!(crate::told::told(status).err, @r#"
+    error: there is no queue: no .aq/ here or above, and none at DIR/home/.local/share/aq; `aq
+    ~ init` makes one here, --queue names another
+    "#);
     assert_snapshot!(sandbox.says(&["status", "--queue", "/nowhere"]), @r#"
     ! error: there is no queue at /nowhere; `aq init /nowhere` makes one
     exit 3

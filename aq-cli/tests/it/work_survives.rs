@@ -2,8 +2,8 @@
 //! work is lost, and the user's checkout is what it was.
 //!
 //! An agent that is killed has failed, so its attempt counts and its job may end in `failed/`; a
-//! worker that is killed has not, and its job goes on. What "exact" means for attempts is told in
-//! `chaos.rs`.
+//! worker that is killed has not, and its job goes on. What "exact" means for attempts is written
+//! in `chaos.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -44,7 +44,7 @@ struct Job {
     dep: Option<usize>,
 }
 
-/// The script of an agent. Kernel locks tell what runs beside what, and end with its last process;
+/// The script of an agent. Kernel locks show what runs beside what, and end with its last process;
 /// a `flock` that was killed says nothing, and ends the agent. What needs git is tried again: one
 /// that was killed may have left a lock for a moment.
 fn script(
@@ -64,7 +64,10 @@ fn script(
     format!(
         r#"tell() {{ echo "$*" >>{out}/trace; }}
 lock() {{ flock -n $1; was=$?; [ $was -le 1 ] || exit 1; return $was; }}
-save() {{ echo "$AQ_JOB_ID-$AQ_ATTEMPT" >>"$1" && tell wrote $AQ_JOB_ID "{place}$1" $AQ_JOB_ID-$AQ_ATTEMPT; }}
+save() {{
+  echo "$AQ_JOB_ID-$AQ_ATTEMPT" >>"$1" &&
+    tell wrote $AQ_JOB_ID "{place}$1" $AQ_JOB_ID-$AQ_ATTEMPT
+}}
 try() {{ for n in 1 2 3 4 5 6 7 8 9; do "$@" && return; sleep 0.2; done; return 1; }}
 commit() {{ git add -A && try git commit -q --allow-empty -m "$AQ_ATTEMPT"; }}
 nap() {{ sleep 0.{nap:03}; }}
@@ -188,7 +191,7 @@ fn random_kills_lose_no_work() {
     fs::create_dir(sandbox.work().join("sub")).unwrap();
     sandbox.commit("sub/a.txt", "one\n");
     // A git that was killed leaves this repository-wide lock behind, for which every later one
-    // waits a second. Whose it is cannot be told, so nobody but its user may remove it.
+    // waits a second. Its owner is unknown, so nobody but its user may remove it.
     sandbox.git(&["config", "core.packedRefsTimeout", "10"]);
     sandbox.leave_changes();
     let before = (sandbox.checkout(), sandbox.status(), sandbox.own_refs());

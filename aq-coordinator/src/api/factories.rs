@@ -100,8 +100,8 @@ pub(super) async fn heartbeat(
     }))
 }
 
-/// Let a factory take no more jobs, or take that back. What it holds stays its own; it is told with
-/// every heartbeat, and its claims are answered with nothing. An extension of version 1.
+/// Let a factory take no more jobs, or take that back. What it holds stays its own; it learns it
+/// with every heartbeat, and its claims are answered with nothing. An extension of version 1.
 #[utoipa::path(
     post, path = "/v1/factories/{factoryId}/drain", tag = "factories",
     params(("factoryId" = String, Path, description = "The factory's id")),

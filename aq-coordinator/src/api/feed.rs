@@ -141,7 +141,7 @@ async fn read(
 ) {
     let mut pulse = api.pulse.listen();
     loop {
-        // While the database is away there is nothing to tell; it goes on afterwards.
+        // While the database is away there is nothing to send; it goes on afterwards.
         let feed = api.store.feed(Some(after), PAGE).await.unwrap_or_default();
         let more = feed.events.len() >= PAGE as usize;
         let gap = feed.gone.map(FeedEvent::gap);

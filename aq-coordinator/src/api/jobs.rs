@@ -157,13 +157,16 @@ pub(super) async fn show(
     Ok(Json(views::detail(found.value, found.now, waiting)))
 }
 
-/// Stop a job, or tell its holder to.
+/// Stop a job, or have its holder stop it.
 #[utoipa::path(
     post, path = "/v1/jobs/{jobId}/cancel", tag = "jobs",
     params(("jobId" = String, Path, description = "The job's id")),
     responses(
         (status = 200, body = JobSummary),
-        (status = 409, description = "`wrong-stage`", body = ProblemBody, content_type = "application/problem+json"),
+        (
+            status = 409, description = "`wrong-stage`", body = ProblemBody,
+            content_type = "application/problem+json",
+        ),
     ),
 )]
 pub(super) async fn cancel(
@@ -181,7 +184,10 @@ pub(super) async fn cancel(
     params(("jobId" = String, Path, description = "The job's id")),
     responses(
         (status = 200, body = JobSummary),
-        (status = 409, description = "`wrong-stage`", body = ProblemBody, content_type = "application/problem+json"),
+        (
+            status = 409, description = "`wrong-stage`", body = ProblemBody,
+            content_type = "application/problem+json",
+        ),
     ),
 )]
 pub(super) async fn requeue(

@@ -28,7 +28,10 @@ const MAX_FIELDS: usize = 64;
     request_body = RenewRequest,
     responses(
         (status = 200, body = RenewResponse),
-        (status = 409, description = "`fenced`: the job is no longer the caller's", body = ProblemBody, content_type = "application/problem+json"),
+        (
+            status = 409, description = "`fenced`: the job is no longer the caller's",
+            body = ProblemBody, content_type = "application/problem+json",
+        ),
     ),
 )]
 pub(super) async fn renew(
@@ -50,7 +53,10 @@ pub(super) async fn renew(
     request_body = ReportRequest,
     responses(
         (status = 200, body = CallDone),
-        (status = 409, description = "`fenced`: the job is no longer the caller's", body = ProblemBody, content_type = "application/problem+json"),
+        (
+            status = 409, description = "`fenced`: the job is no longer the caller's",
+            body = ProblemBody, content_type = "application/problem+json",
+        ),
     ),
 )]
 pub(super) async fn report(
@@ -72,7 +78,10 @@ pub(super) async fn report(
     request_body = ReleaseRequest,
     responses(
         (status = 200, body = CallDone),
-        (status = 409, description = "`fenced`: the job is no longer the caller's", body = ProblemBody, content_type = "application/problem+json"),
+        (
+            status = 409, description = "`fenced`: the job is no longer the caller's",
+            body = ProblemBody, content_type = "application/problem+json",
+        ),
     ),
 )]
 pub(super) async fn release(
@@ -94,7 +103,10 @@ pub(super) async fn release(
     request_body = EventsRequest,
     responses(
         (status = 202, body = CallDone),
-        (status = 409, description = "`fenced`: the job is no longer the caller's", body = ProblemBody, content_type = "application/problem+json"),
+        (
+            status = 409, description = "`fenced`: the job is no longer the caller's",
+            body = ProblemBody, content_type = "application/problem+json",
+        ),
     ),
 )]
 pub(super) async fn post_events(

@@ -24,7 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Whether the process lives. Needs no token.
 #[utoipa::path(
-    get, path = "/healthz", tag = "service", security(()), responses((status = 200, body = CallDone)),
+    get, path = "/healthz", tag = "service", security(()),
+    responses((status = 200, body = CallDone)),
 )]
 pub(super) async fn healthz() -> Json<CallDone> {
     Json(CallDone {})
@@ -33,7 +34,8 @@ pub(super) async fn healthz() -> Json<CallDone> {
 /// Whether the database can be reached, has the schema of this program, and has room. Needs no
 /// token.
 #[utoipa::path(
-    get, path = "/readyz", tag = "service", security(()), responses((status = 200, body = CallDone)),
+    get, path = "/readyz", tag = "service", security(()),
+    responses((status = 200, body = CallDone)),
 )]
 pub(super) async fn readyz(State(api): State<Arc<ApiState>>) -> Result<Json<CallDone>, ApiRefusal> {
     if *api.stop.borrow() {
@@ -44,7 +46,9 @@ pub(super) async fn readyz(State(api): State<Arc<ApiState>>) -> Result<Json<Call
 }
 
 /// The numbers of the fleet.
-#[utoipa::path(get, path = "/v1/stats", tag = "fleet", responses((status = 200, body = FleetStats)))]
+#[utoipa::path(
+    get, path = "/v1/stats", tag = "fleet", responses((status = 200, body = FleetStats)),
+)]
 pub(super) async fn stats(
     State(api): State<Arc<ApiState>>,
 ) -> Result<Json<FleetStats>, ApiRefusal> {

@@ -30,7 +30,7 @@ pub(crate) struct ApiState {
     /// Questions whether it is ready, which need none, by address.
     pub(crate) probes: RateGate<IpAddr>,
     pub(crate) metrics: Arc<CoordinatorMetrics>,
-    /// The trackers that are told.
+    /// The trackers that get updates.
     pub(crate) echoes: Option<TrackerSettings>,
     pub(crate) lease: Duration,
     pub(crate) heartbeat: Duration,

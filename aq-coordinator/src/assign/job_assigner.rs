@@ -29,10 +29,11 @@ const MAX_ROUNDS: usize = 8;
 /// Interval of looks for other coordinators' changes while a claim waits.
 const WATCH: Duration = Duration::from_millis(100);
 
-/// Greatest age of the picture of the store that a claim is answered from with jobs. What was told
-/// to this coordinator is always in it, so only another one's jobs can be missed for so long; with
-/// less than it asks for, or nothing, a claim is answered from a new one. A reading for every batch
-/// instead is one more exchange with the database, which docs/performance.md has the price of.
+/// Greatest age of the picture of the store that a claim is answered from with jobs. What was
+/// written to this coordinator is always in it, so only another one's jobs can be missed for so
+/// long; with less than it asks for, or nothing, a claim is answered from a new one. A reading for
+/// every batch instead is one more exchange with the database, which docs/performance.md has the
+/// price of.
 const STALE: Duration = Duration::from_millis(20);
 
 /// And while none does, so that the first one finds little to read.

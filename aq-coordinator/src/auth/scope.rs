@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_is_itself_and_its_shadow() {
+    fn host_is_itself_and_shadow() {
         let host: TokenScope = "host:mill".parse().unwrap();
         for (id, may) in [("mill", true), ("mill-shadow", true), ("mill-1", false), ("a", false)] {
             let id: FactoryId = id.parse().unwrap();

@@ -84,7 +84,7 @@ struct TokenEntry {
     digest: [u8; 32],
 }
 
-/// A caller that showed a valid token: what tells the token from others, its label and scope.
+/// A caller that showed a valid token: its place in the list, its label and scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ApiCaller {
     pub(crate) token: u64,

@@ -1,10 +1,10 @@
-//! Which trackers are told.
+//! The trackers that get updates.
 
 use std::sync::Arc;
 
 use aq_tracker::{GitHubRepository, ItemId, Trackers};
 
-/// The trackers that a coordinator tells of its fleet's jobs.
+/// The trackers that get updates of a fleet's jobs from its coordinator.
 #[derive(Clone, Debug)]
 pub struct TrackerSettings {
     pub(super) trackers: Arc<Trackers>,
@@ -13,25 +13,25 @@ pub struct TrackerSettings {
 
 impl TrackerSettings {
     /// Those that an environment names, by the variables that a host has, too; `None` unless
-    /// `AQ_TRACKER_AUTO=1`. Of GitHub, no repository is told yet.
+    /// `AQ_TRACKER_AUTO=1`. Of GitHub, no repository gets any yet.
     pub fn new(get: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let is_on = get("AQ_TRACKER_AUTO").is_some_and(|value| value == "1");
         is_on.then(|| Self { trackers: Arc::new(Trackers::new(get)), repositories: Arc::new([]) })
     }
 
-    /// Tells issues of these repositories, too. Whoever may submit a job names the issue that the
+    /// Adds issues of these repositories. Whoever may submit a job names the issue that the
     /// coordinator's own token writes to.
     #[must_use]
     pub fn allow(self, repositories: Vec<GitHubRepository>) -> Self {
         Self { repositories: repositories.into(), ..self }
     }
 
-    /// Tests for an item that may be told. Items that are no issues are all of the one tracker that
-    /// the environment names.
+    /// Tests for an item that may get updates. Items that are no issues are all of the one tracker
+    /// that the environment names.
     pub(crate) fn covers(&self, item: &ItemId) -> bool {
         match item {
             ItemId::Item(_) => true,
-            // GitHub does not tell `A/b` from `a/B`.
+            // For GitHub, `A/b` is `a/B`.
             ItemId::Issue { repository, .. } => self
                 .repositories
                 .iter()

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 /// The tracker's answer: see [`Tracker::echo`].
 pub(super) type Answer = Result<Option<String>, TrackerError>;
 
-/// One thing to tell.
+/// One update to send.
 #[derive(Debug)]
 pub(super) struct SendRequest {
     pub(super) item: ItemId,
@@ -23,17 +23,17 @@ pub(super) struct SendRequest {
 
 /// Starts the thread, which ends with the sender.
 pub(super) fn start(kind: TrackerKind, trackers: Arc<Trackers>) -> io::Result<Sender<SendRequest>> {
-    let (to, tellings) = channel();
+    let (to, requests) = channel();
     std::thread::Builder::new()
         .name("aq-echo".to_owned())
-        .spawn(move || talk(kind, &trackers, &tellings))?;
+        .spawn(move || talk(kind, &trackers, &requests))?;
     Ok(to)
 }
 
-fn talk(kind: TrackerKind, trackers: &Trackers, tellings: &Receiver<SendRequest>) {
+fn talk(kind: TrackerKind, trackers: &Trackers, requests: &Receiver<SendRequest>) {
     let mut made = None;
-    for telling in tellings {
-        let SendRequest { item, update, comment, answer } = telling;
+    for request in requests {
+        let SendRequest { item, update, comment, answer } = request;
         let said = tell(&mut made, kind, trackers, &item, &update, comment.as_deref());
         // Who asked may have ended.
         let _ = answer.send(said);

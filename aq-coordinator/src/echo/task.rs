@@ -24,7 +24,7 @@ const WATCH: Duration = Duration::from_secs(1);
 const PAGE: u32 = 200;
 
 /// Duration of a turn, which is renewed while a tracker is waited for. What a coordinator that died
-/// has left is told by another one after so long.
+/// has left is sent by another one after so long.
 const TURN: Duration = Duration::from_secs(30);
 const RENEW: Duration = Duration::from_secs(8);
 
@@ -73,7 +73,7 @@ struct UpdateTask {
     refused: Option<(u64, u32)>,
 }
 
-/// A message that is to be told.
+/// A message that is to be sent.
 struct DueUpdate {
     news: PendingUpdate,
     item: ItemId,
@@ -82,7 +82,7 @@ struct DueUpdate {
 
 /// The result of a look at the feed.
 enum FeedLook {
-    /// Something was told, or may be.
+    /// Something was sent, or may be.
     Again,
     /// There is nothing, or it is another one's turn.
     Nothing,
@@ -109,7 +109,7 @@ impl UpdateTask {
                     let pause = pause(failures, named);
                     failures += 1;
                     let why = error.to_string();
-                    // Told once until it changes.
+                    // Logged once until it changes.
                     if last.as_ref() != Some(&why) {
                         warn!(error = why, pause_s = pause.as_secs(), "a tracker is left alone");
                         last = Some(why);
@@ -136,7 +136,7 @@ impl UpdateTask {
         let _ = self.store.turn(self.turn, Duration::ZERO).await;
     }
 
-    /// Tells the next message that is to be told behind `after`.
+    /// Sends the next message behind `after`.
     async fn look(&mut self, after: &mut u64) -> Result<FeedLook, StoreError> {
         let page = self.store.news(self.turn.tracker, *after, PAGE).await?;
         let Some(due) = self.next_due(page.news) else {
@@ -145,7 +145,7 @@ impl UpdateTask {
         };
         match self.store.turn(self.turn, TURN).await? {
             Some(read) if read < due.news.id => {}
-            // Another one has told it meanwhile.
+            // Another one has sent it meanwhile.
             Some(_) => return Ok(FeedLook::Again),
             None => return Ok(FeedLook::Nothing),
         }
@@ -176,7 +176,7 @@ impl UpdateTask {
             warn!(message = first, tries, "a tracker is not told what it keeps refusing");
         }
         self.refused = None;
-        // Told and not noted, it would be told again.
+        // Sent and not noted, it would be sent again.
         while let Err(error) = self.store.told(self.turn, told.clone()).await {
             debug!(%error, "what a tracker was told cannot be noted");
             tokio::select! {
@@ -187,7 +187,7 @@ impl UpdateTask {
         Ok(FeedLook::Again)
     }
 
-    /// The next message to be told. Behind one that its item keeps refusing, the first ones of
+    /// The next message to send. Behind one that its item keeps refusing, the first ones of
     /// other items take turns with it: when one of them is taken, the tracker is well, and the
     /// refused one is passed over.
     fn next_due(&self, news: Vec<PendingUpdate>) -> Option<DueUpdate> {

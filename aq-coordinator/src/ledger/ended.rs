@@ -1,4 +1,4 @@
-//! Ends that hosts tell, of which a database that was restored from a backup does not know.
+//! Ends that hosts report, of which a database that was restored from a backup does not know.
 
 use aq_fleet::protocol::{EndedFleetJob, FactoryId, FleetJobId, ReleaseOutcome};
 use aq_manifest::{DepsMode, JobId, Outcome, Priority, Stage};

@@ -5,8 +5,8 @@ use aq_manifest::{Outcome, Stage};
 use super::{FleetJob, LeaseEnd, LedgerRefusal};
 
 /// Stops a job: at once when nobody works on it or the holder's lease ran out; else its holder is
-/// told with every heartbeat until it lets go. A holder that ships before it has heard of it ships.
-/// Wishing it again changes nothing.
+/// repeated with every heartbeat until it lets go. A holder that ships before it has heard of it
+/// ships. Wishing it again changes nothing.
 ///
 /// # Errors
 /// [`LedgerRefusal::WrongStage`] when the job is shipped.

@@ -21,8 +21,8 @@ pub enum RenewalResult {
 /// (docs/fleet-protocol.md: "a renewal that comes late but first is accepted"). `lock_free` says
 /// whether no *other* job holds the lock that this one names; it matters only for a lapsed one.
 ///
-/// A job that the caller itself has ended well is told as held: its ship may be on the way back to
-/// a holder that would otherwise put shipped work aside.
+/// A job that the caller itself has ended well is reported as held: its ship may be on the way back
+/// to a holder that would otherwise put shipped work aside.
 ///
 /// # Errors
 /// When the job is not the caller's.

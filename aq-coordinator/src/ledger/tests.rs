@@ -129,7 +129,7 @@ fn late_renewal_needs_its_lock() {
 }
 
 #[test]
-fn lost_ones_count_in_a_row() {
+fn lost_ones_count_in_sequence() {
     let mut job = waiting(1, None);
     for n in 1..=MAX_LOST {
         job = try_grant(&job, "one", 0, true).unwrap();
@@ -165,7 +165,7 @@ fn epochs_begin_above_all_that_were_drawn() {
     assert_eq!(backwards.epoch_floor, Epoch(120_000), "50 s back, above all that is known");
 }
 
-/// Starts and ticks of coordinators, told as `(name, second)`; when the grace of the last one ends.
+/// Starts and ticks of coordinators, as `(name, second)`; when the grace of the last one ends.
 fn grace_after(ticks: &[(u128, i64)]) -> i64 {
     let timing = LeaseTiming::new(LEASE);
     let mut runs = Vec::new();
@@ -246,7 +246,7 @@ enum Deed {
     Requeue,
 }
 
-/// Epochs are told as their distance from the current one.
+/// Epochs are given as their distance from the current one.
 fn deed() -> impl Strategy<Value = (bool, Deed)> {
     let stage = prop::sample::select(Stage::ALL.to_vec());
     let outcome = prop::sample::select(vec![
@@ -260,7 +260,8 @@ fn deed() -> impl Strategy<Value = (bool, Deed)> {
         4 => any::<bool>().prop_map(Deed::Grant),
         3 => Just(Deed::Lapse),
         3 => (behind.clone(), any::<bool>()).prop_map(|(epoch, free)| Deed::Renew(epoch, free)),
-        4 => (behind.clone(), 0..6_u64, stage).prop_map(|(epoch, seq, to)| Deed::Report(epoch, seq, to)),
+        4 => (behind.clone(), 0..6_u64, stage)
+            .prop_map(|(epoch, seq, to)| Deed::Report(epoch, seq, to)),
         3 => (behind, outcome).prop_map(|(epoch, outcome)| Deed::Release(epoch, outcome)),
         1 => Just(Deed::Cancel),
         1 => Just(Deed::Requeue),
@@ -333,6 +334,8 @@ proptest! {
         past.sort_by_key(|record| record.epoch);
         let open = past.iter().filter(|record| record.end.is_none()).count();
         prop_assert_eq!(open, usize::from(job.held_by().is_some()));
-        prop_assert_eq!(past.last().map(|record| record.epoch), (job.epoch.0 > 0).then_some(job.epoch));
+        prop_assert_eq!(
+            past.last().map(|record| record.epoch), (job.epoch.0 > 0).then_some(job.epoch),
+        );
     }
 }

@@ -22,7 +22,7 @@ pub struct CoordinatorConfig {
     pub tokens: ApiTokens,
     /// Duration of a lease without a renewal; at least twice `heartbeat`.
     pub lease: Duration,
-    /// Interval at which hosts are told to report; above zero.
+    /// Interval at which hosts report; above zero.
     pub heartbeat: Duration,
     /// Certificate and key; without them requests and tokens travel in the open.
     pub tls: Option<TlsFiles>,
@@ -36,7 +36,7 @@ pub struct CoordinatorConfig {
     /// How long grants, reports, texts and events of ended jobs are kept, and hosts that are not
     /// heard of; `None` for good, but for events, which go after seven days.
     pub keep: Option<Duration>,
-    /// The trackers that are told what becomes of jobs; `None` for none.
+    /// The trackers that get updates of jobs; `None` for none.
     pub echoes: Option<TrackerSettings>,
 }
 

@@ -46,7 +46,7 @@ pub struct RunningCoordinator {
     is_tls: bool,
     stop: watch::Sender<bool>,
     served: JoinHandle<()>,
-    /// The tasks that tell trackers.
+    /// The tasks that send updates to trackers.
     echoes: Vec<JoinHandle<()>>,
 }
 
@@ -225,8 +225,8 @@ fn settled(jobs: usize) {
     }
     warn!(
         jobs,
-        "these jobs may have ended before the backup was restored, and no host has said so: they wait; \
-         --after-restore run runs them all, and each can be requeued or cancelled"
+        "these jobs may have ended before the backup was restored, and no host has said so: \
+         they wait; --after-restore run runs them all, and each can be requeued or cancelled"
     );
 }
 
@@ -242,7 +242,7 @@ fn read_again(tokens: &ApiTokens, file: &Path) {
     }
 }
 
-/// Serves until SIGTERM or SIGINT, on a runtime of its own. `ready` is told the base address once
+/// Serves until SIGTERM or SIGINT, on a runtime of its own. `ready` gets the base address once
 /// the coordinator answers, as is systemd where that waits for it. SIGHUP has the token file read
 /// again; without one, it ends the coordinator as well.
 ///

@@ -15,7 +15,7 @@ pub(super) fn ready(url: &str) {
 /// It reads its token file again; [`ready`] says when that is over.
 pub(super) fn reloading() {
     match NotifyState::monotonic_usec_now() {
-        // The time tells this reload from one before.
+        // The time distinguishes this reload from one before.
         Ok(now) => send(&[NotifyState::Reloading, now]),
         Err(error) => debug!(%error, "no monotonic time"),
     }

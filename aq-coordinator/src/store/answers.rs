@@ -123,7 +123,7 @@ pub struct ChangedRows {
     /// These are all rows there are: forget what was read before. So it is at the beginning, and
     /// after an outage or a restore.
     pub reset: bool,
-    /// The rows as they are now. A row may come again unchanged: its version tells.
+    /// The rows as they are now. A row may come again unchanged: its version shows it.
     pub jobs: Vec<FleetJob>,
     /// Where to go on.
     pub cursor: ChangeCursor,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::StoreError;
 use super::columns::{json, word};
 
-/// A coordinator's turn to talk to a kind of tracker: one has it at a time, so that nothing is told
+/// A coordinator's turn to talk to a kind of tracker: one has it at a time, so that nothing is sent
 /// twice. It ends by itself, so that one that dies holds nobody up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SenderLease {
@@ -29,7 +29,7 @@ pub struct PendingUpdate {
     pub item: String,
     /// The message.
     pub echo: TrackerUpdate,
-    /// The stage that the tracker was told last.
+    /// The stage that the tracker got last.
     pub echoed: Option<Stage>,
     /// The tracker's answer then; see [`Tracker::echo`](aq_tracker::Tracker::echo).
     pub comment: Option<String>,
@@ -40,7 +40,7 @@ pub struct PendingUpdate {
 pub struct PendingUpdates {
     /// The messages, the oldest first.
     pub news: Vec<PendingUpdate>,
-    /// Where to go on, if none of them is to be told.
+    /// Where to go on, if none of them is to be sent.
     pub next: u64,
     /// There may be more behind them.
     pub more: bool,
@@ -86,7 +86,7 @@ pub(super) struct NewsRow {
 }
 
 impl NewsRow {
-    /// `None` for what is no step of a job. The steps are told by the holder, with the numbers;
+    /// `None` for what is no step of a job. The holder reports the steps, with the numbers;
     /// that a job has failed is what the coordinator may know alone.
     pub(super) fn read(self) -> Result<Option<PendingUpdate>, StoreError> {
         let stage = if self.is_hosts { self.kind.parse().ok() } else { Some(Stage::Failed) };

@@ -25,8 +25,8 @@ pub enum StoreError {
     },
     /// The schema was made by a newer program.
     #[error(
-        "the database has schema {found}, and this aq knows up to {known}: upgrade aq on this machine, \
-         or restore the backup from before the upgrade"
+        "the database has schema {found}, and this aq knows up to {known}: upgrade aq on this \
+         machine, or restore the backup from before the upgrade"
     )]
     TooNew {
         /// The schema in the database.

@@ -105,7 +105,7 @@ pub trait CoordinatorStore: Debug + Send + Sync {
     /// [`StoreError::NoSuchJob`], and `Refused` when fenced.
     fn post(&self, job: FleetJobId, events: EventsRequest) -> Answer<'_, usize>;
 
-    /// Stops a job, or tells its holder to.
+    /// Stops a job, or has its holder stop it.
     ///
     /// # Errors
     /// [`StoreError::NoSuchJob`], and `Refused` when it is shipped.
@@ -161,11 +161,11 @@ pub trait CoordinatorStore: Debug + Send + Sync {
     fn feed_before(&self, since: Duration) -> Answer<'_, u64>;
 
     /// Messages of the feed about jobs that have a tracker's item, with a larger id, in order:
-    /// those that this kind of tracker has not been told, and those of the other kind among them.
+    /// those that this kind of tracker has not got, and those of the other kind among them.
     fn news(&self, tracker: TrackerKind, after: u64, limit: u32) -> Answer<'_, PendingUpdates>;
 
     /// Takes a turn, or renews it, for so long from now; no time gives it back. Answers how far the
-    /// feed was told; `None` while it is another one's turn.
+    /// feed was sent; `None` while it is another one's turn.
     fn turn(&self, turn: SenderLease, time: Duration) -> Answer<'_, Option<u64>>;
 
     /// Notes what came of a message; `false` when the turn has passed to another one, or the

@@ -33,7 +33,7 @@ fn open(path: &Path) -> Result<SqliteStore, StoreError> {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_called_so() {
+async fn full_disk_is_called_so() {
     let dir = tempfile::tempdir().unwrap();
     let Some(_disk) = Disk::mount(dir.path()) else {
         println!("NOT TESTED: mounting a file system takes root");

@@ -34,7 +34,7 @@ async fn the_suite_on_postgresql() {
         ("killed_at_the_commit", |lab, db| Box::pin(killed_at_the_commit(lab, db))),
         ("all_connections_killed", |lab, db| Box::pin(all_connections_killed(lab, db))),
         ("killed_with_the_last_writes", |lab, db| Box::pin(killed_with_the_last_writes(lab, db))),
-        ("an_older_and_a_newer_schema", |lab, db| Box::pin(an_older_and_a_newer_schema(lab, db))),
+        ("older_and_a_newer_schema", |lab, db| Box::pin(older_and_a_newer_schema(lab, db))),
         ("the_api", |lab, db| Box::pin(the_api(lab, db))),
         ("a_dump_on_a_new_server", |lab, db| Box::pin(a_dump_on_a_new_server(lab, db))),
         ("what_commits_late_is_not_missed", |lab, db| {
@@ -139,7 +139,7 @@ async fn killed_with_the_last_writes(lab: Lab, database: Database) {
     assert_eq!((granted.repeated, granted.grants.len()), (false, 1));
 }
 
-async fn an_older_and_a_newer_schema(lab: Lab, database: Database) {
+async fn older_and_a_newer_schema(lab: Lab, database: Database) {
     let admin = database.connect().await;
     let known = 7;
     for (found, refused) in

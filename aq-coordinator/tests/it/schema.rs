@@ -10,7 +10,7 @@ fn open(path: &std::path::Path) -> Result<SqliteStore, StoreError> {
 }
 
 #[tokio::test]
-async fn an_older_and_a_newer_schema() {
+async fn older_and_a_newer_schema() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("fleet.db");
     let store = open(&path).unwrap();
@@ -34,7 +34,8 @@ async fn first_schema_is_upgraded() {
     other.execute_batch(include_str!("../../src/store/migrations/sqlite/0001.sql")).unwrap();
     other
         .execute_batch(
-            "PRAGMA user_version = 1; INSERT INTO factories VALUES ('a', 'h', '1', 'i', '[]', 1, 1, 1)",
+            "PRAGMA user_version = 1; INSERT INTO factories VALUES ('a', 'h', '1', 'i', '[]', 1, \
+            1, 1)",
         )
         .unwrap();
     let store = open(&path).unwrap();

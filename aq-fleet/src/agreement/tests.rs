@@ -217,9 +217,11 @@ fn a_bar_is_a_rate() {
 
 proptest! {
     #[test]
-    fn an_interval_holds_its_rate_and_mirrors(n in 1..100_000_u64, part in 0.0..=1.0_f64) {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss,
-            reason = "between 0 and n")]
+    fn interval_holds_rate_and_mirrors(n in 1..100_000_u64, part in 0.0..=1.0_f64) {
+        #[expect(
+            clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss,
+            reason = "between 0 and n",
+        )]
         let k = (n as f64 * part) as u64;
         let RateInterval { low, high } = wilson(k, n);
         let rate = wilson::as_f64(k) / wilson::as_f64(n);

@@ -185,7 +185,7 @@ impl CoordinatorClient {
         })
     }
 
-    /// Tells a success from a refusal that is final.
+    /// Distinguishes a success from a refusal that is final.
     fn success(&self, response: HttpResponse, tries: u32) -> Result<HttpResponse, CallError> {
         match response.status {
             200..=299 => Ok(response),
@@ -205,7 +205,7 @@ impl CoordinatorClient {
     fn refusal(&self, response: &HttpResponse) -> CallError {
         let mut problem: ProblemBody = serde_json::from_slice(&response.body).unwrap_or_default();
         problem.status = response.status;
-        // What it is must not depend on what the token happens to be: told before that is taken
+        // Its kind must not depend on what the token happens to be: decided before that is taken
         // out.
         let kind = problem.kind();
         let ProblemBody { kind_uri, code, title, detail, path, cycle, .. } = &mut problem;
@@ -233,6 +233,8 @@ impl CoordinatorClient {
 
 impl fmt::Debug for CoordinatorClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("deadline", &self.deadline).finish_non_exhaustive()
+        f.debug_struct("CoordinatorClient")
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
     }
 }

@@ -19,7 +19,8 @@ pub enum CallError {
     Refused(Box<ProblemBody>),
     /// The coordinator no longer answers this version.
     #[error(
-        "this aq is too old for the coordinator (it speaks protocol {PROTOCOL_VERSION}): update aq; {0}"
+        "this aq is too old for the coordinator (it speaks protocol {PROTOCOL_VERSION}): \
+        update aq; {0}"
     )]
     TooOld(Box<ProblemBody>),
     /// There was no answer, or one that says to come back later (5xx, 429), until the deadline.

@@ -188,7 +188,7 @@ impl CoordinatorTransport for HttpConnection {
 
 impl fmt::Debug for HttpConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Http").field("base", &self.base.as_str()).finish_non_exhaustive()
+        f.debug_struct("HttpConnection").field("base", &self.base.as_str()).finish_non_exhaustive()
     }
 }
 

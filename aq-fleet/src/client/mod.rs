@@ -1,7 +1,7 @@
 //! The client: one method a call of the protocol, with retries, time limits and fencing.
 //!
 //! It is blocking, because a host's loop has no async runtime, and it knows nothing of HTTP: a
-//! [`CoordinatorTransport`] carries bytes and a [`ClientClock`] tells and passes time, so a
+//! [`CoordinatorTransport`] carries bytes and a [`ClientClock`] reads and passes time, so a
 //! simulation can be both. `HttpConnection` (with the feature `client`) is the real transport.
 
 mod backoff;

@@ -15,7 +15,7 @@ use crate::protocol::{
 const TOKEN: &str = "s3cret-t0ken";
 const JOB: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
-/// A coordinator that gives the answers it was told to, each after some time.
+/// A coordinator that gives the answers it was made with, each after some time.
 #[derive(Default)]
 struct Fake {
     now: Mutex<Duration>,
@@ -165,7 +165,7 @@ fn retry_after_is_honoured() {
 }
 
 #[test]
-fn nothing_goes_on_after_the_deadline() {
+fn nothing_goes_on_after_deadline() {
     let (client, fake) = Fake::default()
         .then(6_000, no_answer(TransportProblem::Lost))
         .then(3_850, no_answer(TransportProblem::Lost))
@@ -316,7 +316,9 @@ fn a_submission_without_a_key_is_not_sent_twice() {
 
 #[test]
 fn the_token_is_never_shown() {
-    let repeated = json!({ "type": TOKEN, "title": TOKEN, "path": TOKEN, "detail": format!("no {TOKEN}\u{1b}[2J") });
+    let repeated = json!({
+        "type": TOKEN, "title": TOKEN, "path": TOKEN, "detail": format!("no {TOKEN}\u{1b}[2J"),
+    });
     for answer in [
         answer(401, &repeated),
         answer(426, &repeated),

@@ -58,6 +58,6 @@ impl FromStr for FleetToken {
 
 impl fmt::Debug for FleetToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(***)")
+        f.write_str("FleetToken(***)")
     }
 }

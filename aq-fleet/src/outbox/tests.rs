@@ -331,7 +331,7 @@ impl CoordinatorTransport for Always {
 }
 
 #[test]
-fn an_answer_decides_whether_a_message_stays() {
+fn answer_decides_whether_message_stays() {
     let fenced = serde_json::to_vec(&ProblemBody::new(ProblemKind::Fenced, "")).unwrap();
     let delivered = |status, body: &[u8], message: &OutboxMessage| {
         let transport = Arc::new(Always(status, body.to_vec()));
@@ -370,7 +370,8 @@ fn an_answer_decides_whether_a_message_stays() {
 
 proptest! {
     #[test]
-    fn no_file_panics(lines in proptest::collection::vec("\\PC{0,20}|\\{\"n\":[0-9]{1,20}\\}|\\{\"done\":-?[0-9]{1,25}\\}|\\x00*", 0..8)) {
+    fn no_file_panics(lines in proptest::collection::vec("\\PC{0,20}|\\{\"n\":[0-9]{1,20}\\}|\
+        \\{\"done\":-?[0-9]{1,25}\\}|\\x00*", 0..8)) {
         let contents = OutboxContents::parse(lines.join("\n").as_bytes());
         prop_assert!(contents.waiting.is_empty());
         prop_assert!(contents.damaged.len() <= lines.len());

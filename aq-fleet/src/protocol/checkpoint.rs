@@ -68,8 +68,8 @@ pub struct CommitId(Box<str>);
 pub enum CheckpointError {
     /// Not a branch of a job.
     #[error(
-        "a checkpoint's branch is `aq/wip/` and a job's id, at most {MAX_BRANCH} bytes, in letters, \
-         digits, `.`, `_` and `-`"
+        "a checkpoint's branch is `aq/wip/` and a job's id, at most {MAX_BRANCH} bytes, \
+         in letters, digits, `.`, `_` and `-`"
     )]
     Branch,
     /// Not a commit.

@@ -145,7 +145,7 @@ pub enum LeaseState {
     Lost,
 }
 
-/// Something that a host is to do, told with the answer to a heartbeat until it is done.
+/// Something that a host is to do, repeated with each heartbeat's answer until it is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase", rename_all_fields = "camelCase", tag = "kind")]
@@ -155,7 +155,7 @@ pub enum HostDirective {
         /// The job.
         job_id: FleetJobId,
     },
-    /// Take no more jobs; told until it is taken back.
+    /// Take no more jobs; repeated until it is taken back.
     Drain,
     /// One that this version does not know: to be ignored.
     #[serde(other)]

@@ -106,7 +106,7 @@ pub struct JobSummary {
     /// Its lease ran out, and no other host has it yet.
     #[serde(default)]
     pub lapsed: bool,
-    /// Its host is being told to stop it.
+    /// Its host is being asked to stop it.
     #[serde(default)]
     pub cancel: bool,
     /// It may have ended before a backup of the database was restored: it waits for a person.

@@ -127,7 +127,7 @@ fn bad_fields_are_named() {
 }
 
 #[test]
-fn a_shadow_has_its_owners_name() {
+fn shadow_has_its_owners_name() {
     let id: FactoryId = "host-a".parse().unwrap();
     let shadow = id.shadow().unwrap();
     assert_eq!(shadow.as_str(), "host-a-shadow");
@@ -142,7 +142,7 @@ fn a_shadow_has_its_owners_name() {
 }
 
 #[test]
-fn a_fleet_job_has_one_name() {
+fn fleet_job_has_one_name() {
     let id: FleetJobId = JOB.parse().unwrap();
     assert_eq!(id.to_string(), JOB);
     let simple = JOB.replace('-', "");
@@ -181,13 +181,17 @@ fn checkpoints_hold_nothing_that_git_could_misread() {
 }
 
 #[test]
-fn an_event_cannot_carry_a_sentence() {
+fn event_cannot_carry_a_sentence() {
     assert!("two words".parse::<Identifier>().is_err());
     assert!("".parse::<Identifier>().is_err() && "é".parse::<Identifier>().is_err());
     assert_eq!(Identifier::lossy("claude é\n").as_str(), "claude___");
     assert_eq!(Identifier::lossy("").as_str(), "_");
     assert_eq!(Identifier::lossy(&"x".repeat(500)).as_str().len(), 128);
-    let event = |field: Value| json!({ "seq": 1, "at": "2026-01-02T03:04:05Z", "kind": "k", "fields": { "f": field } });
+    let event = |field: Value| {
+        json!({
+            "seq": 1, "at": "2026-01-02T03:04:05Z", "kind": "k", "fields": { "f": field },
+        })
+    };
     for bad in [json!("Fix the login."), json!(["a"]), json!({"a": 1}), json!(null)] {
         error::<JobEvent>(event(bad));
     }
@@ -201,7 +205,8 @@ fn a_problem_says_its_kind_whoever_serves_it() {
     assert_eq!(
         serde_json::to_value(&problem).unwrap(),
         json!({
-            "type": "/problems/fenced", "code": "fenced", "title": "The job is no longer yours", "status": 409,
+            "type": "/problems/fenced", "code": "fenced", "title": "The job is no longer yours",
+            "status": 409,
             "detail": "job x is at epoch 4", "currentEpoch": 4, "holder": "b",
         })
     );

@@ -17,7 +17,7 @@ const BEGINNINGS: [(&str, WaitCode); 7] = [
 const LOCK_HELD: &str = "lock held by ";
 
 /// The reason of a sentence: its code, and of its fields the job that has the lock, which a shadow
-/// needs. The other fields cannot be told apart from text that belongs to them.
+/// needs. The other fields look like text that belongs to them.
 pub(super) fn reason_of(sentence: &str) -> GivenReason {
     let holder = sentence.strip_prefix(LOCK_HELD).and_then(|job| job.parse().ok());
     let reason = match holder {

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn another_pick_diverges_for_a_reason() {
+    fn another_pick_diverges_for_reason() {
         for (local, coord, reason) in [
             ("high", "first", ShadowReason::Priority),
             ("second", "high", ShadowReason::Priority),

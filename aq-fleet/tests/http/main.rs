@@ -214,7 +214,7 @@ fn dripping_answer_meets_its_limit() {
 }
 
 #[test]
-fn a_call_succeeds_after_a_bad_moment() {
+fn call_succeeds_after_bad_moment() {
     let tries = std::sync::atomic::AtomicU32::new(0);
     let (address, seen) =
         serve(move |_, stream| match tries.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {

@@ -8,7 +8,7 @@ use super::attempt_end::counted_end;
 use super::{JobStep, RecordCheck, StepName, StepRefusal, StepWrites};
 use crate::{JobRow, RecordKey, RecordUpdate, WORKER_KEYS};
 
-/// Puts a job back whose worker was told to end. Accepted work stays, and is verified or merged
+/// Puts a job back whose worker was asked to end. Accepted work stays, and is verified or merged
 /// again.
 #[derive(Clone, Copy, Debug)]
 pub struct InterruptAttempt;

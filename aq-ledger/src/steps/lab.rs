@@ -25,7 +25,7 @@ pub(super) fn stages_of<S: JobStep>(step: &S) -> Vec<Stage> {
     Stage::ALL.iter().copied().filter(is_made).collect()
 }
 
-/// Tests for a step that is on the disk before anybody is told.
+/// Tests for a step that is on the disk before it is answered.
 pub(super) fn is_synced(step: &impl JobStep, stage: Stage) -> bool {
     let content = RecordContent::default();
     let step = step.decide(row(stage, &content), Timestamp::UNIX_EPOCH).expect("allowed");

@@ -51,7 +51,7 @@ mod tests {
     use crate::steps::lab::{AT_WORK, decide, refusal, stages_of, written};
 
     #[test]
-    fn a_launch_begins_the_next_attempt() {
+    fn launch_begins_the_next_attempt() {
         let launch = LaunchJob { engine: "shell" };
         let (stage, record) = decide(&launch, Stage::Inbox, "attempts=2\nattempt=2\nexit=1\n");
         assert_eq!((stage, record.count(RecordKey::Attempt)), (Some(Stage::Building), 3));

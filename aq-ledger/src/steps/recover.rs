@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn attempts_are_counted_by_their_number() {
+    fn attempts_are_counted_by_number() {
         let (stage, record) = decide(&RecoverJob::default(), Stage::Building, AT_WORK);
         assert_eq!((stage, record.count(RecordKey::Attempts)), (Some(Stage::Inbox), 3));
         assert_eq!((record.count(RecordKey::Recoveries), record.has(RecordKey::Pid)), (1, false));
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tenth_death_is_the_last() {
+    fn tenth_death_is_the_last() {
         for (stage, again) in
             [(Stage::Building, Some(Stage::Inbox)), (Stage::Review, None), (Stage::Testing, None)]
         {
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn workers_are_forgotten_after_the_count() {
+    fn workers_are_forgotten_after_count() {
         let saved = RecordUpdate::new().set(RecordKey::CheckpointError, "e");
         let recover = RecoverJob { saved, ..RecoverJob::default() };
         let worker = "pid=\npidstart=\nboot=\nstep=\n";

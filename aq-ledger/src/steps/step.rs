@@ -56,7 +56,7 @@ impl StepWrites {
         Self { to: None, update, durability: Durability::Deferred }
     }
 
-    /// The same, synced before anybody is told.
+    /// The same, synced before it is answered.
     #[must_use]
     pub fn synced(mut self) -> Self {
         self.durability = Durability::Synced;
@@ -94,7 +94,7 @@ impl StepWrites {
 pub enum Durability {
     /// Recovery covers its loss.
     Deferred,
-    /// Somebody is told that it is made: it is synced first.
+    /// It is reported as made: it is synced first.
     Synced,
 }
 
@@ -244,7 +244,7 @@ step_names! {
     Fail = "fail",
     /// An attempt fails, and no further one can help.
     FailFinally = "fail for good",
-    /// A worker is told to end, and its job goes on later.
+    /// A worker is asked to end, and its job goes on later.
     Interrupt = "interrupt",
     /// A worker's job is not wanted any more.
     EndUnwanted = "end",
@@ -296,8 +296,10 @@ mod tests {
             ($($step:ident)*) => { [$(($step::NAME, $step::CHECK)),*] };
         }
         let checks = checks![
-            FenceJob HoldJob LaunchJob RecoverJob RefuseJob RejectWork ReleaseJob RequeueJob ResumeJob SetAside ShipWork
-            BeginPull NotePull NotePullError ShipPull StopWaiting BeginAttempt AcceptWork VerifyWork FailAttempt FailFinally InterruptAttempt EndUnwanted GiveBack
+            FenceJob HoldJob LaunchJob RecoverJob RefuseJob RejectWork ReleaseJob RequeueJob
+            ResumeJob SetAside ShipWork BeginPull NotePull NotePullError ShipPull StopWaiting
+            BeginAttempt AcceptWork VerifyWork FailAttempt FailFinally InterruptAttempt
+            EndUnwanted GiveBack
             AwaitDeps PutBack PostponeJob NoteSession RecordRun NoteCheckout NumberReport NotePush
             AllowShip NoteLanding ForgetLanding NoteTrainWait SendBack
         ];

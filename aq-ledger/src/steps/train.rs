@@ -34,7 +34,7 @@ pub struct SendBack<'a> {
 }
 
 impl SendBack<'_> {
-    /// Tells whether the job gets another attempt.
+    /// Returns whether the job gets another attempt.
     pub fn has_try_left(&self, row: JobRow<'_>) -> bool {
         row.train_tries().unwrap_or(0) < self.retries
     }

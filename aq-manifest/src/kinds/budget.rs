@@ -39,7 +39,8 @@ impl ValueKind for BudgetKind {
             "properties": {
                 "usd": {"type": "number", "minimum": 0, "description": "US dollars."},
                 "tokens": about(
-                    "Input and output tokens together, cached ones not counted.", WholeKind::schema()
+                    "Input and output tokens together, cached ones not counted.",
+                    WholeKind::schema()
                 ),
                 "turns": about("Turns of the model.", WholeKind::schema())
             }

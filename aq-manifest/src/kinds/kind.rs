@@ -9,7 +9,7 @@ use crate::yaml::YamlNode;
 pub(crate) trait ValueKind {
     type Value;
 
-    /// Reads the value; `None` when it is wrong, which the reader has been told.
+    /// Reads the value; `None` when it is wrong, which the reader has noted.
     fn read(node: &YamlNode<'_>, reader: &mut ValueReader<'_>) -> Option<Self::Value>;
 
     /// The JSON Schema of what `read` takes.

@@ -27,7 +27,7 @@ impl<K: ValueKind, const MOST: usize> ValueKind for ListOf<K, MOST> {
             reader.error(node, &format!("has {} items, at most {MOST}", items.len()), None);
             return None;
         }
-        // No early end: each wrong item is to be told.
+        // No early end: each wrong item is to be reported.
         let read: Vec<Option<K::Value>> = items.iter().map(|item| K::read(item, reader)).collect();
         read.into_iter().collect()
     }

@@ -101,7 +101,7 @@ fn default_verify_is_the_verify_of_jobs_without_one() {
 }
 
 #[test]
-fn the_persona_goes_before_the_prompt() {
+fn persona_goes_before_the_prompt() {
     let persona = profile("persona: |\n  You are careful.\n").persona;
     assert_eq!(prompt(persona.as_deref(), "Fix it.\n"), "You are careful.\n\nFix it.\n");
     assert_eq!(prompt(None, "Fix it.\n"), "Fix it.\n");

@@ -42,7 +42,7 @@ fn the_reference_has_every_key_and_its_default() {
 }
 
 #[test]
-fn the_examples_of_the_reference_are_good() {
+fn examples_of_reference_are_good() {
     let page = page("job-file.md");
     let examples = examples(&page, "markdown");
     assert!(examples.len() >= 3);
@@ -54,7 +54,7 @@ fn the_examples_of_the_reference_are_good() {
 }
 
 #[test]
-fn the_examples_of_profiles_are_good() {
+fn examples_of_profiles_are_good() {
     let page = page("profiles.md");
     let examples = examples(&page, "yaml");
     assert!(!examples.is_empty());

@@ -39,14 +39,15 @@ fn a_tab() {
 
 #[test]
 fn a_colon_in_text() {
-    assert_snapshot!(report_keys("verify: echo done: yes"), @r"
+    assert_snapshot!(report_keys("verify: echo done: yes"), @"
     error: a `:` cannot stand here
      --> job.md:2:18
       |
     2 | verify: echo done: yes
       |                  ^
       |
-      = help: put text that holds `: ` in quotes; if it starts a key, end the text, quote or bracket that stands before it
+      = help: put text that holds `: ` in quotes; if it starts a key, end the text, quote or \
+    bracket that stands before it
     ");
 }
 
@@ -302,7 +303,7 @@ fn colour_is_only_there_when_asked_for() {
 }
 
 #[test]
-fn a_lock_that_is_a_switch() {
+fn lock_that_is_a_switch() {
     for word in ["no", "off", "Off", "yes", "on", "true", "FALSE"] {
         let report = report_keys(&format!("lock: {word}"));
         assert!(report.contains("is a switch, not a lock's name"), "{word}: {report}");
@@ -326,7 +327,7 @@ fn keys_without_an_opening_fence() {
 }
 
 #[test]
-fn keys_by_the_words_of_others() {
+fn keys_by_words_of_others() {
     for (word, key) in [("depends_on", "deps"), ("workdir", "cwd"), ("retries", "retry")] {
         let report = report_keys(&format!("{word}: [x]"));
         assert!(report.contains(&format!("did you mean `{key}`?")), "{word}: {report}");

@@ -28,7 +28,7 @@ const QUEUE: usize = 4;
 const LAST_OUTPUT: Duration = Duration::from_millis(500);
 /// Time for an agent to exit when its input is closed: some save their session then.
 const EXIT_LIMIT: Duration = Duration::from_secs(5);
-/// The same for one that was told to end, and after SIGTERM.
+/// The same for one that was asked to end, and after SIGTERM.
 const TERM_LIMIT: Duration = Duration::from_secs(1);
 
 /// Runs an agent as `run` says: the prompt from standard input, events to standard output. Answers
@@ -90,7 +90,7 @@ struct AgentSession {
     /// Disconnected at the end of its standard error.
     stderr_end: Option<Receiver<()>>,
     has_exited: bool,
-    /// Time at which the client gave up on it, or was told to.
+    /// Time at which the client gave up on it, or was asked to.
     is_urgent: bool,
 }
 

@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn success_needs_a_turn_with_work() {
+    fn success_needs_turn_with_work() {
         assert_eq!(result("end_turn", turn(&["done"])), (true, String::new()));
         for stop in ["max_tokens", "max_turn_requests", "refusal", "cancelled", "odd"] {
             let (success, text) = result(stop, turn(&["done"]));

@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_is_skipped_alone() {
+    fn long_line_is_skipped_alone() {
         let mut bytes = b"one\n".to_vec();
         bytes.extend_from_slice(&vec![b'x'; LINE_MAX + 100]);
         bytes.extend_from_slice(b"\ntwo");
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_at_the_limit_is_read() {
+    fn line_at_limit_is_read() {
         let mut bytes = vec![b'x'; LINE_MAX - 1];
         bytes.push(b'\n');
         assert!(matches!(&lines(&bytes)[..], [AcpInput::Line(line)] if line.len() == LINE_MAX));

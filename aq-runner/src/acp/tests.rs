@@ -1,5 +1,6 @@
 //! Conversations with the client: lines of an agent in, effects out.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -157,7 +158,7 @@ fn permission_is_given_only_to_yolo() {
 }
 
 #[test]
-fn a_session_is_resumed_or_loaded() {
+fn session_is_resumed_or_loaded() {
     let mut talk = Talk::new(resuming());
     talk.initialize(&json!({"loadSession": true, "sessionCapabilities": {"resume": {}}}));
     assert_eq!(talk.last_method(), "session/resume");
@@ -232,7 +233,7 @@ fn a_model_is_chosen_where_there_is_a_choice() {
 }
 
 #[test]
-fn a_mode_is_chosen_after_the_model() {
+fn mode_is_chosen_after_model() {
     let answer = json!({"sessionId": "s1",
         "models": {"currentModelId": "a", "availableModels": [{"modelId": "b"}]},
         "modes": {"currentModeId": "ask", "availableModes": [{"id": "ask"}, {"id": "yolo"}]},
@@ -256,7 +257,7 @@ fn a_mode_is_chosen_after_the_model() {
 }
 
 #[test]
-fn a_cancelled_turn_waits_for_its_end() {
+fn cancelled_turn_waits_for_end() {
     let mut talk = prompted(run());
     talk.client.cancel();
     talk.collect();
@@ -358,7 +359,8 @@ fn what_means_nothing_is_passed_over() {
         "{\"id\":\"3\",\"result\":{}}",
         "{\"method\":7}",
         "{\"jsonrpc\":\"2.0\"}",
-        "{\"method\":\"session/update\",\"params\":{\"sessionId\":\"other\",\"update\":{\"sessionUpdate\":\"plan\",\"entries\":[5]}}}",
+        "{\"method\":\"session/update\",\"params\":{\"sessionId\":\"other\",\
+        \"update\":{\"sessionUpdate\":\"plan\",\"entries\":[5]}}}",
     ] {
         talk.line(line);
         assert_eq!((talk.end, talk.events.len()), (None, 2), "{line}");
@@ -369,7 +371,7 @@ fn what_means_nothing_is_passed_over() {
 }
 
 #[test]
-fn a_lost_answer_ends_the_run() {
+fn lost_answer_ends_the_run() {
     let mut talk = prompted(run());
     talk.line("{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{\"stopReason\"");
     assert!(talk.reason().contains("not valid JSON-RPC"));
@@ -386,15 +388,8 @@ fn a_lost_answer_ends_the_run() {
 }
 
 /// Lines of a whole conversation, with the session's history.
-const CONVERSATION: [&str; 7] = [
-    r#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":1,"agentCapabilities":{"loadSession":true}}}"#,
-    r#"{"jsonrpc":"2.0","id":2,"result":{"configOptions":[{"id":"model","options":[{"value":"m"}]}]}}"#,
-    r#"{"jsonrpc":"2.0","id":3,"result":{}}"#,
-    r#"{"jsonrpc":"2.0","method":"session/update","params":{"sessionId":"s1","update":{"sessionUpdate":"tool_call","toolCallId":"1","title":"x","rawInput":{"a":[1]}}}}"#,
-    r#"{"jsonrpc":"2.0","id":"x","method":"session/request_permission","params":{"options":[{"optionId":"o","kind":"allow_once"}],"toolCall":{"toolCallId":"2"}}}"#,
-    r#"{"jsonrpc":"2.0","method":"session/update","params":{"update":{"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"hm"}}}}"#,
-    r#"{"jsonrpc":"2.0","id":4,"result":{"stopReason":"end_turn","usage":{"totalTokens":9,"inputTokens":5,"outputTokens":4}}}"#,
-];
+static CONVERSATION: LazyLock<Vec<&str>> =
+    LazyLock::new(|| include_str!("conversation.jsonl").lines().collect());
 
 /// One thing done to a conversation.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 //!
 //! The protocol says little about its numbers, and agents differ in all of it: whether cached
 //! tokens are part of the input, whether thoughts are part of the output, and what the numbers
-//! span. A number whose meaning cannot be told is left out.
+//! span. A number of unknown meaning is left out.
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ const KNOWN: [(&str, AnswerSpan); 4] = [
     ("OpenCode", AnswerSpan::LastCall),
 ];
 
-/// Everything beside the answer that tells what its numbers mean.
+/// Everything beside the answer that says what its numbers mean.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct UsageContext<'a> {
     /// The name in `agentInfo`.
@@ -95,7 +95,7 @@ fn spans_run(usage: &Value, context: UsageContext<'_>) -> bool {
     }
 }
 
-/// The total tells what is part of what.
+/// The total shows what is part of what.
 fn of_usage(usage: &Value) -> Option<TokenUsage> {
     let count = |key: &str| usage[key].as_u64();
     let (input, output) = (count("inputTokens")?, count("outputTokens")?);
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_total_says_what_is_inside() {
+    fn total_says_what_is_inside() {
         let fresh = UsageContext::default();
         let of = |total, counts| numbers(&event(&answer(total, counts), fresh));
         // Claude, Copilot, opencode.

@@ -172,7 +172,7 @@ impl JobBranch {
                 left.push(LeftOut::new(shown(path), why));
             }
         }
-        // Commits on the branch of a worktree are told as those of a branch.
+        // Commits on the branch of a worktree are reported as those of a branch.
         let beside = beside.into_iter().map(|nested| (nested.head(), nested));
         let passed_over = passed_over.into_iter().map(|nested| (None, nested));
         for (commit, nested) in beside.chain(passed_over) {

@@ -166,14 +166,15 @@ pub enum CheckpointError {
     },
     /// The job has no branch any more, or not yet.
     #[error(
-        "there is no branch {0}: it was cleaned away, since all of it was merged, or somebody deleted it, or \
-         the job has not come that far. A deleted branch's commits are among those that `git fsck --lost-found` \
-         lists"
+        "there is no branch {0}: it was cleaned away, since all of it was merged, \
+         or somebody deleted it, or the job has not come that far. A deleted branch's commits are \
+         among those that `git fsck --lost-found` lists"
     )]
     NoBranch(String),
     /// The job started from no branch, or it is gone.
     #[error(
-        "{branch} started from {origin}, which is no branch to merge into; run `git merge {branch}` where you want it"
+        "{branch} started from {origin}, which is no branch to merge into; run `git merge \
+        {branch}` where you want it"
     )]
     NoTarget {
         /// The job's branch.
@@ -205,7 +206,8 @@ pub enum CheckpointError {
     },
     /// The branch that the job names is not there.
     #[error(
-        "there is no branch {target} to start {branch} from; make it, or correct `target` in the job"
+        "there is no branch {target} to start {branch} from; make it, or correct `target` in the \
+        job"
     )]
     NoSuchTarget {
         /// The job's branch.
@@ -215,8 +217,9 @@ pub enum CheckpointError {
     },
     /// The branch from which the job started is not there any more.
     #[error(
-        "the branch {into}, from which {branch} started, is gone; make it again, from where the job \
-         started with `git branch {into} {base}`, or run `git merge {branch}` where you want the work"
+        "the branch {into}, from which {branch} started, is gone; make it again, from where the \
+         job started with `git branch {into} {base}`, or run `git merge {branch}` where you want \
+         the work"
     )]
     TargetGone {
         /// The job's branch.
@@ -273,8 +276,8 @@ pub enum CheckpointError {
     },
     /// The merge does not come out clean.
     #[error(
-        "{branch} does not merge cleanly into {into} (conflicts: {}); nothing was changed. Merge it \
-         by hand with `git merge {branch}`",
+        "{branch} does not merge cleanly into {into} (conflicts: {}); nothing was changed. \
+         Merge it by hand with `git merge {branch}`",
         list(paths)
     )]
     Conflict {
@@ -326,7 +329,7 @@ pub enum CheckpointError {
 }
 
 impl CheckpointError {
-    /// Tells a commit of which git cannot make files, because of what is in it or missing, from
+    /// Distinguishes a commit of which git cannot make files, for what is in it or missing, from
     /// other failures: a full disk, a git that was killed.
     pub fn is_failed_checkout(&self) -> bool {
         let Self::Git { command, message } = self else { return false };

@@ -117,7 +117,7 @@ pub(super) struct GitCommand {
     command: Command,
     subcommand: String,
     limit: Duration,
-    /// Bytes of memory, where the system can be told; `None`: as much as there is.
+    /// Bytes of memory, where the system has such a limit; `None`: as much as there is.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "no such limit there"))]
     memory: Option<u64>,
     watch: GitWatch,
@@ -455,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_ends_a_run_after_a_while() {
+    fn stop_ends_run_after_time() {
         let watch = GitWatch::default();
         let watch = watch.stopped_by(std::sync::Arc::new(|| true), Duration::from_millis(200));
         let error = GitCommand { watch, ..script("sleep 600; :") }.run().unwrap_err();
@@ -464,7 +464,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn git_gets_its_limit_of_memory() {
+    fn git_gets_limit_of_memory() {
         // The script may be older than the limit, so it asks for that of git, its parent.
         let text = "until grep -q 'Max data size *67108864 *67108864' /proc/$PPID/limits; \
                     do sleep 0.01; done; echo limited; :";
@@ -483,7 +483,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_says_what_git_said() {
+    fn failure_says_what_git_said() {
         let error = script("echo no such thing >&2; exit 1; :").run().unwrap_err().to_string();
         assert_eq!(error, "`git script` failed: no such thing");
         let error = script("exit 4; :").run().unwrap_err().to_string();

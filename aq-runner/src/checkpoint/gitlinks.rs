@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_the_index_are_read() {
+    fn lines_of_index_are_read() {
         let id = "1".repeat(40);
         let line = format!("160000 {id} 0\ta b");
         assert_eq!(gitlink(line.as_bytes()).unwrap().0, "a b");

@@ -25,7 +25,7 @@ const INDEX: &str = "aq-snapshot-index";
 pub struct ForeignWork {
     /// Its branch at the remote: `aq/wip/<name>`.
     pub branch: String,
-    /// The newest commit that was told of.
+    /// The newest commit that was reported.
     pub commit: String,
 }
 
@@ -72,7 +72,7 @@ impl JobBranch {
     }
 
     /// Puts a commit of this job into a branch `aq/wip/...` at a remote. `overwrite` is for the
-    /// host that has just been told that the job is its own: whatever lies there is older.
+    /// host that has just got the job: whatever lies there is older.
     ///
     /// # Errors
     /// When git fails, the remote cannot be reached, or contents of Git LFS cannot be uploaded: a

@@ -10,7 +10,9 @@
 //! See `docs/work-in-progress.md`.
 //!
 //! ```no_run
-//! use aq_runner::checkpoint::{CheckpointJob, GitWatch, JobBranch, MergeTarget, OwnPlace, StartPoint, WorkIsolation};
+//! use aq_runner::checkpoint::{
+//!     CheckpointJob, GitWatch, JobBranch, MergeTarget, OwnPlace, StartPoint, WorkIsolation,
+//! };
 //!
 //! let job = CheckpointJob {
 //!     name: "fix-login".into(),

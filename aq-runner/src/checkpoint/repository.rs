@@ -78,7 +78,7 @@ impl GitRepository {
         Ok(Self::discover_with(git, dir, "HEAD")?.map(|(repo, _)| repo))
     }
 
-    /// Also tells whether a branch, by its full name, is there, without a further run of git.
+    /// Also returns whether a branch, by its full name, is there, without a further run of git.
     pub(super) fn discover_with(
         git: GitProgram,
         dir: &Path,
@@ -312,7 +312,7 @@ pub(super) fn nonsense(answer: &[u8]) -> CheckpointError {
     }
 }
 
-/// What `HEAD` is when no commit of it was told: there is none, or it could not be read.
+/// What `HEAD` is when git printed no commit of it: there is none, or it could not be read.
 fn without_commit(git: &GitProgram, dir: &Path, common_dir: &Path) -> Result<CheckoutHead> {
     let name = git.call(dir, "symbolic-ref").arg("HEAD").line()?;
     let file = common_dir.join(&name);

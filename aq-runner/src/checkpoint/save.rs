@@ -14,7 +14,7 @@
 //! | elsewhere, on no branch (a rebase stopped) | tip and `HEAD` <- new | tip and `HEAD` <- new |
 //!
 //! So no commit of the agent's is lost, and no look at other work undoes its own. What stays on
-//! other branches and in stashes of its repository is told.
+//! other branches and in stashes of its repository is reported.
 //!
 //! The first row is nearly every checkpoint, and takes a short way (`save_on_branch.rs`).
 
@@ -35,8 +35,8 @@ impl JobBranch {
     /// files and the commits of submodules, but not what git ignores. Then the checkout is on the
     /// branch and clean. Also for a process that did not start the job, after a kill.
     ///
-    /// Nothing is saved when the checkout is gone, and it is told that what was committed there is
-    /// gone with it; a branch that is gone, too, is made again where it was when this process
+    /// Nothing is saved when the checkout is gone, and it is reported that what was committed there
+    /// is gone with it; a branch that is gone, too, is made again where it was when this process
     /// started the job. A message begins with the job's name and a colon. A linked worktree that
     /// was never complete is removed: no agent has been there, and git refuses to work in the
     /// repository as long as it lies there.
@@ -53,7 +53,7 @@ impl JobBranch {
         }
     }
 
-    /// Makes a branch again that was removed together with the checkout. Nothing tells what had
+    /// Makes a branch again that was removed together with the checkout. Nothing shows what had
     /// been committed there.
     fn bring_back(&self) -> Result<CheckpointResult> {
         let WorkIsolation::Own(place) = &self.isolation else {
@@ -72,8 +72,8 @@ impl JobBranch {
         self.unlock_branch()?;
         self.repo.update_ref(&self.branch_ref(), known, &known.nothing())?;
         let back = format!(
-            "it was removed, and the branch {} with it; the branch is back at {known}, and commits made \
-             since may have no name: `git fsck --lost-found` lists such",
+            "it was removed, and the branch {} with it; the branch is back at {known}, \
+             and commits made since may have no name: `git fsck --lost-found` lists such",
             self.branch()
         );
         Ok(CheckpointResult { left_out: told(back), ..CheckpointResult::default() })

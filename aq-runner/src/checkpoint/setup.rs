@@ -21,7 +21,7 @@ const MADE: &str = "setup";
 const LEFT: &str = "setup-left";
 /// Where the contents of all files go that are added from then on.
 const OBJECTS: &str = "setup-objects";
-/// From so many new files on the agent's git is not told to pass over them.
+/// From so many new files on, the agent's git does not get a rule to pass over them.
 const MOST_HIDDEN: usize = 1000;
 
 impl JobBranch {
@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_is_for_one_path() {
+    fn rule_is_for_one_path() {
         assert_eq!(pattern(b"a/[b] *"), b"/a/\\[b]\\ \\*\n");
         assert_eq!(pattern(b"a\nb"), b"");
     }

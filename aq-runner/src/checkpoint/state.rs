@@ -117,7 +117,7 @@ impl JobBranch {
         }
         match self.fork(there, &own_tip)? {
             None => told("it has a history of its own by now".to_owned()),
-            // An earlier checkpoint was killed before it told the agent's repository.
+            // An earlier checkpoint was killed before it updated the agent's repository.
             Some(fork) if fork == own_tip && given.as_ref() != Some(there) => {
                 Ok((there.clone(), None))
             }

@@ -4,13 +4,13 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// The time that a run takes until it is told of.
+/// The time that a run takes until it is reported.
 const SLOW: Duration = Duration::from_secs(2);
 
 /// Asked whether the job is stopped.
 pub type StopCheck = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// Told that a run of git takes long, or the merge of another job, and then of its end.
+/// Called when a run of git takes long, or the merge of another job, and then at its end.
 pub type StepNotice = Arc<dyn Fn(Option<&str>) + Send + Sync>;
 
 /// The bounds of a job's runs of git beside their own, and the job's ear for slow ones.
@@ -38,7 +38,7 @@ impl GitWatch {
         Self { stop, after_stop, ..self }
     }
 
-    /// Tells of runs that take longer than 2 s.
+    /// Reports runs that take longer than 2 s.
     #[must_use]
     pub fn told_to(self, notice: StepNotice) -> Self {
         Self { notice, ..self }

@@ -213,7 +213,7 @@ impl JobBranch {
     }
 
     /// Opens the branch of a job that was started before, maybe by another process. `None` when it
-    /// never was, and outside git. When `cwd` is gone, the job's checkout tells the repository.
+    /// never was, and outside git. When `cwd` is gone, the job's checkout names the repository.
     ///
     /// # Errors
     /// When the base is damaged, or no repository can be found any more.

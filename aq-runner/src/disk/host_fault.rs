@@ -75,7 +75,7 @@ impl HostFault {
         said.lines().find_map(|line| Some((fault(&line)?, line.trim())))
     }
 
-    /// Tells whether the file system of a path is full; git does not always say so.
+    /// Tests for a full file system behind a path; git does not always say so.
     pub(crate) fn is_full(path: &Path) -> bool {
         let there = path.ancestors().find_map(|path| statvfs(path).ok());
         there.is_some_and(|disk| {

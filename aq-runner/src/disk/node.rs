@@ -17,7 +17,7 @@ const OWNER: Mode = Mode::RWXU;
 /// Facts about an open directory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DirectoryStat {
-    /// Device and inode: what tells it from every other directory.
+    /// Device and inode, which distinguish it from every other directory.
     pub(super) identity: (u64, u64),
     owner: u32,
     mode: u32,

@@ -285,7 +285,7 @@ fn remove_leaf(dir: &OwnedFd, name: &CStr, kind: FileType) -> Result<bool, Errno
     }
     match unlink(dir, name) {
         Ok(()) => Ok(true),
-        // What a system says of a directory, where the listing does not tell it from a file.
+        // What a system says of a directory, where the listing does not show it to be one.
         Err(e @ (Errno::ISDIR | Errno::PERM)) => {
             let found = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
             if FileType::from_raw_mode(found.st_mode).is_dir() { Ok(false) } else { Err(e) }

@@ -35,7 +35,7 @@ fn links_are_removed_and_not_followed() {
 }
 
 #[test]
-fn a_missing_tree_counts_as_removed() {
+fn missing_tree_counts_as_removed() {
     let (_dir, tree) = lab();
     remove_tree(&tree.join("none")).unwrap();
     remove_tree(&tree.join("none/below")).unwrap();

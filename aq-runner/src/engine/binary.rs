@@ -9,7 +9,10 @@ use nix::unistd::{AccessFlags, access};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MissingBinary {
     /// A path was given, but it is nothing to run.
-    #[error("{named_by} names {}, which is not an executable file; mend the path or the file", path.display())]
+    #[error(
+        "{named_by} names {}, which is not an executable file; mend the path or the file",
+        path.display()
+    )]
     NotExecutable {
         /// `CLAUDE_BIN`-like variable, or `bin` in config.
         named_by: String,

@@ -9,7 +9,11 @@ pub(super) type Classes = BTreeMap<String, Vec<String>>;
 
 /// There is no engine of this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no engine {name:?}{}; known are {}. More can be described in config.yaml", meant(name, known), known.join(", "))]
+#[error(
+    "there is no engine {name:?}{}; known are {}. More can be described in config.yaml",
+    meant(name, known),
+    known.join(", ")
+)]
 pub struct NoSuchEngine {
     /// The name that was asked for.
     pub name: String,
@@ -19,7 +23,11 @@ pub struct NoSuchEngine {
 
 /// There is no engine class of this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no engine class {name:?}{}; known are {}. More can be named in config.yaml", meant(name, known), known.join(", "))]
+#[error(
+    "there is no engine class {name:?}{}; known are {}. More can be named in config.yaml",
+    meant(name, known),
+    known.join(", ")
+)]
 pub struct NoSuchClass {
     /// The name that was asked for.
     pub name: String,

@@ -65,7 +65,7 @@ pub struct EngineCommand {
     pub env_default: Vec<(OsString, OsString)>,
     /// Files to write before the start, all directly in the scratch directory.
     pub files: Vec<ScratchFile>,
-    /// Where the engine was told to write its usage. It may not be there after the run.
+    /// The file for the engine's usage. It may not be there after the run.
     pub usage_file: Option<PathBuf>,
     /// A session is resumed: the agent already knows the prompt.
     pub resumes: bool,
@@ -112,8 +112,9 @@ pub enum CommandError {
     NoSuchEngine(#[from] super::NoSuchEngine),
     /// Longer than an argument can be; as a rule it is the prompt.
     #[error(
-        "an argument of {engine} has {bytes} bytes, but can have no more than {ARGUMENT_MAX}; shorten it, or when \
-         it is the prompt, set `prompt: stdin` or `prompt: file` for {engine} in config.yaml"
+        "an argument of {engine} has {bytes} bytes, but can have no more than {ARGUMENT_MAX}; \
+         shorten it, or when it is the prompt, set `prompt: stdin` or `prompt: file` for {engine} \
+         in config.yaml"
     )]
     ArgumentTooLong {
         /// The engine.
@@ -123,8 +124,9 @@ pub enum CommandError {
     },
     /// The prompt would be read as an option.
     #[error(
-        "the prompt begins with `-`, and {engine} takes it as an argument, where it would be read as an \
-         option; put `--` or `--option={{prompt}}` in the argv of {engine} in config.yaml, or set `prompt: stdin`"
+        "the prompt begins with `-`, and {engine} takes it as an argument, where it would be read \
+         as an option; put `--` or `--option={{prompt}}` in the argv of {engine} in config.yaml, \
+         or set `prompt: stdin`"
     )]
     PromptIsOption {
         /// The engine.
@@ -132,7 +134,8 @@ pub enum CommandError {
     },
     /// An argument with a NUL byte.
     #[error(
-        "an argument of {engine} holds a NUL byte, which no program can be given; remove it from the job"
+        "an argument of {engine} holds a NUL byte, which no program can be given; \
+        remove it from the job"
     )]
     Nul {
         /// The engine.
@@ -400,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_session_gets_only_feedback() {
+    fn resumed_session_gets_only_feedback() {
         let feedback = Some("It failed.\n");
         let fresh = EngineInvocation { feedback, persona: Some("Be brief."), ..job() };
         let stdin = |command: EngineCommand| String::from_utf8(command.stdin.unwrap()).unwrap();
@@ -412,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_gets_feedback_in_a_file() {
+    fn script_gets_feedback_in_file() {
         let command =
             command("shell", &EngineInvocation { feedback: Some("It failed.\n"), ..job() });
         let [script, feedback] = &command.files[..] else { panic!("{:?}", command.files) };

@@ -399,7 +399,7 @@ classes:
     }
 
     #[test]
-    fn another_account_is_like_its_engine() {
+    fn another_account_is_like_engine() {
         let config = parse(
             "
 engines:
@@ -454,7 +454,8 @@ engines:
             ),
             (
                 "engines: {x: {like: cluade}}",
-                "engines.x.like: \"cluade\" is no built-in engine (did you mean claude?); known are devin, claude,",
+                "engines.x.like: \"cluade\" is no built-in engine (did you mean claude?); \
+                known are devin, claude,",
             ),
             ("engines: {codex: {like: claude}}", "engines.codex.like: codex is a built-in engine"),
             ("engines: {x: {version: {say: a}}}", "unknown field"),

@@ -29,7 +29,7 @@ const TEXT_MAX: usize = 1 << 20;
 pub struct EngineAccount {
     /// The engine's name.
     pub engine: String,
-    /// Which account, as [`EngineRegistry::account`](super::EngineRegistry::account) tells them
+    /// Which account, as [`EngineRegistry::account`](super::EngineRegistry::account) keeps them
     /// apart.
     pub account: String,
 }
@@ -413,7 +413,9 @@ mod tests {
         }
         let entry = |class: &str, until: &str| {
             format!(
-                r#"{{"engines":[7,{{"engine":"a","account":"x","seen":"2026-11-22T00:00:00Z","class":"{class}","reason":"r","until":{until}}}]}}"#
+                "{{\"engines\":[7,{{\"engine\":\"a\",\"account\":\"x\",\
+                \"seen\":\"2026-11-22T00:00:00Z\",\"class\":\"{class}\",\"reason\":\"r\",\
+                \"until\":{until}}}]}}"
             )
         };
         let read = |class: &str, until: &str| EngineCooldowns::from_text(&entry(class, until));

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_hold_for_the_same_file() {
+    fn answers_hold_for_same_file() {
         let dir = tempfile::tempdir().unwrap();
         let program = dir.path().join("tool");
         std::fs::write(&program, "one").unwrap();

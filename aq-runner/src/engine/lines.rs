@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_line_is_still_read() {
+    fn longest_line_is_still_read() {
         let mut line = vec![b'x'; LINE_MAX];
         assert_eq!(lines(&[&line[..10], &line[10..], b"\n"]).len(), 1);
         line.push(b'x');

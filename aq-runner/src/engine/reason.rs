@@ -105,7 +105,9 @@ fn lines(text: &str) -> impl DoubleEndedIterator<Item = &str> {
 
 /// Characters that change the direction of text or take no room could hide what a line says.
 fn is_shown_as_is(c: char) -> bool {
-    !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    !matches!(
+        c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}',
+    )
 }
 
 /// Drops `ESC [ ... letter` sequences (colours); other escapes fall with the control characters.

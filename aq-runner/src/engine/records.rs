@@ -67,7 +67,7 @@ impl EventReader {
         }
     }
 
-    /// Tells it which command it reads the output of.
+    /// Names the command whose output it reads.
     pub(super) fn of_command(mut self, command: &EngineCommand) -> Self {
         self.new_session.clone_from(&command.new_session);
         self.said.seen.mode_forbidden_by =
@@ -96,7 +96,7 @@ impl EventReader {
         self.said.seen.phase(longest, now, local)
     }
 
-    /// Tells it that aq asks the engine to end: what it prints from now on is no reason for that.
+    /// Notes that aq asks the engine to end: what it prints from now on is no reason for that.
     pub fn ending(&mut self) {
         self.said.seen.ending();
         self.stderr_before_end.get_or_insert_with(|| self.stderr.text());
@@ -221,8 +221,10 @@ mod tests {
     use crate::engine::testing::registry;
 
     const STREAM: &str = concat!(
-        "no json\n[1]\n{\"type\":7}\n{\"type\":\"thread.started\",\"thread_id\":\"0a-1b\",\"new\":{}}\n",
-        "{\"type\":\"item.completed\",\"item\":{\"text\":\"d\u{f6}ne\",\"type\":\"agent_message\"}}\n\n",
+        "no json\n[1]\n{\"type\":7}\n\
+        {\"type\":\"thread.started\",\"thread_id\":\"0a-1b\",\"new\":{}}\n",
+        "{\"type\":\"item.completed\",\"item\":{\"text\":\"d\u{f6}ne\",\
+        \"type\":\"agent_message\"}}\n\n",
         "{ \"usage\": {}, \"type\": \"turn.completed\" }\r\n",
     );
 
@@ -244,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn final_event_comes_with_its_line() {
+    fn final_event_comes_with_line() {
         let mut records = records();
         assert_eq!((records.final_event(), records.session_id()), (None, None));
         records.stdout(STREAM.trim_end().as_bytes());
@@ -280,12 +282,15 @@ mod tests {
     }
 
     #[test]
-    fn what_an_engine_says_is_bounded() {
+    fn what_engine_says_is_bounded() {
         let mut records = records();
         let text = "ö".repeat(TEXT_MAX);
         records.stdout(
-            format!("{{\"type\":\"item.completed\",\"item\":{{\"type\":\"agent_message\",\"text\":\"{text}\"}}}}\n")
-                .as_bytes(),
+            format!(
+                "{{\"type\":\"item.completed\",\"item\":{{\"type\":\"agent_message\",\
+                \"text\":\"{text}\"}}}}\n"
+            )
+            .as_bytes(),
         );
         records.stdout(b"{\"type\":\"thread.started\",\"thread_id\":\"--yolo\"}\n");
         for _ in 0..100 {

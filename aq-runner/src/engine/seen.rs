@@ -17,7 +17,7 @@ use super::windows::{UsageWindow, put};
 pub(super) const TEXT_MAX: usize = 64 << 10;
 /// The longest model name, in bytes.
 const MODEL_MAX: usize = 200;
-/// Number of messages that are told apart; beyond, a run's live usage lags behind.
+/// Number of messages that are distinguished; beyond, a run's live usage lags behind.
 const MESSAGES_MAX: usize = 100_000;
 
 /// The engine's own last word.
@@ -88,7 +88,7 @@ pub(super) struct ObservedRun {
     pub(super) estimated: RunTokens,
     /// There is no session of the id that was to be resumed.
     pub(super) session_gone: bool,
-    /// The engine's events tell each call of the model.
+    /// The engine's events show each call of the model.
     pub(super) calls_are_told: bool,
     /// Words for what can forbid the permission mode that was asked for.
     pub(super) mode_forbidden_by: Option<String>,

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_put_in_once() {
+    fn value_is_put_in_once() {
         let value = |name: &str| (name == "model").then(|| OsString::from("{model}é"));
         assert_eq!(render("ü{model}-{model}{", value), "ü{model}é-{model}é{");
     }

@@ -42,7 +42,7 @@ pub enum EndedBy {
     /// limit and did not go on. The error before that counts.
     LongWait,
     /// aq, for any other reason (timeout, stop, budget). Never a success: some engines exit with 0
-    /// when they are told to end.
+    /// when they are asked to end.
     Aq,
 }
 

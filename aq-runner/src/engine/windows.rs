@@ -14,7 +14,7 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(61 * 24);
 /// A window of an account, as its vendor described it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UsageWindow {
-    /// Its length in words, such as `5-hour`, with what else the vendor tells windows apart by.
+    /// Its length in words, such as `5-hour`, with what else distinguishes the vendor's windows.
     pub name: String,
     /// The part that is used, in percent; over 100 where more is allowed.
     pub used_percent: f64,

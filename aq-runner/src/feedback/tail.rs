@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_within_the_bounds() {
+    fn end_is_within_the_bounds() {
         assert_eq!(shown("\n\na\n  b\n\n"), ("a\n  b".to_owned(), false));
         let hundred: Vec<String> = (0..100).map(|n| format!("line {n}")).collect();
         assert_eq!(shown(&hundred.join("\n")), (hundred.join("\n"), false));
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_at_the_cut_is_masked() {
+    fn secret_at_cut_is_masked() {
         let env: [(OsString, OsString); 1] = [("A_TOKEN".into(), "s3cret-value".into())];
         let secrets = MaskedValues::of(&env, &Default::default());
         for shift in 0..20 {

@@ -39,7 +39,7 @@ pub struct JobNumbers {
     pub estimated: bool,
     /// The tracker's item that it came from.
     pub tracker_item: Option<String>,
-    /// The folder that the tracker was told last, as recorded.
+    /// The folder that the tracker got last, as recorded.
     pub tracker_echoed: Option<String>,
 }
 

@@ -1,6 +1,6 @@
 //! A control group for one worker, where the system lets us have one (Linux, cgroup v2).
 //!
-//! While a supervisor lives it needs none. When it was killed, the group still tells which
+//! While a supervisor lives it needs none. When it was killed, the group still shows which
 //! processes were its: also one that cleared its environment and lost its parent. The supervisor
 //! itself is in the group, so all that it starts from then on is in it from birth.
 //!

@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use super::os::{self, ProcessHandle, ProcessStat};
 use super::poll::poll_readable;
 
-/// Pause between two looks at a process on a kernel that cannot tell its end.
+/// Pause between two looks at a process on a kernel that cannot report its end.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// One run of the machine, from boot to shutdown: a UUID given by the kernel.
@@ -23,7 +23,7 @@ impl BootId {
     /// The present boot.
     ///
     /// # Errors
-    /// When the system does not tell (no `/proc`).
+    /// When the system does not say (no `/proc`).
     pub fn current() -> io::Result<BootId> {
         static BOOT: OnceLock<BootId> = OnceLock::new();
         if let Some(boot) = BOOT.get() {
@@ -90,7 +90,7 @@ impl ProcessId {
     /// The process that has this pid now; `None` when there is none or it is a zombie.
     ///
     /// # Errors
-    /// When the system refuses to tell.
+    /// When the system refuses.
     pub fn of(pid: u32) -> io::Result<Option<ProcessId>> {
         let Ok(pid) = i32::try_from(pid) else { return Ok(None) };
         let alive = os::stat(pid)?.filter(|stat| !stat.zombie);
@@ -105,7 +105,7 @@ impl ProcessId {
     /// The calling process.
     ///
     /// # Errors
-    /// When the system refuses to tell (no `/proc`).
+    /// When the system refuses (no `/proc`).
     pub fn current() -> io::Result<ProcessId> {
         let own = ProcessId::of(std::process::id())?;
         own.ok_or_else(|| io::Error::other("this process is not listed: is /proc mounted?"))
@@ -167,7 +167,7 @@ impl ProcessId {
     /// not be a child of the caller.
     ///
     /// # Errors
-    /// When the system refuses to tell.
+    /// When the system refuses.
     pub fn wait_gone(&self, limit: Option<Duration>) -> io::Result<bool> {
         let until = limit.and_then(|limit| Instant::now().checked_add(limit));
         let Some(handle) = self.hold()? else { return Ok(true) };
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_boot_id_keeps_its_leading_zeros() {
+    fn boot_id_keeps_leading_zeros() {
         let text = "00000000-0000-4000-8000-00000000000a";
         assert_eq!(text.parse::<BootId>().unwrap().to_string(), text);
     }
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reused_pid_is_another_process() {
+    fn reused_pid_is_another_process() {
         let mut child = sleeper();
         let id = ProcessId::of(child.id()).unwrap().unwrap();
         let earlier = ProcessId { start: id.start - 1, ..id };

@@ -11,7 +11,10 @@
 //! tested; the macOS side was compiled but never run, and has no such proof.
 //!
 //! ```no_run
-//! use aq_runner::process::{CommandInput, DrainTimes, ObserverVerdict, OutputObserver, OutputStream, ProcessSupervisor, SupervisedCommand};
+//! use aq_runner::process::{
+//!     CommandInput, DrainTimes, ObserverVerdict, OutputObserver, OutputStream, ProcessSupervisor,
+//!     SupervisedCommand,
+//! };
 //!
 //! struct Count(usize);
 //!

@@ -74,7 +74,7 @@ impl ProcessSupervisor {
         Signal::from_named_raw(number)
     }
 
-    /// Tells whether a stop was asked for, also where the supervisor itself is not at hand.
+    /// Returns whether a stop was asked for, also where the supervisor itself is not at hand.
     pub fn stop_check(&self) -> impl Fn() -> bool + Send + Sync + 'static {
         let stop = Arc::clone(&self.stop);
         move || stop.load(Ordering::SeqCst) != 0

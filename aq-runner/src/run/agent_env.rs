@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_job_can_bring_an_editor() {
+    fn only_job_can_bring_editor() {
         let user = [("GIT_EDITOR", "vi"), ("EDITOR", "vi"), ("GIT_TERMINAL_PROMPT", "1")];
         let env = env_of(&user, &["GIT_*"], &[("EDITOR", "ed"), ("A", "${VISUAL}")]).unwrap();
         let found = ["GIT_EDITOR", "EDITOR", "GIT_TERMINAL_PROMPT", "A"].map(|name| &env[name]);
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_cannot_pose_as_another() {
+    fn job_cannot_pose_as_another() {
         let env = env_of(&[], &[], &[("AQ_JOB_ID", "other")]).unwrap();
         assert_eq!(env["AQ_JOB_ID"], "job");
     }

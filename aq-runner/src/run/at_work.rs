@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn launches_are_work_for_a_moment() {
+    fn launches_are_work_at_first() {
         let launched = |seconds| {
             let at = Timestamp::now() - SignedDuration::from_secs(seconds);
             format!("launched_at={at}\n")

@@ -107,7 +107,7 @@ fn queue_of_checkout(top: &Path) -> Option<PathBuf> {
     control.is_dir().then_some(queue)
 }
 
-/// Eight digits that tell one queue from another.
+/// Eight digits that distinguish one queue from another.
 fn digest(path: &OsStr) -> String {
     let hash = Sha256::digest(path.as_bytes());
     hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect()

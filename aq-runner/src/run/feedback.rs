@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_gets_what_it_lacks() {
+    fn session_gets_what_it_lacks() {
         let new = feedback("n", "", "f2\n", "w2\n");
         assert_eq!(chosen(&new, "t", true), "f2 w2\n");
         assert_eq!(chosen(&new, "", true), "w1 f2 w2\n");

@@ -165,7 +165,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     #[test]
-    fn a_log_with_room_has_everything() {
+    fn log_with_room_has_everything() {
         let (dir, mut log) = log(1 << 20);
         log.raw(b"one\ntw");
         log.command_ended(NOW);

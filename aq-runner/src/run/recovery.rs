@@ -126,7 +126,7 @@ fn has_landed_here(row: JobRow<'_>) -> bool {
 
 /// Takes a job that nobody is at work on.
 fn take_lost(queue: &QueueDir, id: &JobId) -> Result<Option<HeldJob>> {
-    let job = match HeldJob::take(queue, id) {
+    let job = match HeldJob::lock(queue, id) {
         Ok(job) => job,
         Err(StoreError::Busy(_) | StoreError::NoSuchJob(_)) => return Ok(None),
         Err(e) => return Err(e),

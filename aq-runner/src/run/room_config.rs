@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_powers_of_a_thousand() {
+    fn sizes_are_powers_of_thousand() {
         for (text, size) in
             [("12", 12), ("1KB", 1000), (" 2 m ", 2_000_000), ("1t", 1_000_000_000_000)]
         {

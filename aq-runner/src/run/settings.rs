@@ -94,7 +94,7 @@ pub struct FleetConfig {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct TrackerConfig {
-    /// Folder to status, in place of the defaults; an empty status is not told.
+    /// Folder to status, in place of the defaults; an empty status is not sent.
     pub status: BTreeMap<String, String>,
 }
 

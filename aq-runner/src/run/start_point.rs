@@ -11,7 +11,7 @@ use super::workplace::checkpoint_job;
 use crate::checkpoint::{CheckpointJob, StartPoint};
 use crate::store::{QueueDir, StoreError, archived, holder, read_values};
 
-/// The reason for which nobody can tell where a job starts.
+/// The reason why the start of a job is unknown.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoStartPoint {
     /// A dep was put back after the plan was made, and is waited for again.

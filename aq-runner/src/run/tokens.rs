@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_line_of_a_file_wins() {
+    fn first_line_of_file_wins() {
         let token = read(b"  s3cret \nmore\n", 0o600).unwrap();
         assert_eq!((token.text.as_str(), token.warning), ("s3cret", None));
         assert!(!format!("{:?}", read(b"s3cret", 0o600)).contains("s3cret"));
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_file_the_variable_counts() {
+    fn without_file_the_variable_counts() {
         let of = |pairs: &[(&str, &str)]| {
             let pairs = pairs.iter().map(|&(name, value)| (name.into(), value.into()));
             let token = ProcessEnvironment::new(pairs).token("AQ_GITHUB_TOKEN").unwrap();

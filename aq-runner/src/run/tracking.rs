@@ -1,4 +1,4 @@
-//! What trackers are told of a job, as its record and the outbox hold it.
+//! A job's updates for trackers, as its record and the outbox hold them.
 
 use aq_ledger::{RecordContent, RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Stage};
@@ -19,12 +19,12 @@ pub(crate) fn trackers(
     Ok((trackers.with(settings.trackers.clone()), warnings))
 }
 
-/// What waits to be told.
+/// What waits to be sent.
 pub(crate) fn outbox(queue: &QueueDir) -> UpdateOutbox {
     UpdateOutbox::new(queue.state().join("tracker"))
 }
 
-/// The item that is told of this job, by this host. Fleet jobs are told of by the coordinator.
+/// The item that gets this job's updates from this host. The coordinator sends those of fleet jobs.
 pub(crate) fn item_of(meta: &RecordContent) -> Option<&str> {
     if meta.get(RecordKey::FleetJobId).is_some() { None } else { meta.get(RecordKey::TrackerItem) }
 }
@@ -34,7 +34,7 @@ pub(crate) fn echo(stage: Stage, meta: &RecordContent) -> TrackerUpdate {
     TrackerUpdate::read(stage, |key| meta.get_named(key))
 }
 
-/// Writes down in the job's record what its tracker was told.
+/// Writes down in the job's record what its tracker got.
 ///
 /// # Errors
 /// [`StoreError::Busy`] while a worker holds it.
@@ -43,7 +43,7 @@ pub(crate) fn record_told(
     id: &JobId,
     told: &JobUpdates,
 ) -> Result<(), StoreError> {
-    let mut job = HeldJob::take(queue, id)?;
+    let mut job = HeldJob::lock(queue, id)?;
     job.append(
         &RecordUpdate::new()
             .set(RecordKey::TrackerTold, &told.item)
@@ -52,7 +52,7 @@ pub(crate) fn record_told(
     )
 }
 
-/// What is known of a job that its tracker may have been told of before.
+/// What is known of a job of which its tracker may have had updates.
 pub(crate) fn known(
     outbox: &UpdateOutbox,
     id: &JobId,

@@ -197,7 +197,7 @@ fn changed_branch(
         meta = read_values(&archived)?;
     }
     match open_branch(&CheckpointJob { watch, ..checkpoint_job(queue, id, &meta) }) {
-        // Nothing tells where its repository is.
+        // Nothing shows where its repository is.
         Err(_) if is_put_away && meta.is_empty() => Err(put_away(queue, id)),
         found => found?.ok_or_else(|| WorkplaceError::NoBranch(id.clone())),
     }

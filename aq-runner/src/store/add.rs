@@ -207,8 +207,8 @@ pub enum AddError {
     Invalid(Vec<InvalidJobFile>),
     /// A job with this key and another body has left the inbox.
     #[error(
-        "{name}: the idempotency key {key:?} belongs to job {id} in {stage}/, whose file is another; \
-             use a new key, or the same file"
+        "{name}: the idempotency key {key:?} belongs to job {id} in {stage}/, whose file is \
+        another; use a new key, or the same file"
     )]
     Clash {
         /// The draft.
@@ -222,7 +222,8 @@ pub enum AddError {
     },
     /// Two drafts of this add have one key and different bodies.
     #[error(
-        "{name}: the idempotency key {key:?} is also that of {other}; give each job a key of its own"
+        "{name}: the idempotency key {key:?} is also that of {other}; give each job a key of its \
+        own"
     )]
     Twice {
         /// The draft.
@@ -233,7 +234,10 @@ pub enum AddError {
         other: String,
     },
     /// Its dependencies lead back to itself.
-    #[error("{name}: the dependencies go round in a circle: {}; take one of them out of `deps`", path.join(" -> "))]
+    #[error(
+        "{name}: the dependencies go round in a circle: {}; take one of them out of `deps`",
+        path.join(" -> ")
+    )]
     Cycle {
         /// The draft.
         name: String,
@@ -276,7 +280,7 @@ struct DraftPlace {
 ///
 /// # Errors
 /// Nothing was added, but for the jobs that [`AddError::Partly`] names. The first problem of each
-/// kind is told: bad files (all of them), a clash of keys, a circle, or the file system.
+/// kind is reported: bad files (all of them), a clash of keys, a circle, or the file system.
 pub fn add(
     queue: &QueueDir,
     drafts: &[JobDraft],
@@ -319,7 +323,8 @@ fn check<'a>(
         });
         match loaded {
             Ok(file) if lacks_home(file.spec.cwd.as_deref(), context.home.as_deref()) => {
-                let words = "`cwd` begins with `~`, and HOME is not set: set it, or write the directory out";
+                let words = "`cwd` begins with `~`, and HOME is not set: set it, or write the \
+                    directory out";
                 invalid.push(InvalidJobFile::whole(&draft.name, words));
             }
             Ok(file) => {
@@ -341,7 +346,8 @@ fn check<'a>(
                 }
                 if !place.is_there {
                     let text = format!(
-                        "warning: {}: the directory {} is not there yet; the job fails if it is still missing when it starts\n",
+                        "warning: {}: the directory {} is not there yet; the job fails if it is \
+                        still missing when it starts\n",
                         draft.name,
                         place.dir.display()
                     );

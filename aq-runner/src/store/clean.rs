@@ -102,7 +102,7 @@ fn held(
 ) -> Result<Vec<HeldJob>> {
     let mut found = Vec::with_capacity(jobs.len());
     for (_, id) in jobs {
-        let held = match HeldJob::take(queue, id) {
+        let held = match HeldJob::lock(queue, id) {
             Ok(held) if held.stage().is_final() => held,
             // It has come back to life since we looked.
             Ok(_) | Err(StoreError::Busy(_) | StoreError::NoSuchJob(_)) => continue,
@@ -166,7 +166,7 @@ pub(crate) fn clean_again(
         }
         let Some(archived) = archived(queue, &meta)? else { continue };
         let archived = read_values(&archived)?;
-        let held = match HeldJob::take(queue, &id) {
+        let held = match HeldJob::lock(queue, &id) {
             // It has come back to life since we looked.
             Err(StoreError::Busy(_) | StoreError::NoSuchJob(_)) => continue,
             held => held?,
@@ -270,7 +270,7 @@ mod tests {
     use crate::store::testing::{TestQueue, id};
 
     #[test]
-    fn the_newest_and_the_unfinished_are_kept() {
+    fn newest_and_unfinished_are_kept() {
         let queue = TestQueue::new();
         for (n, (name, stage)) in [
             ("old", Stage::Shipped),

@@ -2,9 +2,9 @@
 //!
 //! A rename is one step, but a power cut may bring the old name back as long as its folder was not
 //! synced: then the job's file has two names. Which one is right the record says, because a step
-//! that is promised is on the disk there before its rename. Of the others nobody was told: where
-//! the record names neither, the earlier folder of the two is taken, so that no work counts as done
-//! which may not be.
+//! that is promised is on the disk there before its rename. The others were promised to nobody:
+//! where the record names neither, the earlier folder of the two is taken, so that no work counts
+//! as done which may not be.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -52,7 +52,8 @@ impl fmt::Display for DuplicateOutcome {
             }
             Self::Renamed { from, new } => write!(
                 f,
-                "another file of its name was in {from}/, and is {new} in quarantine/ now: look at it"
+                "another file of its name was in {from}/, and is {new} in quarantine/ now: \
+                look at it"
             ),
         }
     }
@@ -148,7 +149,7 @@ fn set_aside(
     rename_new(&file, &to).at("set aside", &file)?;
     let why =
         format!("it lay in {from}/ under the name of {id}, which is in {kept}/ and another file");
-    HeldJob::take(queue, &new)?.step(&SetAside { message: &why }, now)?;
+    HeldJob::lock(queue, &new)?.step(&SetAside { message: &why }, now)?;
     Ok(new)
 }
 
@@ -159,7 +160,7 @@ mod tests {
     use aq_ledger::RecordKey;
 
     fn resolve_duplicates(queue: &TestQueue) -> Vec<DuplicateOutcome> {
-        let mut job = HeldJob::take(queue, &id("a")).unwrap();
+        let mut job = HeldJob::lock(queue, &id("a")).unwrap();
         let done = job.resolve_duplicates(Timestamp::UNIX_EPOCH).unwrap();
         assert!(queue.has(job.stage(), &id("a")));
         assert!(doubled(queue).unwrap().is_empty());
@@ -228,7 +229,7 @@ mod tests {
         queue.place("a", Stage::Building, "x");
         std::fs::write(queue.meta(&id("a")), "moved_to=testing\n").unwrap();
         std::fs::create_dir(queue.job_file(Stage::Testing, &id("a"))).unwrap();
-        let mut job = HeldJob::take(&queue, &id("a")).unwrap();
+        let mut job = HeldJob::lock(&queue, &id("a")).unwrap();
         assert_eq!(job.resolve_duplicates(Timestamp::UNIX_EPOCH).unwrap(), []);
         assert_eq!(job.stage(), Stage::Building);
         assert!(queue.has(Stage::Building, &id("a")) && queue.has(Stage::Testing, &id("a")));

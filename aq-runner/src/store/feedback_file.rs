@@ -9,13 +9,14 @@
 //! | --- | --- |
 //! | an attempt fails: its failure goes into the file | the next attempt gets it |
 //! | the job moves on | nothing to do |
-//! | a person replies: the words go into the file, synced | they wait; the same words again add nothing |
+//! | a person replies: the words go into the file, synced | they wait; again they add nothing |
 //! | the job moves to the inbox, synced | nothing to do |
 //! | an attempt begins: its feedback goes into the log | the log has it twice |
 //! | into `.state/feedback/`, synced | the id is the same in both files: it counts once |
-//! | out of `feedback/` | a fresh session gets it with its prompt; so does one that is not on record |
-//! | the engine names its session: the record gets `session_feedback=ID` with the session's id | that session does not get it again |
+//! | out of `feedback/` | a session that is fresh, or not on record, gets it with its prompt |
+//! | the record gets the session's id with `session_feedback=ID` | that session got it already |
 //!
+//! The last step is made when the engine names its session.
 //! So a session gets a thing once, also when its worker dies, and one that knows nothing gets all
 //! of it. Only between an engine's start and the line in which it names a session that it resumes,
 //! the death of a worker makes aq say something twice to a session.
@@ -403,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_by_hand_is_words() {
+    fn file_by_hand_is_words() {
         let queue = TestQueue::new();
         let file = file(&queue);
         fs::create_dir(queue.root().join("feedback")).unwrap();

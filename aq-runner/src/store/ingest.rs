@@ -65,12 +65,20 @@ pub fn ingest(
         match (holder, key) {
             (Ok(Some(holder)), Some(key)) if holder.id != *job.id() => Err(InvalidJobFile::whole(
                 &name,
-                format_args!("the idempotency key {key:?} belongs to job {} in {}/; give this job another, or take it away", holder.id, holder.stage),
+                format_args!(
+                    "the idempotency key {key:?} belongs to job {} in {}/; \
+                    give this job another, or take it away",
+                    holder.id, holder.stage
+                ),
             )),
-            (Err(e), _) => Err(InvalidJobFile { host_error: e.host_error(), ..InvalidJobFile::whole(&name, e) }),
+            (Err(e), _) => Err(InvalidJobFile {
+                host_error: e.host_error(),
+                ..InvalidJobFile::whole(&name, e)
+            }),
             _ if lacks_home(file.spec.cwd.as_deref(), home) => Err(InvalidJobFile::whole(
                 &name,
-                "`cwd` begins with `~`, and the run loop has no HOME: set it there, or write the directory out",
+                "`cwd` begins with `~`, and the run loop has no HOME: set it there, \
+                or write the directory out",
             )),
             _ => Ok(file),
         }
@@ -200,7 +208,7 @@ mod tests {
     }
 
     fn take(queue: &TestQueue, name: &str) -> IngestResult {
-        let job = HeldJob::take(queue, &id(name)).unwrap();
+        let job = HeldJob::lock(queue, &id(name)).unwrap();
         ingest(queue, job, None, Timestamp::now()).unwrap()
     }
 
@@ -264,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_claim_makes_a_job_the_fleets() {
+    fn only_claim_makes_fleet_job() {
         let queue = TestQueue::new();
         let text = "---\nfleet-job-id: \"01890a5d\"\nfleet-lease-epoch: 3\n---\nx\n";
         let mut draft = JobDraft::new("a grant".to_owned(), id("a"), text.to_owned());
@@ -279,7 +287,7 @@ mod tests {
         );
         // As `aq requeue` leaves it; the file says still what it was.
         let own = RecordUpdate::new().clear(&[RecordKey::FleetJobId, RecordKey::FleetLeaseEpoch]);
-        HeldJob::take(&queue, &id("a")).unwrap().append(&own).unwrap();
+        HeldJob::lock(&queue, &id("a")).unwrap().append(&own).unwrap();
         drop_in(&queue, "a", text, 2 * MINUTE);
         drop_in(&queue, "b", text, MINUTE);
         for name in ["a", "b"] {

@@ -34,7 +34,7 @@ key_names! {
         MaxReview = "max_review",
         /// `true`: it ships what is verified.
         Ship = "ship",
-        /// `1`: the loop is part of another program, and is not told by a signal.
+        /// `1`: the loop is part of another program, and gets no signals.
         Embedded = "embedded",
     }
 }
@@ -140,7 +140,7 @@ impl FileLock {
         is_at(&self.file, path).unwrap_or(false)
     }
 
-    /// The path of the locked file by now, if the system tells.
+    /// The path of the locked file by now, if the system knows it.
     pub(crate) fn path_now(&self) -> Option<PathBuf> {
         let link = format!("/proc/self/fd/{}", self.file.as_raw_fd());
         let path = std::fs::read_link(link).ok()?;

@@ -1,4 +1,4 @@
-//! The steps of a job, read out of its record: the record is only appended to, so it tells every
+//! The steps of a job, read out of its record: the record is only appended to, so it has every
 //! step there was, in order, also to a reader who was not there.
 
 use std::io;
@@ -13,7 +13,7 @@ use super::queue_dir::QueueDir;
 /// The beginning of a step's last line.
 const STEP: &[u8] = b"moved_to=";
 
-/// A step that the record tells. The rename that follows it may still be to come.
+/// A step in the record. The rename that follows it may still be to come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RecordedMove {
     /// Where to.
@@ -103,7 +103,7 @@ mod tests {
     use aq_ledger::RecordKey;
 
     const RECORD: &str = "a=1\nmoved_to=building\nattempts=1\nmoved_to=inbox\nmoved_to=building\n\
-                          attempts=2\nmoved_to=review\nresult=success\nmoved_to=testing\nmoved_to=ship";
+        attempts=2\nmoved_to=review\nresult=success\nmoved_to=testing\nmoved_to=ship";
 
     fn told(from: Option<usize>) -> Vec<(Stage, u32)> {
         let steps = steps(RECORD.as_bytes(), from);

@@ -158,7 +158,7 @@ fn profile_stamp(queue: &QueueDir, name: &str) -> String {
     stamp(&queue.profiles().join(format!("{name}.yaml")))
 }
 
-/// Tells a changed file from an unchanged one without reading it: its size, time and inode.
+/// Distinguishes a changed file from an unchanged one without reading it: its size, time and inode.
 /// Empty when there is no such file.
 fn stamp(path: &Path) -> String {
     path.symlink_metadata().map_or(String::new(), |about: Metadata| {

@@ -7,14 +7,19 @@
 //! | a crash here | is found as | recovery makes of it |
 //! | --- | --- | --- |
 //! | launch, before the record | inbox/ | nothing to do |
-//! | launch, after the record | inbox/, `moved_to=building` | nothing to do: the next launch writes the same attempt again |
-//! | launch, after the rename, no worker yet | building/, no `pid`, lock free | back to inbox/, the attempt not counted |
-//! | the worker dies while it works | building/, `pid` is dead, `moved_to=building` | its tree ended, back to inbox/, the attempt counted |
-//! | the worker dies after its last record | building/, `moved_to=` another stage | the rename is made: the end counts, nothing runs twice; in review/ as below |
-//! | the worker dies in `verify` | review/, `pid` is dead, lock free | its tree ended, `verify` runs again |
-//! | the worker dies after `verify` and its last record | review/, no `pid`, `moved_to=` another stage | nothing to do: `verify` runs again |
-//! | recovery dies after its record | building/, `moved_to=inbox` | the rename is made; the attempt is not counted twice |
-//! | a power cut brings an old name back | two folders | the one that `moved_to=` names is right, see `doubled.rs` |
+//! | launch, after the record | inbox/, `moved_to=building` | nothing to do (1) |
+//! | launch, before the worker | building/, no `pid` | back to inbox/, the attempt not counted |
+//! | the worker's death | building/, dead `pid` | back to inbox/, the attempt counted (2) |
+//! | ... after its last record | building/, `moved_to=` another | the rename is made (3) |
+//! | ... in `verify` | review/, dead `pid` | `verify` runs again (2) |
+//! | ... after `verify` | review/, no `pid`, `moved_to=` another | `verify` runs again |
+//! | recovery, after its record | building/, `moved_to=inbox` | the rename is made (4) |
+//! | a power cut | two folders | the one that `moved_to=` names is right, see `duplicates.rs` |
+//!
+//! 1. The next launch writes the same attempt again.
+//! 2. What is left of the worker's tree is ended first.
+//! 3. The end counts, and nothing runs twice. In review/ it goes on as below.
+//! 4. The attempt is not counted twice.
 //!
 //! A launch hands the locked meta file to the worker it starts, so the lock is free exactly when
 //! nobody works on the job.
@@ -50,7 +55,7 @@ impl HeldJob {
     ///
     /// # Errors
     /// [`StoreError::Busy`] when a worker or another command holds it, [`StoreError::NoSuchJob`].
-    pub fn take(queue: &QueueDir, id: &JobId) -> Result<Self> {
+    pub fn lock(queue: &QueueDir, id: &JobId) -> Result<Self> {
         // The check comes first because taking the lock makes the file.
         queue.expect(id)?;
         let path = queue.meta(id);

@@ -32,7 +32,7 @@ fn told(started: &StartedWork) -> String {
 }
 
 #[test]
-fn work_is_whole_without_the_checkout() {
+fn work_is_whole_without_checkout() {
     let (lab, repo) = Lab::with_repo();
     let job = lab.start("fix", &repo);
     // Staged, so that git has the object already, and not where it is needed.
@@ -67,7 +67,7 @@ fn many_objects_come_along_in_a_pack() {
 }
 
 #[test]
-fn a_damaged_commit_costs_no_files() {
+fn damaged_commit_costs_no_files() {
     let (lab, repo) = Lab::with_repo();
     let job = lab.start("fix", &repo);
     let own = commit(&lab, &job.dir, "mine", "1");
@@ -164,7 +164,7 @@ fn an_agents_git_reaches_nothing_of_the_users() {
 }
 
 #[test]
-fn nothing_that_an_agent_configured_runs() {
+fn nothing_that_agent_configured_runs() {
     let (lab, repo) = Lab::with_repo();
     let job = lab.start("fix", &repo);
     let marker = lab.path().join("marker");
@@ -343,7 +343,7 @@ fn what_is_on_no_branch_is_told() {
 }
 
 #[test]
-fn a_job_starts_from_its_target() {
+fn job_starts_from_its_target() {
     use aq_runner::checkpoint::{CheckpointError, CheckpointJob, MergeTarget, WorkOrigin};
     let (lab, repo) = Lab::with_repo();
     let main = lab.rev(&repo, "main");

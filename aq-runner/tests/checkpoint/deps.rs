@@ -91,7 +91,7 @@ fn diamonds_are_merged_once() {
 }
 
 #[test]
-fn work_in_the_target_stays_out() {
+fn work_in_target_stays_out() {
     let (lab, repo) = Lab::with_repo();
     let names = ["merged", "squashed", "edited", "idle"];
     let jobs = names.map(|name| lab.job(name, &repo));

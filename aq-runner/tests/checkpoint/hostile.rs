@@ -27,7 +27,7 @@ const HOOKS: &[&str] = &[
 ];
 
 #[test]
-fn no_program_of_the_configuration_runs() {
+fn no_program_of_configuration_runs() {
     let (lab, repo) = Lab::with_repo();
     let ran = lab.path().join("ran");
     let program = lab.path().join("program");
@@ -159,7 +159,7 @@ fn helper_runs_a_job_in_a_given_repository() {
 }
 
 #[test]
-fn a_filter_decides_what_is_committed() {
+fn filter_decides_what_is_committed() {
     let (lab, repo) = Lab::with_repo();
     write(&repo.join(".gitattributes"), "*.secret filter=crypt\n");
     lab.git(&repo, &["config", "filter.crypt.clean", "tr a-z A-Z"]);

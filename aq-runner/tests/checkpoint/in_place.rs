@@ -83,7 +83,7 @@ fn the_branch_of_another_job_is_left_alone() {
 }
 
 #[test]
-fn later_start_returns_to_the_user() {
+fn later_start_returns_to_user() {
     let (lab, repo, job) = lab();
     let first = start(&job);
     write(&repo.join("new"), "1");
@@ -111,7 +111,7 @@ fn a_detached_head_comes_back() {
 }
 
 #[test]
-fn a_branch_without_a_commit_comes_back() {
+fn branch_without_commit_comes_back() {
     let lab = Lab::new();
     let repo = lab.path().join("repo");
     lab.git(lab.path(), &["init", "-q", "-b", "main", "repo"]);

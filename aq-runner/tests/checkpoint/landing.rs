@@ -238,7 +238,7 @@ fn recovery_finishes_the_files() {
 }
 
 #[test]
-fn changes_made_after_a_kill_stay() {
+fn changes_made_after_kill_stay() {
     let (lab, repo, wip) = done();
     let landing = move_branch_alone(&lab, &repo, &wip);
     write(&repo.join("a.txt"), "the user's\n");
@@ -257,7 +257,7 @@ fn changes_made_after_a_kill_stay() {
 }
 
 #[test]
-fn the_next_merge_finishes_the_one_before() {
+fn next_merge_finishes_one_before() {
     let (lab, repo, wip) = done();
     let old = lab.rev(&repo, "main");
     let landing = move_branch_alone(&lab, &repo, &wip);

@@ -162,7 +162,7 @@ fn false_contents_of_agents_are_not_kept() {
 }
 
 #[test]
-fn contents_without_room_stop_the_checkpoint() {
+fn contents_without_room_stop_checkpoint() {
     let large = Large::new();
     let job = large.lab.start("fix", &large.repo);
     large.commit_two(&job);
@@ -195,7 +195,7 @@ fn places_that_agents_choose_are_named() {
 }
 
 #[test]
-fn contents_are_pushed_before_the_branch() {
+fn contents_are_pushed_before_branch() {
     let large = Large::new();
     let job = large.lab.start("fix", &large.repo);
     // None of the agent's settings are those of the push.
@@ -217,7 +217,7 @@ fn contents_are_pushed_before_the_branch() {
 }
 
 #[test]
-fn snapshots_are_pushed_with_their_contents() {
+fn snapshots_are_pushed_with_contents() {
     let large = Large::new();
     let job = large.lab.start("fix", &large.repo);
     large.commit_two(&job);
@@ -251,7 +251,7 @@ fn without_git_lfs_nothing_is_pushed() {
 }
 
 #[test]
-fn failed_uploads_keep_the_branch_back() {
+fn failed_uploads_keep_branch_back() {
     let large = Large::new();
     let job = large.lab.start("fix", &large.repo);
     large.commit_two(&job);

@@ -8,7 +8,7 @@ use aq_runner::checkpoint::{JobBranch, RemovalOutcome, StartedWork};
 use crate::lab::{Lab, start, write};
 
 #[test]
-fn a_job_keeps_its_linked_worktree() {
+fn job_keeps_its_linked_worktree() {
     let (lab, repo) = Lab::with_repo();
     let job = lab.linked("fix", &repo);
     write(&lab.place("fix").linked.join("left"), "1");
@@ -29,7 +29,7 @@ fn a_job_keeps_its_linked_worktree() {
 }
 
 #[test]
-fn the_next_checkout_is_a_repository() {
+fn next_checkout_is_a_repository() {
     let (lab, repo) = Lab::with_repo();
     let job = lab.linked("fix", &repo);
     let started = start(&job);
@@ -73,7 +73,7 @@ fn agents_lock_is_no_damage() {
 }
 
 #[test]
-fn a_lost_registration_costs_no_work() {
+fn lost_registration_costs_no_work() {
     let (lab, repo) = Lab::with_repo();
     let job = lab.linked("fix", &repo);
     write(&start(&job).dir.join("new"), "1");

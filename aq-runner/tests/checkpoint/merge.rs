@@ -156,7 +156,7 @@ fn a_worktree_of_a_bare_repository_follows() {
 }
 
 #[test]
-fn the_checkout_of_a_linked_worktree_follows() {
+fn checkout_of_linked_worktree_follows() {
     let (lab, repo, wip) = done();
     lab.git(&repo, &["checkout", "-q", "--detach"]);
     lab.git(&repo, &["worktree", "add", "-q", "../linked", "main"]);
@@ -277,7 +277,7 @@ fn no_setting_makes_another_merge() {
 }
 
 #[test]
-fn drivers_are_those_of_the_target() {
+fn drivers_are_those_of_target() {
     let (lab, repo) = Lab::with_repo();
     write(&repo.join(".gitattributes"), "*.txt merge=ours\n");
     lab.git(&repo, &["config", "merge.ours.driver", "true"]);
@@ -296,7 +296,7 @@ fn drivers_are_those_of_the_target() {
 }
 
 #[test]
-fn jobs_of_an_empty_repository_merge() {
+fn jobs_of_empty_repository_merge() {
     let lab = Lab::new();
     let repo = lab.path().join("repo");
     lab.git(lab.path(), &["init", "-q", "-b", "main", "repo"]);

@@ -7,7 +7,7 @@ use aq_runner::checkpoint::{CheckpointError, JobBranch, RemovalOutcome, WorkOrig
 use crate::lab::{Lab, left, start, write};
 
 #[test]
-fn the_users_checkout_is_never_touched() {
+fn users_checkout_is_never_touched() {
     let (lab, repo) = Lab::with_repo();
     write(&repo.join("a.txt"), "the user's own change\n");
     write(&repo.join("scratch"), "untracked\n");
@@ -105,7 +105,7 @@ fn a_job_that_never_started_has_nothing_to_open() {
 }
 
 #[test]
-fn an_incomplete_checkout_is_not_saved() {
+fn incomplete_checkout_is_not_saved() {
     let (lab, repo) = Lab::with_repo();
     let started = lab.start("fix", &repo);
     // What a kill leaves before all files are written.
@@ -216,7 +216,7 @@ fn a_branch_that_the_user_moved_is_followed() {
     assert_eq!(fs::read_to_string(again.dir.join("new")).unwrap(), "corrected");
     assert_eq!(lab.rev(&again.dir, "HEAD"), reviewed);
 
-    // Otherwise nobody's work is undone, and it is told.
+    // Otherwise nobody's work is undone, and it is reported.
     lab.git(&repo, &["checkout", "-q", "aq/wip/fix"]);
     lab.git(&repo, &["commit", "-q", "--allow-empty", "-m", "more of a reviewer's"]);
     lab.git(&repo, &["checkout", "-q", "main"]);
@@ -236,7 +236,7 @@ fn a_branch_that_the_user_moved_is_followed() {
 }
 
 #[test]
-fn a_killed_checkpoint_is_nobody_else() {
+fn killed_checkpoint_is_nobody_else() {
     let (lab, repo) = Lab::with_repo();
     for (job, begin) in
         [("one", &["checkout", "-q", "--detach"][..]), ("two", &["checkout", "-qb", "x"])]
@@ -310,7 +310,7 @@ fn removal_keeps_an_unmerged_branch() {
 }
 
 #[test]
-fn removal_takes_a_branch_without_commits() {
+fn removal_takes_branch_without_commits() {
     let (lab, repo) = Lab::with_repo();
     let started = lab.start("fix", &repo);
     assert_eq!(started.wip.remove().unwrap(), RemovalOutcome::Checkout { branch: true });

@@ -74,7 +74,7 @@ fn branches_go_forward() {
 }
 
 #[test]
-fn nothing_but_the_branch_is_pushed() {
+fn nothing_but_branch_is_pushed() {
     let project = project();
     let git = |args: &[&str]| project.lab.git(&project.repo, args);
     git(&["tag", "-a", "-m", "x", "v1"]);
@@ -136,7 +136,7 @@ fn commits_of_others_stay() {
 }
 
 #[test]
-fn branches_of_the_same_name_stay() {
+fn branches_of_same_name_stay() {
     let project = project();
     let other = project.other();
     project.lab.git(&other, &["switch", "-q", "-c", "aq/wip/fix"]);
@@ -163,7 +163,7 @@ fn killed_pushes_are_found_again() {
 }
 
 #[test]
-fn refusals_of_a_remote_are_errors() {
+fn refusals_of_remote_are_errors() {
     let project = project();
     let hook = project.hub.join("hooks/update");
     write(&hook, "#!/bin/sh\necho not on my watch >&2\nexit 1\n");

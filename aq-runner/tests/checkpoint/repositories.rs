@@ -54,7 +54,7 @@ fn a_subdirectory_knows_its_place() {
 }
 
 #[test]
-fn a_detached_head_is_a_base() {
+fn detached_head_is_a_base() {
     let (lab, repo) = Lab::with_repo();
     lab.git(&repo, &["checkout", "-q", "--detach"]);
     assert!(matches!(discover(&lab, &repo).unwrap().head(), CheckoutHead::Detached(_)));
@@ -105,7 +105,7 @@ fn unborn_repository_gets_a_commit() {
 }
 
 #[test]
-fn branch_in_the_way_is_named() {
+fn branch_in_way_is_named() {
     for (in_place, other) in [(false, "aq"), (true, "aq/wip"), (false, "aq/wip/fix/more")] {
         let (lab, repo) = Lab::with_repo();
         lab.git(&repo, &["checkout", "-q", "-b", other]);
@@ -123,7 +123,7 @@ fn branch_in_the_way_is_named() {
 }
 
 #[test]
-fn a_linked_worktree_gives_its_own_head() {
+fn linked_worktree_gives_own_head() {
     let (lab, repo) = Lab::with_repo();
     let linked = lab.path().join("linked");
     lab.git(&repo, &["worktree", "add", "-q", "../linked", "-b", "feature"]);
@@ -155,7 +155,7 @@ fn with_submodule(lab: &Lab) -> PathBuf {
 }
 
 #[test]
-fn a_job_can_work_in_a_submodule() {
+fn job_can_work_in_submodule() {
     let lab = Lab::new();
     let outer = with_submodule(&lab);
     let module = outer.join("mod");
@@ -170,7 +170,7 @@ fn a_job_can_work_in_a_submodule() {
 }
 
 #[test]
-fn the_commit_of_a_submodule_is_saved() {
+fn commit_of_submodule_is_saved() {
     let lab = Lab::new();
     let outer = with_submodule(&lab);
     let started = lab.start("fix", &outer);

@@ -154,7 +154,7 @@ fn locks_of_killed_processes_are_no_obstacle() {
 }
 
 #[test]
-fn a_damaged_index_costs_no_work() {
+fn damaged_index_costs_no_work() {
     for damage in [Some("garbage"), Some(""), None] {
         for whose in ["aq's", "the agent's"] {
             let (lab, repo, job) = with_job();
@@ -263,7 +263,7 @@ fn a_look_at_other_work_undoes_nothing() {
 }
 
 #[test]
-fn a_branch_without_history_is_saved() {
+fn branch_without_history_is_saved() {
     let (lab, repo, job) = with_job();
     lab.git(&job.dir, &["checkout", "-q", "--orphan", "fresh"]);
     write(&job.dir.join("new"), "1");
@@ -273,7 +273,7 @@ fn a_branch_without_history_is_saved() {
 }
 
 #[test]
-fn a_deleted_branch_is_made_again() {
+fn deleted_branch_is_made_again() {
     for changed in [false, true] {
         let (lab, repo, job) = with_job();
         lab.git(&job.dir, &["checkout", "-q", "--detach"]);
@@ -390,7 +390,7 @@ fn unsavable_files_are_named() {
 }
 
 #[test]
-fn a_bad_file_deletes_no_others() {
+fn bad_file_deletes_no_others() {
     let lab = Lab::new();
     let repo = lab.repo("repo");
     write(&repo.join(".gitignore"), "*.log\n");

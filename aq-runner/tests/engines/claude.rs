@@ -2,31 +2,23 @@ use aq_runner::engine::{RunTokens, SessionTotal};
 
 use crate::{killed, numbers, run};
 
-const INIT: &str = r#"{"type":"system","subtype":"init","session_id":"a05d-88f1","model":"opus[1m]","tools":["Bash"]}
-"#;
+const INIT: &str = include_str!("data/claude_init.jsonl");
 /// The same message is an event for each of its parts; the numbers are of its start.
-const CALLS: &str = r#"{"type":"assistant","message":{"id":"msg_1","model":"opus","content":[{"type":"text","text":"You've hit your session limit · resets 3pm (UTC)"}],"usage":{"input_tokens":1234,"cache_creation_input_tokens":30,"cache_read_input_tokens":200,"output_tokens":1}},"parent_tool_use_id":null,"session_id":"a05d-88f1"}
-{"type":"assistant","message":{"id":"msg_1","model":"opus","content":[{"type":"tool_use","name":"Bash"}],"usage":{"input_tokens":1234,"cache_creation_input_tokens":30,"cache_read_input_tokens":200,"output_tokens":1}},"parent_tool_use_id":null,"session_id":"a05d-88f1"}
-{"type":"user","message":{"content":[{"type":"tool_result","content":"Claude AI usage limit reached|1795400000"}]},"session_id":"a05d-88f1"}
-"#;
+const CALLS: &str = include_str!("data/claude_calls.jsonl");
 /// Key order as in newer versions; a model on the side is in `modelUsage` only.
-const DONE: &str = r#"{"duration_ms":359,"is_error":false,"result":"done: You've hit your weekly limit","session_id":"a05d-88f1","subtype":"success","num_turns":2,"total_cost_usd":0.0157,"usage":{"input_tokens":2468,"cache_creation_input_tokens":60,"cache_read_input_tokens":400,"output_tokens":112},"modelUsage":{"opus[1m]":{"inputTokens":2468,"outputTokens":112,"cacheReadInputTokens":400,"cacheCreationInputTokens":60,"costUSD":0.0155},"small":{"inputTokens":100,"outputTokens":5,"cacheReadInputTokens":0,"cacheCreationInputTokens":0,"costUSD":0.0002}},"permission_denials":[],"terminal_reason":"completed","new_field":{},"type":"result"}
-"#;
+const DONE: &str = include_str!("data/claude_done.jsonl");
 
 /// An API error: a message that no model wrote, then a result that calls itself a success.
 fn refused(status: &str, kind: &str, text: &str) -> String {
-    format!(
-        r#"{INIT}{{"type":"system","subtype":"api_retry","attempt":1,"error_status":{status},"error":"{kind}","session_id":"a05d-88f1"}}
-{{"type":"assistant","message":{{"id":"m0","model":"<synthetic>","usage":{{"input_tokens":0,"output_tokens":0}},"content":[{{"type":"text","text":"{text}"}}]}},"parent_tool_use_id":null,"error":"{kind}"}}
-{{"type":"result","subtype":"success","is_error":true,"api_error_status":{status},"num_turns":1,"result":"{text}","session_id":"a05d-88f1","total_cost_usd":0,"usage":{{"input_tokens":0,"cache_read_input_tokens":0,"cache_creation_input_tokens":0,"output_tokens":0}},"modelUsage":{{}},"permission_denials":[],"terminal_reason":"completed"}}
-"#
-    )
+    let lines = include_str!("data/claude_refused.jsonl");
+    INIT.to_owned() + &lines.replace("STATUS", status).replace("KIND", kind).replace("TEXT", text)
 }
 
 fn rate_limit(status: &str, resets: u64) -> String {
     format!(
-        r#"{{"type":"rate_limit_event","rate_limit_info":{{"status":"{status}","resetsAt":{resets},"rateLimitType":"five_hour","overageStatus":"rejected","overageDisabledReason":"org_level_disabled"}},"session_id":"a05d-88f1"}}
-"#
+        "{{\"type\":\"rate_limit_event\",\"rate_limit_info\":{{\"status\":\"{status}\",\
+         \"resetsAt\":{resets},\"rateLimitType\":\"five_hour\",\"overageStatus\":\"rejected\",\
+         \"overageDisabledReason\":\"org_level_disabled\"}},\"session_id\":\"a05d-88f1\"}}\n"
     )
 }
 
@@ -42,7 +34,7 @@ fn success_counts_all_models() {
 }
 
 #[test]
-fn newer_versions_count_the_whole_session() {
+fn newer_versions_count_whole_session() {
     let init = |version: &str| {
         INIT.replace("\"model\"", &format!("\"claude_code_version\":\"{version}\",\"model\""))
     };
@@ -65,14 +57,16 @@ fn refusals_have_their_class() {
         (
             "429",
             "rate_limit",
-            "API Error: Request rejected (429) · This request would exceed your organization's rate limit of 30,000 input tokens per minute.",
+            "API Error: Request rejected (429) · This request would exceed your organization's \
+            rate limit of 30,000 input tokens per minute.",
             "quota",
         ),
         ("400", "billing_error", "Credit balance is too low", "quota"),
         (
             "500",
             "server_error",
-            "API Error: 500 Internal server error. This is a server-side issue, usually temporary — try again in a moment.",
+            "API Error: 500 Internal server error. This is a server-side issue, usually temporary \
+            — try again in a moment.",
             "capacity",
         ),
         ("null", "server_error", "API Error: Repeated 529 Overloaded errors", "capacity"),
@@ -120,8 +114,15 @@ fn only_a_rejected_rate_limit_is_a_limit() {
 #[test]
 fn agents_text_is_no_error() {
     // The stream was cut, and the result repeats the agent's words.
-    let cut = r#"{"type":"result","subtype":"success","is_error":true,"api_error_status":null,"num_turns":1,"result":"You've hit your session limit · resets 3pm (UTC)","session_id":"a05d-88f1"}"#;
-    let max = r#"{"type":"result","subtype":"error_max_turns","is_error":true,"num_turns":9,"result":"usage limit reached","session_id":"a05d-88f1"}"#;
+    let cut = concat!(
+        r#"{"type":"result","subtype":"success","is_error":true,"api_error_status":null,"#,
+        r#""num_turns":1,"result":"You've hit your session limit · resets 3pm (UTC)","#,
+        r#""session_id":"a05d-88f1"}"#,
+    );
+    let max = concat!(
+        r#"{"type":"result","subtype":"error_max_turns","is_error":true,"num_turns":9,"#,
+        r#""result":"usage limit reached","session_id":"a05d-88f1"}"#,
+    );
     for result in [cut, max] {
         let all = format!("{INIT}{CALLS}{result}");
         run("claude", 1, &all, "").is("failed unknown a05d-88f1 opus[1m] | 1234 200 - - | -");
@@ -135,7 +136,8 @@ fn agents_text_is_no_error() {
 fn a_refusal_to_start_is_classified_from_stderr() {
     for (stderr, class) in [
         (
-            "--dangerously-skip-permissions cannot be used with root/sudo privileges for security reasons\n",
+            "--dangerously-skip-permissions cannot be used with root/sudo privileges for security \
+            reasons\n",
             "config",
         ),
         ("Error: When using --print, --output-format=stream-json requires --verbose\n", "config"),
@@ -149,7 +151,7 @@ fn a_refusal_to_start_is_classified_from_stderr() {
 }
 
 #[test]
-fn ended_run_has_its_error_class() {
+fn ended_run_has_error_class() {
     let refused = refused("401", "authentication_failed", "Invalid API key");
     let retrying = refused.lines().take(2).collect::<Vec<_>>().join("\n");
     killed("claude", 143, &retrying).is("failed auth a05d-88f1 opus[1m] | - - - - | -");

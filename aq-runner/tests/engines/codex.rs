@@ -2,18 +2,14 @@ use aq_runner::engine::next_session;
 
 use crate::{killed, numbers, run};
 
-const START: &str = r#"{"type":"thread.started","thread_id":"01a2-0341"}
-{"type":"item.completed","item":{"id":"item_0","type":"error","message":"Model metadata for `usage limit` not found."}}
-{"type":"turn.started"}
-"#;
-const WORK: &str = r#"{"type":"item.started","item":{"id":"item_1","type":"command_execution","command":"cat notes","status":"in_progress"}}
-{"type":"item.completed","item":{"id":"item_1","type":"command_execution","aggregated_output":"ERROR: You've hit your usage limit. Try again at 1:36 PM.\n","exit_code":1,"status":"failed"}}
-{"type":"item.completed","item":{"id":"item_2","type":"agent_message","text":"Quota exceeded. Check your plan."}}
-"#;
+const START: &str = include_str!("data/codex_start.jsonl");
+const WORK: &str = include_str!("data/codex_work.jsonl");
 
 fn done(input: u64, cached: u64, output: u64) -> String {
     format!(
-        "{{\"usage\":{{\"input_tokens\":{input},\"cached_input_tokens\":{cached},\"cache_write_input_tokens\":0,\"output_tokens\":{output},\"reasoning_output_tokens\":7}},\"type\":\"turn.completed\"}}\n"
+        "{{\"usage\":{{\"input_tokens\":{input},\"cached_input_tokens\":{cached},\
+        \"cache_write_input_tokens\":0,\"output_tokens\":{output},\"reasoning_output_tokens\":7}},\
+        \"type\":\"turn.completed\"}}\n"
     )
 }
 
@@ -56,7 +52,8 @@ fn a_resumed_thread_counts_what_is_new() {
 fn failed_turns_have_their_class() {
     for (message, class, reset) in [
         (
-            "unexpected status 401 Unauthorized: Incorrect API key provided: k. Find it at https://x.test/keys., url: http://127.0.0.1:1/401/v1/responses",
+            "unexpected status 401 Unauthorized: Incorrect API key provided: k. Find it at \
+            https://x.test/keys., url: http://127.0.0.1:1/401/v1/responses",
             "auth",
             "-",
         ),
@@ -64,7 +61,8 @@ fn failed_turns_have_their_class() {
         ("exceeded retry limit, last status: 429 Too Many Requests", "quota", "-"),
         ("Quota exceeded. Check your plan and billing details.", "quota", "-"),
         (
-            "You’ve hit your usage limit. Upgrade to Pro (https://x.test/pro) or try again at 1:36 PM.",
+            "You’ve hit your usage limit. Upgrade to Pro (https://x.test/pro) or try again at \
+            1:36 PM.",
             "quota",
             "2026-11-22T13:36:00Z",
         ),
@@ -106,7 +104,8 @@ fn errors_that_were_overcome_or_not_final_are_none() {
 
 #[test]
 fn unknown_thread_is_not_resumed() {
-    let stderr = "Error: thread/resume: thread/resume failed: no rollout found for thread id 01a2-0000 (code -32600)\n";
+    let stderr = "Error: thread/resume: thread/resume failed: no rollout found for thread id \
+        01a2-0000 (code -32600)\n";
     let lost = run("codex", 1, "", stderr);
     lost.is("failed unknown - - | - - - - | -");
     assert_eq!(next_session(Some("01a2-0000"), &lost.verdict(), lost.ended), None);

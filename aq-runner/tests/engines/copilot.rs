@@ -5,12 +5,12 @@ use crate::{killed, numbers, run};
 const TURN: &str = r#"{"type":"session.tools_updated","data":{"model":"gpt"},"ephemeral":true}
 {"type":"assistant.turn_start","data":{"turnId":"0"}}
 "#;
-const SAID: &str = r#"{"type":"assistant.message","data":{"model":"gpt","content":"rate_limit: Please try again in 2s"}}
-"#;
+const SAID: &str = include_str!("data/copilot_said.jsonl");
 
 fn result(exit: i32) -> String {
     format!(
-        "{{\"type\":\"result\",\"sessionId\":\"f482-e6f0\",\"exitCode\":{exit},\"usage\":{{\"premiumRequests\":0}}}}\n"
+        "{{\"type\":\"result\",\"sessionId\":\"f482-e6f0\",\"exitCode\":{exit},\
+        \"usage\":{{\"premiumRequests\":0}}}}\n"
     )
 }
 
@@ -27,7 +27,9 @@ fn file_tokens_add_up() {
     let file = dir.path().join("usage.json");
     let write = |input: u64, cached: u64, output: u64| {
         let usage = format!(
-            r#"{{"totalNanoAiu":9,"modelMetrics":{{"gpt":{{"requests":{{"count":1,"cost":1}},"usage":{{"inputTokens":{input},"outputTokens":{output},"cacheReadTokens":{cached},"reasoningTokens":7}}}}}}}}"#
+            "{{\"totalNanoAiu\":9,\"modelMetrics\":{{\"gpt\":{{\"requests\":{{\"count\":1,\
+            \"cost\":1}},\"usage\":{{\"inputTokens\":{input},\"outputTokens\":{output},\
+            \"cacheReadTokens\":{cached},\"reasoningTokens\":7}}}}}}}}"
         );
         fs::write(&file, usage).unwrap();
     };
@@ -48,32 +50,52 @@ fn file_tokens_add_up() {
 fn session_errors_have_their_class() {
     for (data, class, reset) in [
         (
-            r#""errorType":"authentication","message":"Authentication failed with provider at http://127.0.0.1:1/401/v1 (HTTP 401).\n  Check your COPILOT_PROVIDER_API_KEY.","statusCode":401"#,
+            concat!(
+                r#""errorType":"authentication","message":"Authentication failed with provider "#,
+                r#"at http://127.0.0.1:1/401/v1 (HTTP 401).\n  Check your "#,
+                r#"COPILOT_PROVIDER_API_KEY.","statusCode":401"#,
+            ),
             "auth",
             "-",
         ),
         (
-            r#""errorType":"rate_limit","message":"retried 5 times (total retry wait time: 10.55 seconds) Last error: 429 Rate limit reached for m on tokens per min (TPM): Limit 30000. Please try again in 2.468s.","statusCode":429"#,
+            concat!(
+                r#""errorType":"rate_limit","message":"retried 5 times (total retry wait time: "#,
+                r#"10.55 seconds) Last error: 429 Rate limit reached for m on tokens per min "#,
+                r#"(TPM): Limit 30000. Please try again in 2.468s.","statusCode":429"#,
+            ),
             "quota",
             "2026-11-22T12:00:02.468Z",
         ),
         (
-            r#""errorType":"quota","message":"You've used up your premium requests. Please try again in 15 hours 23 minutes.""#,
+            concat!(
+                r#""errorType":"quota","message":"You've used up your premium requests. Please "#,
+                r#"try again in 15 hours 23 minutes.""#,
+            ),
             "quota",
             "2026-11-23T03:23:00Z",
         ),
         (
-            r#""errorType":"query","message":"retried 5 times Last error: 500 The server had an error while processing your request.","statusCode":500"#,
+            concat!(
+                r#""errorType":"query","message":"retried 5 times Last error: 500 The server "#,
+                r#"had an error while processing your request.","statusCode":500"#,
+            ),
             "capacity",
             "-",
         ),
         (
-            r#""errorType":"query","message":"retried 5 times Last error: Failed to finalize chat-completions stream: missing finish_reason for choice 0""#,
+            concat!(
+                r#""errorType":"query","message":"retried 5 times Last error: Failed to "#,
+                r#"finalize chat-completions stream: missing finish_reason for choice 0""#,
+            ),
             "network",
             "-",
         ),
         (
-            r#""errorType":"query","message":"400 Your input exceeds the context window of this model.","statusCode":400"#,
+            concat!(
+                r#""errorType":"query","message":"400 Your input exceeds the context window of "#,
+                r#"this model.","statusCode":400"#,
+            ),
             "context_overflow",
             "-",
         ),
@@ -93,9 +115,11 @@ fn ended_copilot_exits_with_0() {
 
 #[test]
 fn before_its_first_event_stderr_says_why() {
-    let login = "Error: No authentication information found.\n\nTo authenticate, you can:\n  • Run 'gh auth login'\n";
+    let login = "Error: No authentication information found.\n\n\
+        To authenticate, you can:\n  • Run 'gh auth login'\n";
     run("copilot", 1, "", login).is("failed auth - - | - - - - | -");
-    let gone = "Error: No session, task, or name matched '7121'.\n\nTo resume by name: copilot --resume=<name>\n";
+    let gone = "Error: No session, task, or name matched '7121'.\n\n\
+        To resume by name: copilot --resume=<name>\n";
     assert!(run("copilot", 1, "", gone).verdict().session_gone);
     // Text mode: the words of its summary are for people.
     let summary = "\nChanges    +0 -0\nTokens     ↑ 1.2k (200 cached) • ↓ 56 (7 reasoning)\n";

@@ -87,7 +87,8 @@ fn numbers_of_a_killed_run_come_from_its_file() {
 #[test]
 fn a_chosen_session_is_resumed() {
     let registry = registry(
-        "engines: {mine: {session-args: [--id, '{session}'], resume-args: [--resume, '{session}']}}",
+        "engines: {mine: {session-args: [--id, '{session}'], resume-args: [--resume, \
+        '{session}']}}",
     );
     let job = |session| EngineInvocation {
         prompt: "do it",
@@ -118,7 +119,7 @@ fn a_chosen_session_is_resumed() {
 }
 
 #[test]
-fn mistakes_are_named_with_their_place() {
+fn mistakes_are_named_with_place() {
     for (output, want) in [
         ("{events: [{when: {a..b: 1}, success: true}], ends-with: x}", "is no path in a JSON"),
         ("{events: [{when: {a: 1}, succes: true}], ends-with: x}", "succes"),
@@ -126,7 +127,8 @@ fn mistakes_are_named_with_their_place() {
         ("{events: [{text: a}], ends-with: x}", "engines.mine.output.events: no row says"),
         (
             "{exit-codes: {3: crash}}",
-            "it can be auth, config, quota, capacity, context_overflow, network, unknown, or session-gone",
+            "it can be auth, config, quota, capacity, context_overflow, network, unknown, \
+            or session-gone",
         ),
         ("{events: [{usage: {spans: job}}]}", "unknown variant"),
         ("{events: [{success: true}, {text: a}], ends-with: x}", "no row after the one without"),

@@ -41,7 +41,7 @@ fn qwens_input_holds_cached_tokens() {
     let total = SessionTotal { session_id: "1f-2".to_owned(), usage: earlier };
     let settled = run("qwen", 0, &all, "").settled(Some("1f-2"), Some(&total));
     assert_eq!(numbers(&settled.run), "1034 200 56 -");
-    // A stream that was cut is told with zeros, also beside what it had said.
+    // A stream that was cut is reported with zeros, also beside what it had said.
     let cut = json!({"type": "result", "subtype": "error_during_execution", "is_error": true,
         "num_turns": 1, "usage": {"input_tokens": 0, "output_tokens": 0},
         "error": {"message": "Model stream ended without a finish reason."}});
@@ -121,7 +121,7 @@ fn pi_exits_with_zero_whatever_happened() {
 }
 
 #[test]
-fn kimi_code_names_its_session_last() {
+fn kimi_code_names_session_last() {
     let version = json!({"role": "meta", "type": "system.version", "version": "2.1.0"});
     let call = json!({"role": "assistant", "tool_calls": [{"type": "function", "id": "c"}]});
     let answer = json!({"role": "tool", "tool_call_id": "c", "content": "x"});
@@ -150,7 +150,8 @@ fn cline_counts_the_whole_run() {
     };
     let result = |reason: &str, text: &str, n: u64| {
         let used = json!({"inputTokens": 1234 * n, "outputTokens": 56 * n,
-            "cacheReadTokens": 200 * n, "cacheWriteTokens": 0, "totalCost": if n > 0 { 0.5 } else { 0.0 }});
+            "cacheReadTokens": 200 * n, "cacheWriteTokens": 0,
+            "totalCost": if n > 0 { 0.5 } else { 0.0 }});
         json!({"type": "run_result", "finishReason": reason, "usage": used,
             "aggregateUsage": used, "text": text, "model": {"id": "m", "provider": "p"}})
     };
@@ -164,7 +165,7 @@ fn cline_counts_the_whole_run() {
 }
 
 #[test]
-fn vibe_leaves_its_numbers_in_a_directory() {
+fn vibe_leaves_numbers_in_directory() {
     let record = |kind: &str, role: &str| {
         json!({"type": kind, "role": role, "sessionId": "07-c6", "outcome": {"type": "committed"},
             "content": [{"type": "text", "text": "done"}], "state": {"decision": "execute"}})
@@ -202,14 +203,18 @@ fn droid_ends_with_a_completion() {
     let verdict = run("droid", 0, &all, "");
     verdict.is("ok - 68-c3 m | 2068 400 112 - | -");
     assert_eq!(verdict.verdict().turns, Some(2));
-    let error = |source: &str, text: &str| json!({"type": "error", "source": source, "session_id": "68-c3", "message": text});
+    let error = |source: &str, text: &str| {
+        json!({
+            "type": "error", "source": source, "session_id": "68-c3", "message": text,
+        })
+    };
     let words = "401 Incorrect API key provided: k.";
     let bad = lines(&[start, error("agent_loop", words), error("cli", "Exec failed")]);
     run("droid", 1, &bad, "").is("failed auth 68-c3 m | - - - - | -");
 }
 
 #[test]
-fn spans_are_said_by_the_description() {
+fn spans_are_said_by_description() {
     let total = json!({"type": "result", "subtype": "success", "is_error": false, "num_turns": 1,
         "usage": {"input_tokens": 10, "output_tokens": 1, "cache_read_input_tokens": 0}});
     let mut records = crate::registry().records("qwen").unwrap();

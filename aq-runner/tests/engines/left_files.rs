@@ -13,7 +13,9 @@ const INIT: &str = r#"{"type":"init","session_id":"7c8b20cc-7c4a-4d1f","model":"
 
 fn answer(id: &str, at: &str) -> String {
     format!(
-        r#"{{"id":"{id}","timestamp":"2026-11-22T{at}Z","type":"gemini","tokens":{{"input":1234,"output":56,"cached":200,"thoughts":7,"tool":0,"total":1297}},"model":"flash-2"}}"#
+        "{{\"id\":\"{id}\",\"timestamp\":\"2026-11-22T{at}Z\",\"type\":\"gemini\",\
+        \"tokens\":{{\"input\":1234,\"output\":56,\"cached\":200,\"thoughts\":7,\"tool\":0,\
+        \"total\":1297}},\"model\":\"flash-2\"}}"
     )
 }
 

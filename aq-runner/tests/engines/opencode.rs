@@ -2,19 +2,20 @@ use crate::{killed, run};
 
 const STEP: &str = r#"{"type":"step_start","sessionID":"ses_1","part":{"type":"step-start"}}
 "#;
-const SAID: &str = r#"{"type":"text","sessionID":"ses_1","part":{"text":"Rate limit reached. Please try again in 2s."}}
-{"type":"tool_use","sessionID":"ses_1","part":{"tool":"bash","state":{"status":"completed","output":"429 quota exceeded"}}}
-"#;
+const SAID: &str = include_str!("data/opencode_said.jsonl");
 
 fn finish(reason: &str, cost: f64) -> String {
     format!(
-        "{{\"type\":\"step_finish\",\"sessionID\":\"ses_1\",\"part\":{{\"reason\":\"{reason}\",\"tokens\":{{\"total\":1290,\"input\":1034,\"output\":49,\"reasoning\":7,\"cache\":{{\"write\":30,\"read\":200}}}},\"cost\":{cost}}}}}\n"
+        "{{\"type\":\"step_finish\",\"sessionID\":\"ses_1\",\"part\":{{\"reason\":\"{reason}\",\
+        \"tokens\":{{\"total\":1290,\"input\":1034,\"output\":49,\"reasoning\":7,\
+        \"cache\":{{\"write\":30,\"read\":200}}}},\"cost\":{cost}}}}}\n"
     )
 }
 
 fn failed(name: &str, data: &str) -> String {
     format!(
-        "{{\"type\":\"error\",\"sessionID\":\"ses_1\",\"error\":{{\"name\":\"{name}\",\"data\":{{{data}}}}}}}\n"
+        "{{\"type\":\"error\",\"sessionID\":\"ses_1\",\"error\":{{\"name\":\"{name}\",\
+        \"data\":{{{data}}}}}}}\n"
     )
 }
 
@@ -42,19 +43,29 @@ fn error_events_have_their_class() {
         ("ProviderAuthError", r#""message":"no provider","providerID":"x""#, "auth", "-"),
         (
             "APIError",
-            r#""message":"Rate limit reached. Please try again in 2.468s.","statusCode":429,"responseHeaders":{"retry-after":"2"}"#,
+            concat!(
+                r#""message":"Rate limit reached. Please try again in 2.468s.","statusCode":429,"#,
+                r#""responseHeaders":{"retry-after":"2"}"#,
+            ),
             "quota",
             "2026-11-22T12:00:02.468Z",
         ),
         (
             "APIError",
-            r#""message":"Slow down","statusCode":429,"responseHeaders":{"Retry-After":"90"},"responseBody":"{\"error\":{\"type\":\"tokens\"}}""#,
+            concat!(
+                r#""message":"Slow down","statusCode":429,"#,
+                r#""responseHeaders":{"Retry-After":"90"},"#,
+                r#""responseBody":"{\"error\":{\"type\":\"tokens\"}}""#,
+            ),
             "quota",
             "2026-11-22T12:01:30Z",
         ),
         (
             "APIError",
-            r#""message":"The server had an error while processing your request.","statusCode":500"#,
+            concat!(
+                r#""message":"The server had an error while processing your request.","#,
+                r#""statusCode":500"#,
+            ),
             "capacity",
             "-",
         ),

@@ -12,7 +12,8 @@ fn a_generic_line_comes_before_the_engines_own_numbers() {
     let all = format!("AQ_USAGE {{\"output_tokens\":99,\"cost_usd\":1.5}}\n{own}");
     run("codex", 0, &all, "").is("ok - 01a2 - | 6 4 99 1.5 | -");
     // Only as a line of its own, on either stream; the last value of a key wins.
-    let script = "x\nAQ_USAGE {\"input_tokens\":1,\"cost_usd\":2}\nAQ_USAGE {\"input_tokens\":7}\nsay AQ_USAGE {\"input_tokens\":9}\n";
+    let script = "x\nAQ_USAGE {\"input_tokens\":1,\"cost_usd\":2}\nAQ_USAGE {\"input_tokens\":7}\n\
+        say AQ_USAGE {\"input_tokens\":9}\n";
     run("shell", 0, script, "").is("ok - - - | 7 - - 2 | -");
     run("shell", 0, "", script).is("ok - - - | 7 - - 2 | -");
     let model = "AQ_USAGE {\"model\":\"mine\",\"input_tokens\":1}";
@@ -42,7 +43,14 @@ fn text_engine_is_classified_by_stderr() {
 fn devins_export_is_a_total() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("usage.json");
-    fs::write(&file, r#"{"agent":{"model_name":"swe"},"final_metrics":{"total_prompt_tokens":100,"total_cached_tokens":40,"total_completion_tokens":9,"total_cost_usd":0.25}}"#).unwrap();
+    fs::write(
+        &file,
+        concat!(
+            r#"{"agent":{"model_name":"swe"},"final_metrics":{"total_prompt_tokens":100,"#,
+            r#""total_cached_tokens":40,"total_completion_tokens":9,"total_cost_usd":0.25}}"#,
+        ),
+    )
+    .unwrap();
     let done = run("devin", 0, "done\n", "").settled_with(Some(&file), None, None);
     assert_eq!(
         (numbers(&done.run), done.model.as_deref()),
@@ -54,7 +62,8 @@ fn devins_export_is_a_total() {
 fn a_whole_log_can_be_read_at_once() {
     let usage = registry().parse_usage("aider", "Tokens: 1.2k sent, 56 received.\n");
     assert_eq!((numbers(&usage), usage.estimated), ("1200 - 56 -".to_owned(), true));
-    let log = "aq: started\n{\"type\":\"turn.completed\",\"usage\":{\"input_tokens\":9,\"output_tokens\":1}}\n";
+    let log = "aq: started\n\
+        {\"type\":\"turn.completed\",\"usage\":{\"input_tokens\":9,\"output_tokens\":1}}\n";
     assert_eq!(numbers(&registry().parse_usage("codex", log)), "9 - 1 -");
 }
 

@@ -10,12 +10,9 @@ use crate::{NOW, registry};
 
 const INIT: &str = r#"{"type":"system","subtype":"init","session_id":"a05d-88f1","model":"big"}
 "#;
-const SAYS: &str = r#"{"type":"assistant","message":{"id":"m1","model":"big","content":[{"type":"text","text":"hm"}]},"parent_tool_use_id":null}
-"#;
-const DONE: &str = r#"{"type":"result","subtype":"success","is_error":false,"num_turns":2,"result":"done","usage":{"input_tokens":10,"output_tokens":2}}
-"#;
-const REJECTED: &str = r#"{"type":"rate_limit_event","rate_limit_info":{"status":"rejected","resetsAt":1795400000,"rateLimitType":"five_hour"}}
-"#;
+const SAYS: &str = include_str!("data/phases_says.jsonl");
+const DONE: &str = include_str!("data/phases_done.jsonl");
+const REJECTED: &str = include_str!("data/phases_rejected.jsonl");
 
 /// The list of tasks in the background has changed.
 fn background(tasks: &str) -> String {
@@ -44,7 +41,7 @@ fn phase(records: &EventReader) -> RunPhase {
 }
 
 #[test]
-fn a_new_turn_takes_the_grace_back() {
+fn new_turn_takes_grace_back() {
     let mut records = claude(&[INIT, SAYS]);
     assert_eq!(phase(&records), RunPhase::Working);
     records.stdout(DONE.as_bytes());
@@ -71,7 +68,7 @@ fn background_work_is_waited_for() {
 }
 
 #[test]
-fn a_wait_beyond_its_slot_is_told() {
+fn wait_beyond_slot_is_reported() {
     for (status, kind, delay_ms, expected) in [
         ("429", "rate_limit", 3_597_366, RunPhase::Waits),
         ("429", "rate_limit", 45_000, RunPhase::Working),

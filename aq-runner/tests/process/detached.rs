@@ -40,7 +40,7 @@ fn worker_leaves_its_terminal() {
 }
 
 #[test]
-fn a_supervisor_of_a_silent_command_sleeps() {
+fn supervisor_of_silent_command_sleeps() {
     let mut probe =
         Probe::start(&["deadline=600000", "--", "sh", "-c", "echo up; exec sleep 1000"]);
     assert_eq!(probe.line(), "up");

@@ -31,7 +31,8 @@ fn a_signal_is_reported() {
 #[test]
 fn what_cannot_start_is_named() {
     let report = run(&["path=/nowhere:/none", "--", "no-such-program"]);
-    let expected = "error `no-such-program` is in no directory of PATH (/nowhere:/none): install it, or give its full path";
+    let expected = "error `no-such-program` is in no directory of PATH (/nowhere:/none): \
+        install it, or give its full path";
     assert_eq!(report.lines, [expected]);
     let report = run(&["cwd=/no/such/directory", "--", "/bin/true"]);
     let expected =
@@ -91,7 +92,7 @@ fn mask(status: &str, name: &str) -> u64 {
 }
 
 #[test]
-fn the_deadline_ends_what_ignores_sigterm() {
+fn deadline_ends_what_ignores_sigterm() {
     let script = "trap '' TERM; echo up; while :; do sleep 1000 & wait; done";
     let report = run(&["deadline=2000", "grace=300", "--", "sh", "-c", script]);
     assert_eq!(report.get("status"), "Some(Signaled(9))");
@@ -116,13 +117,13 @@ fn each_process_is_asked_to_end_once() {
 }
 
 #[test]
-fn a_stopped_command_ends_on_the_deadline() {
+fn stopped_command_ends_on_deadline() {
     let report = run(&["deadline=200", "--", "sh", "-c", "kill -STOP $$"]);
     assert_eq!(report.get("status"), "Some(Signaled(15))");
 }
 
 #[test]
-fn the_observer_can_end_a_command() {
+fn observer_can_end_a_command() {
     let report = run(&["end-at-byte=3", "--", "sh", "-c", "echo one; sleep 1000"]);
     assert_eq!(report.get("cause"), "Observer");
     assert_eq!(report.get("status"), "Some(Signaled(15))");
@@ -139,7 +140,7 @@ fn lingering_command_is_ended() {
 }
 
 #[test]
-fn a_result_can_be_taken_back() {
+fn result_can_be_taken_back() {
     let orders = ["result-at-byte=3", "result-grace=1500", "more-at-byte=8"];
     let script = "echo one; sleep 0.1; echo two; sleep 2; exit 7";
     let report = run(&[orders[0], orders[1], orders[2], "--", "sh", "-c", script]);
@@ -182,7 +183,7 @@ fn a_stop_before_the_first_command_is_not_lost() {
 }
 
 #[test]
-fn commands_run_one_after_the_other() {
+fn commands_run_one_after_other() {
     let report = run(&["--", "sh", "-c", "exit 1", "--", "true", "--", "sh", "-c", "exit 3"]);
     let statuses: Vec<_> = report.lines.iter().map(|line| field(line, "status")).collect();
     assert_eq!(statuses, ["Some(Exited(1))", "Some(Exited(0))", "Some(Exited(3))"]);

@@ -57,7 +57,7 @@ fn every_marker_must_be_there_exactly() {
 }
 
 #[test]
-fn the_caller_and_its_ancestors_are_spared() {
+fn caller_and_ancestors_are_spared() {
     // The outer probe, the shell and the inner probe all have the mark; so has the sleeper.
     let script = "sleep 1000 & \"$0\" sweep=MARK -- echo spared";
     let report = run(&["--", "sh", "-c", script, probe()]);
@@ -67,8 +67,8 @@ fn the_caller_and_its_ancestors_are_spared() {
 
 #[test]
 fn a_control_group_finds_what_hid_from_the_environment() {
-    let daemon = "(setsid env -i sh -c 'sleep 1000; : MARK' >/dev/null 2>&1 </dev/null &); echo up; \
-                  sleep 1000";
+    let daemon = "(setsid env -i sh -c 'sleep 1000; : MARK' >/dev/null 2>&1 </dev/null &); \
+        echo up; sleep 1000";
     let mut probe = Probe::start(&["settle=300", "--", "sh", "-c", daemon]);
     assert_eq!(probe.line(), "up");
     let mark = probe.mark.clone();

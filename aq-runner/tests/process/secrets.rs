@@ -28,7 +28,7 @@ fn a_taken_secret_is_seen_by_nobody_else() {
 }
 
 #[test]
-fn an_empty_secret_is_taken_too() {
+fn empty_secret_is_taken_too() {
     let output = Command::new(probe())
         .args(["--", "sh", "-c", "echo child ${PROBE_SECRET-none}"])
         .env("PROBE_SECRET", "")

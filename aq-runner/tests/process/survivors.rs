@@ -11,7 +11,8 @@ use crate::probe_run::{Probe, alive, field, run, wait_for};
 /// Opens a session of its own and ignores SIGTERM.
 const SESSION: &str = "setsid sh -c 'trap \"\" TERM; echo up MARK; sleep 1000; sleep 1000' &";
 /// Loses its parent and its environment; only the arguments still show the mark.
-const DAEMON: &str = "(setsid env -i sh -c 'sleep 1000 & sleep 1000; : MARK' >/dev/null 2>&1 </dev/null &) ; echo up MARK;";
+const DAEMON: &str = "(setsid env -i sh -c 'sleep 1000 & sleep 1000; : MARK' >/dev/null 2>&1 \
+    </dev/null &) ; echo up MARK;";
 /// Holds the pipes.
 const HOLDER: &str = "sleep 1000 & echo up MARK;";
 
@@ -35,7 +36,7 @@ fn nothing_is_left_after_a_normal_end() {
 }
 
 #[test]
-fn nothing_is_left_after_the_deadline() {
+fn nothing_is_left_after_deadline() {
     each_hider(|hider| {
         let script = format!("{hider} sleep 1000");
         let report = run(&["deadline=300", "grace=200", "--", "sh", "-c", &script]);
@@ -45,7 +46,7 @@ fn nothing_is_left_after_the_deadline() {
 }
 
 #[test]
-fn nothing_is_left_after_a_stop() {
+fn nothing_is_left_after_stop() {
     each_hider(|hider| {
         let script = format!("{hider} sleep 1000");
         let mut probe = Probe::start(&["grace=200", "--", "sh", "-c", &script]);
@@ -98,7 +99,8 @@ fn a_pipe_held_by_a_stranger_delays_nothing() {
 #[test]
 fn a_fork_bomb_is_ended() {
     // Every process starts two more and waits; the limit keeps a failing test harmless.
-    let script = "ulimit -u 5000; n() { [ $1 -gt 0 ] && { n $(($1-1)) & n $(($1-1)) & }; sleep 1000; }; trap '' TERM; n 7";
+    let script = "ulimit -u 5000; n() { [ $1 -gt 0 ] && { n $(($1-1)) & n $(($1-1)) & }; \
+        sleep 1000; }; trap '' TERM; n 7";
     let report = run(&["deadline=500", "grace=100", "--", "bash", "-c", script]);
     assert_eq!(report.get("cause"), "Deadline");
     assert!(report.number("killed") > 200, "{:?}", report.lines);

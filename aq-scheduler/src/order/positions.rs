@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_set_has_no_least() {
+    fn empty_set_has_no_least() {
         assert_eq!(PositionSet::below(0).pop_first(), None);
         assert_eq!(PositionSet::below(5_000).pop_first(), None);
     }

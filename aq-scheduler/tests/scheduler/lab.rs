@@ -1,4 +1,4 @@
-//! A queue that is told and asked in words, so that a case reads as a story.
+//! A queue that is changed and asked in words, so that a case reads as a story.
 
 use aq_caps::{Capabilities, CapabilityToken};
 use aq_manifest::{DepsMode, JobId, Priority};

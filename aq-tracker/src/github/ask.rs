@@ -49,7 +49,7 @@ pub(crate) fn problem(answer: &TrackerResponse, what: &str) -> TrackerError {
     let (variable, item) = ("AQ_GITHUB_TOKEN or GITHUB_TOKEN", what.to_owned());
     match answer.status {
         401 => TrackerError::Denied { who: WHO, variable, detail },
-        // An issue is locked, or a repository is not the token's: others may be told.
+        // An issue is locked, or a repository is not the token's: others may get theirs.
         403 => TrackerError::Forbidden { who: WHO, item, variable, detail },
         404 | 410 => TrackerError::NotFound { who: WHO, item },
         300..=399 => TrackerError::Refused {
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn next_page_stays_on_the_host() {
+    fn next_page_stays_on_host() {
         struct Nobody;
         impl TrackerTransport for Nobody {
             fn send(&self, _: &TrackerRequest) -> Result<TrackerResponse, TrackerError> {

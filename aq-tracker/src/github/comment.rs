@@ -45,7 +45,7 @@ impl<T: TrackerTransport> GitHub<T> {
     }
 
     /// Our comment on an issue. Whoever can comment can write the mark, so the writer is looked at,
-    /// too; where it cannot be told who we are, there is none.
+    /// too; where our own name is unknown, there is none.
     fn ours(&self, id: &ItemId, issue: &str) -> Result<Option<u64>, TrackerError> {
         let me: CommentAuthor = match self.ask("its user", &TrackerRequest::get("/user".to_owned()))
         {

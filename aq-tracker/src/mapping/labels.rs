@@ -23,7 +23,7 @@ pub(super) fn front(
     warnings: &mut Vec<String>,
 ) -> Result<LabelValues, MappingError> {
     let mut front = LabelValues::default();
-    // The order in which a tracker tells them means nothing.
+    // The order in which a tracker lists them means nothing.
     let mut labels: Vec<&str> = item.labels.iter().map(String::as_str).collect();
     labels.sort_unstable();
     labels.dedup();

@@ -19,7 +19,9 @@ fn id() -> ItemId {
 fn issue(state: &str, labels: &[&str]) -> TrackerResponse {
     let labels: Vec<Value> = labels.iter().map(|name| json!({ "name": name })).collect();
     let reason = if state == "open" { Value::Null } else { "not_planned".into() };
-    let body = json!({ "number": 7, "title": "T", "state": state, "state_reason": reason, "labels": labels });
+    let body = json!({
+        "number": 7, "title": "T", "state": state, "state_reason": reason, "labels": labels,
+    });
     answer(200, &body.to_string())
 }
 
@@ -178,12 +180,15 @@ fn issues_are_found_page_by_page() {
     let items = GitHub::new(fake.clone(), BASE).search(&search).unwrap();
     let ids: Vec<String> = items.iter().map(|item| item.id.to_string()).collect();
     assert_eq!(ids, ["github:o/r#1", "github:o/r#4"]);
-    assert_snapshot!(fake.asked(), @r"
-    GET /repos/o/r/issues?state=open&sort=created&direction=asc&per_page=50&labels=good%20first%20issue%2Ca%26b
+    assert_snapshot!(fake.asked(), @"
+    GET /repos/o/r/issues?state=open&sort=created&direction=asc&per_page=50\
+    &labels=good%20first%20issue%2Ca%26b
     GET /p?page=2
     ");
     search.query = Some("crash in:title".to_owned());
     let fake = Fake::new([answer(200, r#"{"items": []}"#)]);
     assert!(GitHub::new(fake.clone(), BASE).search(&search).unwrap().is_empty());
-    assert_snapshot!(fake.asked(), @"GET /search/issues?q=crash%20in%3Atitle%20repo%3Ao%2Fr%20is%3Aissue%20is%3Aopen%20label%3A%22good%20first%20issue%22%20label%3A%22a%26b%22&sort=created&order=asc&per_page=50");
+    assert_snapshot!(fake.asked(), @"GET /search/issues?q=crash%20in%3Atitle%20repo%3Ao%2Fr%20is%3\
+        Aissue%20is%3Aopen%20label%3A%22good%20first%20issue%22%20label%3A%22a%26b%22&\
+        sort=created&order=asc&per_page=50");
 }

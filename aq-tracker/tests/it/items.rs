@@ -32,7 +32,7 @@ fn an_item_is_read_from_whatever_wraps_it() {
 }
 
 #[test]
-fn an_echo_is_a_status_and_a_comment() {
+fn echo_is_status_and_comment() {
     let fake = Fake::new([answer(204, ""), answer(201, "{}")]);
     let echo = TrackerUpdate::read(Stage::Testing, |key| (key == "attempts").then_some("2"));
     let update = mapping::update(&echo, &StatusMap::default()).unwrap();

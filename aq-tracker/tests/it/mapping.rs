@@ -47,14 +47,15 @@ fn an_item_with_everything() {
     Please.
     Now.
     "#);
-    assert_snapshot!(job.warnings.join("\n"), @r#"
-    its label "priority:someday" is none that aq knows, such as critical, high, medium or low; it is left out
-    its label "profile:zeal" is left out: careful is first
-    "#);
+    assert_snapshot!(job.warnings.join("\n"), @"
+    its label \"priority:someday\" is none that aq knows, such as critical, high, medium or low; \
+    it is left out
+    its label \"profile:zeal\" is left out: careful is first
+    ");
 }
 
 #[test]
-fn the_order_of_labels_means_nothing() {
+fn order_of_labels_means_nothing() {
     let one = mapping::job(&item("x", "", &["cap:a", "profile:b", "cap:c"])).unwrap();
     let other = mapping::job(&item("x", "", &["cap:c", "cap:a", "cap:a", "profile:b"])).unwrap();
     assert_eq!(one.text, other.text);
@@ -113,7 +114,9 @@ fn texts_that_try_to_be_more_than_a_prompt() {
 
 proptest! {
     #[test]
-    fn no_text_changes_the_manifest(title in "\\PC*|[-\\n\\r: a\"'#]*", text in "[-\\n\\r: a-c\"'#\\x00-\\x1f]*") {
+    fn no_text_changes_the_manifest(
+        title in "\\PC*|[-\\n\\r: a\"'#]*", text in "[-\\n\\r: a-c\"'#\\x00-\\x1f]*",
+    ) {
         let plain = parse(&mapping::job(&item("x", "", &[])).unwrap().text).manifest;
         if let Ok(job) = mapping::job(&item(&title, &text, &[])) {
             prop_assert_eq!(parse(&job.text).manifest, plain);
@@ -121,7 +124,9 @@ proptest! {
     }
 
     #[test]
-    fn no_label_does_more_than_its_key(label in "(cap|profile|priority|engine-class|yolo|engine):\\PC*") {
+    fn no_label_does_more_than_its_key(
+        label in "(cap|profile|priority|engine-class|yolo|engine):\\PC*",
+    ) {
         if let Ok(job) = mapping::job(&item("x", "", &[&label])) {
             let parsed = parse(&job.text);
             prop_assert!(!parsed.has_errors());
@@ -194,7 +199,7 @@ fn what_is_no_number_is_not_told() {
 }
 
 #[test]
-fn an_update_has_the_status_of_the_folder() {
+fn update_has_status_of_folder() {
     let update = |stage| mapping::update(&record(stage, &[]), &StatusMap::default());
     assert_eq!(update(Stage::Shipped).unwrap().status, "done");
     assert_eq!(update(Stage::Inbox), None);

@@ -21,7 +21,7 @@ pub(super) fn without_timeout(queue: &QueueDir, overview: &QueueOverview) -> Opt
     let waiting = overview.jobs.iter().filter(|job| job.record.stage == Stage::Inbox);
     let has_none = |id: &&aq_manifest::JobId| {
         let source = queue.read_job(Stage::Inbox, id).ok();
-        // One that cannot be read is told of by whoever runs it.
+        // One that cannot be read is reported by whoever runs it.
         let file = source.and_then(|text| load(queue.profiles(), id.as_str(), &text, false).ok());
         file.is_some_and(|file| file.spec.timeout.is_none())
     };

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn units_tell_their_queue_and_path() {
+    fn units_name_queue_and_path() {
         let text = "[Service]\nEnvironment=\"HOME=/h\" \"PATH=/a b:/c\"\n\
                     ExecStart=/bin/aq --queue /q/50%%-a run --max 1\n";
         let names = |queue: &str| names_queue(text, true, Path::new(queue));

@@ -19,9 +19,9 @@ struct EventsOfLook {
 }
 
 impl BoardEvents {
-    /// The event that tells a look to boards with this filter.
+    /// The event that sends a look to boards with this filter.
     pub(super) fn of(&self, look: &Arc<Look>, filter: &Arc<str>) -> Arc<str> {
-        let telling = {
+        let board_event = {
             let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             if !std::ptr::eq(told.look.as_ptr(), Arc::as_ptr(look)) {
                 *told = EventsOfLook { look: Arc::downgrade(look), by_filter: HashMap::new() };
@@ -29,7 +29,9 @@ impl BoardEvents {
             Arc::clone(told.by_filter.entry(Arc::clone(filter)).or_default())
         };
         // Others with the same filter wait for it, those with other ones do not.
-        Arc::clone(telling.get_or_init(|| told(look, &BoardFilter::new(filter)).to_string().into()))
+        Arc::clone(
+            board_event.get_or_init(|| told(look, &BoardFilter::new(filter)).to_string().into()),
+        )
     }
 }
 
@@ -39,9 +41,9 @@ mod tests {
 
     #[test]
     fn one_event_serves_all_with_the_same_filter() {
-        let tellings = BoardEvents::default();
+        let board_events = BoardEvents::default();
         let [one, other] = ["bad", "worse"].map(|words| Arc::new(Err(words.to_owned())));
-        let of = |look: &Arc<Look>, filter: &str| tellings.of(look, &filter.into());
+        let of = |look: &Arc<Look>, filter: &str| board_events.of(look, &filter.into());
         let first = of(&one, "");
         assert!(first.contains("bad") && Arc::ptr_eq(&first, &of(&one, "")));
         assert!(!Arc::ptr_eq(&first, &of(&one, "engine:x")));

@@ -33,14 +33,16 @@ pub(super) fn card(job: &JobView, may_act: bool) -> Markup {
             a.card.(kind) href={ "/jobs/" (record.id) } data-job=(record.id) {
                 span.name title=(record.id) { (record.id) }
                 span.facts {
-                    @if let Some(priority) = word(RecordKey::Priority).filter(|&priority| priority != "medium") {
+                    @if let Some(priority) =
+                        word(RecordKey::Priority).filter(|&priority| priority != "medium") {
                         span.priority.(priority_class(priority)) { (plain(priority)) } " · "
                     }
                     (plain(engine.unwrap_or("-")))
                     @if let Some(profile) = word(RecordKey::Profile) { " · " (plain(profile)) }
                     @if job.max_tries() > 1 || job.tries() > 1 {
                         " · " span title="Attempts" {
-                            (job.tries()) @if job.tries() <= job.max_tries() { "/" (job.max_tries()) }
+                            (job.tries())
+                            @if job.tries() <= job.max_tries() { "/" (job.max_tries()) }
                         }
                     }
                 }

@@ -67,7 +67,8 @@ fn body(look: &Look, words: &str, viewer: &PageViewer) -> Markup {
     html! {
         main.board-page data-window=(WINDOW) {
             form.tools role="search" data-plain="" {
-                input #filter type="search" name="q" value=(words) placeholder="Filter: words, engine:codex, profile:…"
+                input #filter type="search" name="q" value=(words)
+                    placeholder="Filter: words, engine:codex, profile:…"
                     aria-label="Filter jobs" title="/" autocomplete="off" spellcheck="false";
                 span.state #state { (state(look)) }
             }
@@ -75,15 +76,25 @@ fn body(look: &Look, words: &str, viewer: &PageViewer) -> Markup {
             div #notices { (notices(look)) }
             div.columns {
                 @for stage in Stage::ALL {
-                    @let jobs = look.as_ref().map_or_else(|_| Vec::new(), |look| found(look, stage, &filter));
-                    section.column data-stage=(stage.folder()) data-digest=(column_digest(&jobs)) aria-label=(stage.folder()) {
+                    @let jobs =
+                        look.as_ref().map_or_else(
+                            |_| Vec::new(), |look| found(look, stage, &filter),
+                        );
+                    section.column data-stage=(stage.folder()) data-digest=(column_digest(&jobs))
+                        aria-label=(stage.folder()) {
                         h2 { (stage.folder()) " " span.count { (jobs.len()) }
                             @if viewer.csrf.is_some() && can_be_selected(stage) {
-                                " " button.quiet.all type="button" hidden aria-label={ "Select all in " (stage.folder()) } { "all" }
+                                " "
+                                button.quiet.all type="button" hidden
+                                    aria-label={ "Select all in " (stage.folder()) } {
+                                    "all"
+                                }
                             }
                         }
                         div.cards tabindex="-1" {
-                            div.sized data-total=(jobs.len()) { (window(&jobs, 0, viewer.csrf.is_some())) }
+                            div.sized data-total=(jobs.len()) {
+                                (window(&jobs, 0, viewer.csrf.is_some()))
+                            }
                         }
                     }
                 }
@@ -126,12 +137,12 @@ pub(super) async fn events(
     let mut last = None;
     let looks = WatchStream::new(dashboard.feed.follow());
     let follower = dashboard.clone();
-    let tellings = looks.then(move |look| {
+    let board_events = looks.then(move |look| {
         let (follower, filter) = (follower.clone(), Arc::clone(&filter));
-        async move { follower.blocking(move |this| Ok(this.tellings.of(&look, &filter))).await }
+        async move { follower.blocking(move |this| Ok(this.board_events.of(&look, &filter))).await }
     });
-    let news = tellings.filter_map(move |telling| {
-        let news = telling.ok().filter(|telling| last.as_ref() != Some(telling));
+    let news = board_events.filter_map(move |board_event| {
+        let news = board_event.ok().filter(|board_event| last.as_ref() != Some(board_event));
         let event = news.as_ref().map(|news| Event::default().event("board").data(&**news));
         last = news.or_else(|| last.take());
         std::future::ready(event)
@@ -208,13 +219,22 @@ fn notices(look: &Look) -> Markup {
             p.notice { "fleet: " (plain(&problem.text)) }
         }
         @for stranger in overview.strangers.iter().take(STRANGERS) {
-            p.notice.words { "inbox/" (plain(stranger)) " is left alone: its name cannot be a job's" }
+            p.notice.words {
+                "inbox/" (plain(stranger)) " is left alone: its name cannot be a job's"
+            }
         }
         @if overview.strangers.len() > STRANGERS {
-            p.notice { "and " (overview.strangers.len() - STRANGERS) " other files in inbox/ whose names cannot be jobs'" }
+            p.notice {
+                "and " (overview.strangers.len() - STRANGERS)
+                " other files in inbox/ whose names cannot be jobs'"
+            }
         }
         @if ended > ENDED {
-            p.notice.faint { "Of the " (ended) " jobs that have ended, the newest " (ENDED) " are here; " code { "aq status --all" } " has all." }
+            p.notice.faint {
+                "Of the " (ended) " jobs that have ended, the newest " (ENDED) " are here; "
+                code { "aq status --all" }
+                " has all."
+            }
         }
     }
 }

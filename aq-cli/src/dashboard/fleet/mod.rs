@@ -70,27 +70,53 @@ fn this_host(part: &Result<Option<FleetPart>, String>) -> Markup {
                 "This host is " strong { (part.factory) } ". The fleet is " (part.switches) ". "
                 @match part.unsent {
                     0 => { "All that happened here is told." }
-                    unsent => { span.warn { "Reports of " (count(unsent, "job")) " wait to be sent." } }
+                    unsent => {
+                        span.warn { "Reports of " (count(unsent, "job")) " wait to be sent." }
+                    }
                 }
             }
-            Ok(None) => p.notice { "This host is in no fleet. " code { "AQ_FLEET=1" } " joins one, with " code { "AQ_FLEET_URL" } " and " code { "AQ_FLEET_TOKEN" } " in the environment of " code { "aq run" } " and " code { "aq dashboard" } "." }
+            Ok(None) => p.notice {
+                "This host is in no fleet. "
+                code { "AQ_FLEET=1" }
+                " joins one, with "
+                code { "AQ_FLEET_URL" }
+                " and "
+                code { "AQ_FLEET_TOKEN" }
+                " in the environment of "
+                code { "aq run" }
+                " and "
+                code { "aq dashboard" }
+                "."
+            }
             Err(problem) => p.problem.words role="alert" { (plain(problem)) }
         }
     }
 }
 
 fn tile(name: &str, value: &str, more: Option<&str>) -> Markup {
-    html! { div.tile { dt { (name) } dd { (value) @if let Some(more) = more { span.more { (more) } } } } }
+    html! {
+        div.tile {
+            dt { (name) }
+            dd { (value) @if let Some(more) = more { span.more { (more) } } }
+        }
+    }
 }
 
 fn coordinator(seen: &FleetPageState) -> Markup {
     html! {
         h2 { "The coordinator" }
         @if let Some(silent) = seen.silent {
-            p.problem role="alert" { "The coordinator has not answered for " (format_duration(std::time::Duration::from_secs(silent.as_secs()))) ". It is still being asked; jobs on this host go on without it." }
+            p.problem role="alert" {
+                "The coordinator has not answered for "
+                (format_duration(std::time::Duration::from_secs(silent.as_secs())))
+                ". It is still being asked; jobs on this host go on without it."
+            }
         }
         @match &seen.last {
-            None if seen.silent.is_none() => p.notice { "The coordinator is being asked. This page shows its answer within seconds; without a script, load it again." }
+            None if seen.silent.is_none() => p.notice {
+                "The coordinator is being asked. This page shows its answer within seconds; \
+                without a script, load it again."
+            }
             None => {}
             Some(last) => {
                 @if seen.is_asked || seen.silent.is_some() {
@@ -98,7 +124,9 @@ fn coordinator(seen: &FleetPageState) -> Markup {
                 }
                 @match &last.fleet {
                     Ok(fleet) => (overview(fleet)),
-                    Err(problem) => p.problem.words role="alert" { "It cannot be asked: " (plain(problem)) },
+                    Err(problem) => p.problem.words role="alert" {
+                        "It cannot be asked: " (plain(problem))
+                    },
                 }
             }
         }
@@ -123,7 +151,9 @@ fn overview(fleet: &FleetOverview) -> Markup {
             (tile("Jobs held", &held.to_string(), None))
             (tile("Jobs waiting", &waiting.to_string(), oldest.as_deref()))
         }
-        @if let Some(words) = in_doubt(&fleet.stats) { p.problem.words { (page::with_code(&words)) } }
+        @if let Some(words) = in_doubt(&fleet.stats) {
+            p.problem.words { (page::with_code(&words)) }
+        }
         h2 { "Hosts" }
         @if fleet.factories.is_empty() { p.faint { "No host has registered yet." } }
         ul.hosts { @for one in fleet.factories.iter().take(MOST) { (host(one)) } }
@@ -133,8 +163,18 @@ fn overview(fleet: &FleetOverview) -> Markup {
             p.faint { "No job is under way or waits." }
         } @else {
             div.scroll tabindex="0" { table #fleet-jobs {
-                thead { tr { @for name in ["job", "stage", "priority", "host", "epoch", "age", ""] { th scope="col" { (name) } } } }
-                tbody { @for (summary, why) in fleet.jobs.iter().take(MOST) { (job(summary, why.as_ref())) } }
+                thead {
+                    tr {
+                        @for name in ["job", "stage", "priority", "host", "epoch", "age", ""] {
+                            th scope="col" { (name) }
+                        }
+                    }
+                }
+                tbody {
+                    @for (summary, why) in fleet.jobs.iter().take(MOST) {
+                        (job(summary, why.as_ref()))
+                    }
+                }
             } }
             (left_out(fleet.jobs.len()))
             @if fleet.more { p.faint { "... and more; the coordinator's API pages through them." } }
@@ -158,7 +198,10 @@ fn host(host: &FactoryView) -> Markup {
                 ", seen " (age(host.seen_ms_ago)) " ago"
                 @if host.draining { ", takes no more jobs" }
             }
-            p { (host.free) " of " (host.capacity) " slots free, holds " (count(host.holds.len(), "lease")) }
+            p {
+                (host.free) " of " (host.capacity) " slots free, holds "
+                (count(host.holds.len(), "lease"))
+            }
             p.faint { (plain(&host.host)) ", aq " (plain(&host.version)) }
             @if !capabilities.is_empty() {
                 details id={ "host-" (host.factory_id) } {

@@ -46,15 +46,24 @@ pub(super) fn draw(graph: &DependencyView, faces: &[NodeFace], chosen: Option<us
     }
     let (width, height) = (width + 2.0 * MARGIN, top + tallest + 2.0 * MARGIN);
     html! {
-        svg width=(round(width)) height=(round(height)) viewBox={ "0 0 " (round(width)) " " (round(height)) } {
+        svg width=(round(width)) height=(round(height))
+            viewBox={ "0 0 " (round(width)) " " (round(height)) } {
             defs {
-                marker #tip viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto" { path.tip d="M0 0L8 4L0 8z" {} }
+                marker #tip viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7"
+                    orient="auto" {
+                    path.tip d="M0 0L8 4L0 8z" {}
+                }
             }
             @for (group, &origin) in groups.iter().zip(&origins) {
                 @for (&n, points) in group.edges.iter().zip(&group.layout.edges) {
                     @let edge = graph.edges[n];
-                    path.edge.soft[edge.mode == DepsMode::Soft].lost[faces[edge.from].class == "ghost"] d=(path(points, origin)) marker-end="url(#tip)" {
-                        title { (faces[edge.to].name) " waits for " (faces[edge.from].name) @if edge.mode == DepsMode::Soft { " (soft)" } }
+                    @let is_lost = faces[edge.from].class == "ghost";
+                    path.edge.soft[edge.mode == DepsMode::Soft].lost[is_lost]
+                        d=(path(points, origin)) marker-end="url(#tip)" {
+                        title {
+                            (faces[edge.to].name) " waits for " (faces[edge.from].name)
+                            @if edge.mode == DepsMode::Soft { " (soft)" }
+                        }
                     }
                 }
             }
@@ -98,7 +107,10 @@ fn node(face: &NodeFace, (x, y): (f64, f64), is_chosen: bool) -> Markup {
     };
     html! {
         @match &face.link {
-            Some(link) => a.node.(face.class).chosen[is_chosen] href=(link) aria-current=[is_chosen.then_some("true")] { (inside) }
+            Some(link) => a.node.(face.class).chosen[is_chosen] href=(link)
+                aria-current=[is_chosen.then_some("true")] {
+                (inside)
+            }
             None => g.node.(face.class) { (inside) }
         }
     }

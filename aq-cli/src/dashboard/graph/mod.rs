@@ -80,7 +80,9 @@ fn body(dashboard: &QueueDashboard, look: &Look, job: Option<&JobId>) -> Result<
             div.heading { h1 { "Dependencies" @if let Some(job) = job { " of " (job) } } }
             div.graph-tools {
                 form action="/graph" role="search" data-plain="" {
-                    input name="job" value=[job.map(JobId::as_str)] placeholder="A job, with what it waits for" aria-label="Job" autocomplete="off" spellcheck="false";
+                    input name="job" value=[job.map(JobId::as_str)]
+                        placeholder="A job, with what it waits for" aria-label="Job"
+                        autocomplete="off" spellcheck="false";
                     button { "Show" }
                 }
                 @if job.is_some() { a href="/graph" { "All jobs" } }
@@ -97,8 +99,17 @@ fn nothing(job: Option<&JobId>) -> Markup {
     html! {
         p.notice {
             @match job {
-                Some(job) => { a href={ "/jobs/" (job) } { (job) } " waits for nothing, and nothing waits for it." }
-                None => { "No job waits for another one. A job file says so with " code { "deps: [KEY]" } ", where KEY is the " code { "idempotency-key" } " of the other." }
+                Some(job) => {
+                    a href={ "/jobs/" (job) } { (job) }
+                    " waits for nothing, and nothing waits for it."
+                }
+                None => {
+                    "No job waits for another one. A job file says so with "
+                    code { "deps: [KEY]" }
+                    ", where KEY is the "
+                    code { "idempotency-key" }
+                    " of the other."
+                }
             }
         }
     }
@@ -108,17 +119,32 @@ fn shown(picture: &GraphPicture) -> Markup {
     let has_ghosts = picture.faces.iter().any(|face| face.class == "ghost");
     html! {
         ul.legend.lines aria-label="Lines" {
-            li { svg viewBox="0 0 30 12" aria-hidden="true" { path.edge d="M0 6H30" {} } "must be shipped (hard)" }
-            li { svg viewBox="0 0 30 12" aria-hidden="true" { path.edge.soft d="M0 6H30" {} } "must be shipped or in testing (soft)" }
-            @if has_ghosts { li { svg viewBox="0 0 30 12" aria-hidden="true" { path.edge.lost d="M0 6H30" {} } "no job holds the key" } }
+            li {
+                svg viewBox="0 0 30 12" aria-hidden="true" { path.edge d="M0 6H30" {} }
+                "must be shipped (hard)"
+            }
+            li {
+                svg viewBox="0 0 30 12" aria-hidden="true" { path.edge.soft d="M0 6H30" {} }
+                "must be shipped or in testing (soft)"
+            }
+            @if has_ghosts {
+                li {
+                    svg viewBox="0 0 30 12" aria-hidden="true" { path.edge.lost d="M0 6H30" {} }
+                    "no job holds the key"
+                }
+            }
         }
         @if picture.jobs_left_out > 0 {
-            p.notice { (picture.jobs_left_out) " more are not drawn; name a job above to see what is around it." }
+            p.notice {
+                (picture.jobs_left_out)
+                " more are not drawn; name a job above to see what is around it."
+            }
         }
         @if picture.edges_left_out > 0 {
             p.notice { (picture.edges_left_out) " dependencies between these are not drawn." }
         }
-        div.graph.scroll tabindex="0" role="region" aria-label="Graph of dependencies; the same as a list follows" {
+        div.graph.scroll tabindex="0" role="region"
+            aria-label="Graph of dependencies; the same as a list follows" {
             (draw::draw(&picture.graph, &picture.faces, picture.chosen))
         }
         (list(picture))
@@ -141,7 +167,9 @@ fn list(picture: &GraphPicture) -> Markup {
                         @if let Some(deps) = waits.get(&n) {
                             ": waits for "
                             @for (at, &(dep, mode)) in deps.iter().enumerate() {
-                                @if at > 0 { ", " } (link(&picture.faces[dep])) @if mode == DepsMode::Soft { " (soft)" }
+                                @if at > 0 { ", " }
+                                (link(&picture.faces[dep]))
+                                @if mode == DepsMode::Soft { " (soft)" }
                             }
                         }
                     }
@@ -152,7 +180,12 @@ fn list(picture: &GraphPicture) -> Markup {
 }
 
 fn link(face: &NodeFace) -> Markup {
-    html! { @match &face.link { Some(to) => a href=(to) { (face.name) }, None => em { (face.name) } } }
+    html! {
+        @match &face.link {
+            Some(to) => a href=(to) { (face.name) },
+            None => em { (face.name) }
+        }
+    }
 }
 
 /// Returns the part that is drawn; `None` when that is nothing.

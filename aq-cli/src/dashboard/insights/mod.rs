@@ -85,13 +85,19 @@ fn body(
                 h1 { "Insights" }
                 nav.choice aria-label="How far back" {
                     @for choice in CHOICES {
-                        a href={ "/insights?since=" (choice.name) } aria-current=[(choice == since).then_some("true")] { (choice.name) }
+                        a href={ "/insights?since=" (choice.name) }
+                            aria-current=[(choice == since).then_some("true")] {
+                            (choice.name)
+                        }
                     }
                 }
             }
             @if found.jobs.is_empty() {
                 p.notice {
-                    @if since.days.is_some() { "No job has ended in this time. " a href="/insights?since=all" { "All times" } }
+                    @if since.days.is_some() {
+                        "No job has ended in this time. "
+                        a href="/insights?since=all" { "All times" }
+                    }
                     @else { "No job has run yet." }
                 }
             } @else {
@@ -100,7 +106,8 @@ fn body(
                 (tables::groups(found))
                 (tables::jobs(found))
                 p.faint {
-                    "Days are those of this host (" (zone_name(&zone)) "); a job counts with all its attempts on the day on which it ended. "
+                    "Days are those of this host (" (zone_name(&zone))
+                    "); a job counts with all its attempts on the day on which it ended. "
                     @if found.all.estimated { "~ is a guess from what the engine printed. " }
                     code { "aq insights --json" } " has the same numbers."
                 }
@@ -157,12 +164,20 @@ fn plots(
         @if series.len() > 1 {
             ul.legend aria-label="Engines" {
                 @for (n, one) in series.iter().enumerate() {
-                    li { svg.swatch viewBox="0 0 10 10" aria-hidden="true" { rect.{ "s" (n) } width="10" height="10" rx="2" { } } (one.name) }
+                    li {
+                        svg.swatch viewBox="0 0 10 10" aria-hidden="true" {
+                            rect.{ "s" (n) } width="10" height="10" rx="2" { }
+                        }
+                        (one.name)
+                    }
                 }
             }
         }
         @if window.left_out > 0 {
-            p.notice { "Days with jobs outside the " (window.dates.len()) " days that are drawn: " (window.left_out) "." }
+            p.notice {
+                "Days with jobs outside the " (window.dates.len()) " days that are drawn: "
+                (window.left_out) "."
+            }
         }
         div.panels {
             @for measure in PlotMeasure::ALL {

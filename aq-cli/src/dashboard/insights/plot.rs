@@ -316,11 +316,14 @@ fn picture(
     let inside = text.split_once(">\n").map_or("", |(_, rest)| rest);
     let inside = inside.rsplit_once("</svg>").map_or("", |(inside, _)| inside);
     html! {
-        svg.plot viewBox={ "0 0 " (WIDTH) " " (height) } role="img" aria-label={ (title) "; a table with the values follows" } {
+        svg.plot viewBox={ "0 0 " (WIDTH) " " (height) } role="img"
+            aria-label={ (title) "; a table with the values follows" } {
             // The library's, which escapes all words that it is given.
             (PreEscaped(inside))
             @for PlotHint { top_left: (left, top), bottom_right: (right, bottom), text } in &hints {
-                rect.hit x=(left) y=(top) width=(right - left) height=(bottom - top) { title { (text) } }
+                rect.hit x=(left) y=(top) width=(right - left) height=(bottom - top) {
+                    title { (text) }
+                }
             }
         }
     }

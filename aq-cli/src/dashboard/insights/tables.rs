@@ -19,7 +19,11 @@ const GROUPS: usize = 200;
 
 /// A cell with a number.
 fn number(value: Option<f64>, text: &str) -> Markup {
-    html! { td.number { @match value { Some(value) => data value=(value) { (text) }, None => (text) } } }
+    html! {
+        td.number {
+            @match value { Some(value) => data value=(value) { (text) }, None => (text) }
+        }
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "as a cell it is a number like others")]
@@ -39,7 +43,9 @@ fn guess(estimated: bool) -> &'static str {
 /// The numbers of a plot, folded.
 fn folded(id: &str, table: &Markup) -> Markup {
     html! {
-        details id={ "table-" (id) } { summary { "As a table" } div.scroll tabindex="0" { (table) } }
+        details id={ "table-" (id) } {
+            summary { "As a table" } div.scroll tabindex="0" { (table) }
+        }
     }
 }
 
@@ -72,12 +78,22 @@ pub(super) fn by_day(window: &PlotWindow, series: &[PlotSeries], measure: PlotMe
 pub(super) fn durations(profiles: &[(String, &InsightsGroup)]) -> Markup {
     let table = html! {
         table {
-            thead { tr { th scope="col" { "profile" } @for name in ["shortest", "quarter", "median", "three quarters", "longest"] { th.number scope="col" { (name) } } } }
+            thead {
+                tr {
+                    th scope="col" { "profile" }
+                    @for name in ["shortest", "quarter", "median", "three quarters", "longest"] {
+                        th.number scope="col" { (name) }
+                    }
+                }
+            }
             tbody { @for (name, group) in profiles.iter().take(GROUPS) {
                 @let spread = group.spread;
                 tr {
                     th scope="row" { (name) }
-                    @for value in [spread.map(|s| s.min_s), spread.map(|s| s.lower_s), group.median_s, spread.map(|s| s.upper_s), spread.map(|s| s.max_s)] {
+                    @for value in [
+                        spread.map(|s| s.min_s), spread.map(|s| s.lower_s), group.median_s,
+                        spread.map(|s| s.upper_s), spread.map(|s| s.max_s)
+                    ] {
                         (number(value, &seconds(value)))
                     }
                 }
@@ -90,13 +106,19 @@ pub(super) fn durations(profiles: &[(String, &InsightsGroup)]) -> Markup {
 pub(super) fn successes(profiles: &[(String, &InsightsGroup)]) -> Markup {
     let table = html! {
         table {
-            thead { tr { th scope="col" { "profile" } @for name in ["jobs", "good", "share"] { th.number scope="col" { (name) } } } }
+            thead {
+                tr {
+                    th scope="col" { "profile" }
+                    @for name in ["jobs", "good", "share"] { th.number scope="col" { (name) } }
+                }
+            }
             tbody { @for (name, group) in profiles.iter().take(GROUPS) {
                 tr {
                     th scope="row" { (name) }
                     td.number { (group.jobs) }
                     td.number { (group.succeeded) }
-                    (number(group.success_rate(), &group.success_rate().map_or("-".to_owned(), share)))
+                    @let rate = group.success_rate();
+                    (number(rate, &rate.map_or("-".to_owned(), share)))
                 }
             } }
         }
@@ -113,12 +135,21 @@ pub(super) fn groups(found: &QueueInsights) -> Markup {
         div.scroll tabindex="0" { table #groups {
             thead { tr {
                 th scope="col" { "" }
-                @for name in ["jobs", "good", "shipped", "tries/good", "median", "input", "cached", "written", "output", "reasoning", "cost", "cost/shipped"] { th.number scope="col" { (name) } }
+                @for name in [
+                    "jobs", "good", "shipped", "tries/good", "median", "input", "cached", "written",
+                    "output", "reasoning", "cost", "cost/shipped"
+                ] {
+                    th.number scope="col" { (name) }
+                }
             } }
             tbody {
                 (group("all", "", &found.all))
-                @for one in found.engines.iter().take(GROUPS) { (group("engine", &brief(&one.name, NAME), one)) }
-                @for one in found.profiles.iter().take(GROUPS) { (group("profile", &brief(&one.name, NAME), one)) }
+                @for one in found.engines.iter().take(GROUPS) {
+                    (group("engine", &brief(&one.name, NAME), one))
+                }
+                @for one in found.profiles.iter().take(GROUPS) {
+                    (group("profile", &brief(&one.name, NAME), one))
+                }
                 @if let Some(rest) = &found.no_profile { (group("no profile", "", rest)) }
             }
         } }
@@ -155,11 +186,16 @@ pub(super) fn jobs(found: &QueueInsights) -> Markup {
         div.scroll tabindex="0" { table #jobs {
             thead { tr {
                 @for name in ["job", "result", "engine", "ended"] { th scope="col" { (name) } }
-                @for name in ["tries", "time", "input", "cached", "written", "output", "reasoning", "cost"] { th.number scope="col" { (name) } }
+                @for name in
+                    ["tries", "time", "input", "cached", "written", "output", "reasoning", "cost"] {
+                    th.number scope="col" { (name) }
+                }
             } }
             tbody { @for one in found.jobs.iter().take(JOBS) { (job(one)) } }
         } }
-        @if found.jobs.len() > JOBS { p.faint { "... and " (found.jobs.len() - JOBS) " more before them" } }
+        @if found.jobs.len() > JOBS {
+            p.faint { "... and " (found.jobs.len() - JOBS) " more before them" }
+        }
     }
 }
 
@@ -169,7 +205,11 @@ fn job(job: &JobNumbers) -> Markup {
     html! {
         tr {
             th scope="row" { a href={ "/jobs/" (job.id) } { (job.id) } }
-            td { span class=(if job.succeeded() { "good" } else { "bad" }) { (result.replace('_', " ")) } }
+            td {
+                span class=(if job.succeeded() { "good" } else { "bad" }) {
+                    (result.replace('_', " "))
+                }
+            }
             td { (brief(job.engine.as_deref().unwrap_or("-"), NAME)) }
             td { (ago(job.ended_at)) }
             (count(Some(job.attempts.into()), &job.attempts.to_string()))

@@ -10,7 +10,7 @@ use super::NAME;
 use super::measure::PlotMeasure;
 use crate::dashboard::brief::brief;
 
-/// Days at most: a year of columns could not be told apart.
+/// Days at most: a year of columns could not be distinguished.
 const MOST_DAYS: usize = 92;
 
 /// Days at least, so that the columns of a new queue are not walls.
@@ -84,7 +84,7 @@ impl PlotWindow {
 }
 
 impl PlotSeries {
-    /// Returns its sum of a day, and tells whether some of it was guessed.
+    /// Returns its sum of a day, and whether some of it was guessed.
     pub(super) fn on(&self, day: &InsightsDay, measure: PlotMeasure) -> (Option<f64>, bool) {
         let mine = |group: &&InsightsGroup| self.engines.contains(&group.name);
         let values = day.engines.iter().filter(mine);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_name_is_made_visible() {
+    fn hostile_name_is_made_visible() {
         let today: Date = "2026-05-10".parse().unwrap();
         let days = vec![day("2026-05-10", &[("", 1, None), ("a\u{202e}b", 1, None)])];
         let series = PlotWindow::new(days, None, today).series();

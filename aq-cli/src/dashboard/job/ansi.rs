@@ -341,7 +341,10 @@ mod tests {
         #[test]
         fn any_bytes_make_bounded_text_without_control_characters(
             bytes in prop::collection::vec(
-                prop_oneof![Just(0x1b), Just(b'['), Just(b'm'), Just(b';'), Just(b'3'), Just(b'\n'), Just(b'\r'), any::<u8>()],
+                prop_oneof![
+                    Just(0x1b), Just(b'['), Just(b'm'), Just(b';'), Just(b'3'), Just(b'\n'),
+                    Just(b'\r'), any::<u8>(),
+                ],
                 0..300,
             ),
         ) {
@@ -351,7 +354,8 @@ mod tests {
             for run in &painted.runs {
                 let is_safe = |c: char| matches!(c, '\n' | '\t') || !c.is_control();
                 prop_assert!(run.text.chars().all(is_safe), "{:?}", run.text);
-                prop_assert!(run.look.classes().bytes().all(|b| b.is_ascii_alphanumeric() || b == b' '));
+                let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b' ';
+                prop_assert!(run.look.classes().bytes().all(is_plain));
                 size += run.text.len();
             }
             prop_assert!(size <= 8 * bytes.len());

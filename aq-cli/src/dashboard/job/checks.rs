@@ -101,10 +101,13 @@ fn words(check: WorkCheck, has_verify: bool, message: &str) -> Markup {
                 @if !message.is_empty() { ": " (visible(message)) }
             }
             (WorkCheck::Skipped, _) => span.warn { "Not verified." },
-            (WorkCheck::Pending, true) => span.faint { code { "verify" } " has not run on this work yet." },
+            (WorkCheck::Pending, true) => span.faint {
+                code { "verify" } " has not run on this work yet."
+            },
             (WorkCheck::Pending, false) => {}
         }
-        @if !has_verify && !matches!(check, WorkCheck::Runs | WorkCheck::Passed | WorkCheck::Refused) {
+        @if !has_verify &&
+            !matches!(check, WorkCheck::Runs | WorkCheck::Passed | WorkCheck::Refused) {
             " There is no " code { "verify" } ", so nothing checks it."
         }
     }

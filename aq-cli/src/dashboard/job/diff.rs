@@ -65,13 +65,14 @@ fn diff(dashboard: &QueueDashboard, job: &JobView, watch: GitWatch) -> Result<Ma
     match bounded_diff(&dashboard.queue, id, watch, BOUNDS, &mut patch) {
         Err(WorkplaceError::NoBranch(_)) => {
             return Ok(
-                html! { p.empty.faint { "There is no diff: it has not run yet, or its directory is in no git repository." } },
+                html! { p.empty.faint { "There is no diff: it has not run yet, or its directory \
+                is in no git repository." } },
             );
         }
         Err(e @ WorkplaceError::PutAway { .. }) => {
             return Ok(html! { p.empty.faint { (visible(&e.to_string())) } });
         }
-        // Git was told that nobody reads on.
+        // Git has noticed that nobody reads on.
         Err(_) if patch.is_cut => {}
         Err(WorkplaceError::Checkpoint(CheckpointError::TimedOut { .. })) => is_late = true,
         result => result?,
@@ -95,9 +96,15 @@ fn diff(dashboard: &QueueDashboard, job: &JobView, watch: GitWatch) -> Result<Ma
                 @if is_late {
                     span.warn { (late()) code { "aq diff " (id) } " has all." }
                 } @else if patch.is_cut {
-                    span.warn { "The first " (size(BYTES as u64)) " only: " code { "aq diff " (id) } " has all." }
+                    span.warn {
+                        "The first " (size(BYTES as u64)) " only: "
+                        code { "aq diff " (id) }
+                        " has all."
+                    }
                 } @else if number > FILES {
-                    span.warn { "The first " (FILES) " files only: " code { "aq diff " (id) } " has all." }
+                    span.warn {
+                        "The first " (FILES) " files only: " code { "aq diff " (id) } " has all."
+                    }
                 }
             }
             details.files open[number <= 30] {
@@ -123,7 +130,11 @@ fn one(at: usize, file: &FilePatch) -> Markup {
                 @if file.what != "changed" { " " span.what { (file.what) } }
                 " " (counts(file))
             }
-            pre { @for block in &file.blocks { span class=(block.kind.class()) { (visible(&block.text)) } } }
+            pre {
+                @for block in &file.blocks {
+                    span class=(block.kind.class()) { (visible(&block.text)) }
+                }
+            }
             @if file.left_out > 0 { p.faint { (count(file.left_out, "more line")) } }
         }
     }

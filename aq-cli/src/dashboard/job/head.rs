@@ -46,7 +46,11 @@ pub(super) fn head(
         @if !left.is_empty() {
             section.left-out aria-label="Work that is not on the branch" {
                 p { "Not on its branch:" }
-                ul { @for one in &left { li { code { (visible(&one.what)) } " " (visible(&one.why)) } } }
+                ul {
+                    @for one in &left {
+                        li { code { (visible(&one.what)) } " " (visible(&one.why)) }
+                    }
+                }
             }
         }
         @if let Some(base) = &base {
@@ -55,16 +59,26 @@ pub(super) fn head(
         }
         @if let Some(problem) = work_problem(job) { p.notice.words { (page::with_code(&problem)) } }
         dl.facts {
-            @if let Some(priority) = word(RecordKey::Priority) { div { dt { "Priority" } dd { (priority) } } }
+            @if let Some(priority) = word(RecordKey::Priority) {
+                div { dt { "Priority" } dd { (priority) } }
+            }
             @if let Some(engine) = engine {
-                div { dt { "Engine" } dd { (engine) @if let Some(model) = word(RecordKey::Model) { " · " (model) } } }
+                div {
+                    dt { "Engine" }
+                    dd { (engine) @if let Some(model) = word(RecordKey::Model) { " · " (model) } }
+                }
             }
             @if let Some(profile) = profile { div { dt { "Profile" } dd { (profile) } } }
             @if let Some(attempts) = attempts(job) { div { dt { "Attempts" } dd { (attempts) } } }
-            @if let Some(added) = meta.time(RecordKey::AddedAt) { div { dt { "Added" } dd { (at(Some(added))) } } }
+            @if let Some(added) = meta.time(RecordKey::AddedAt) {
+                div { dt { "Added" } dd { (at(Some(added))) } }
+            }
             @match &job.activity {
-                JobActivity::Running { since, .. } => div { dt { "Runs for" } dd { (age(*since)) } },
-                _ => @if let Some(ended) = meta.time(RecordKey::EndedAt).or_else(|| put_away?.ended_at) {
+                JobActivity::Running { since, .. } => div {
+                    dt { "Runs for" } dd { (age(*since)) }
+                },
+                _ => @if let Some(ended) =
+                    meta.time(RecordKey::EndedAt).or_else(|| put_away?.ended_at) {
                     div { dt { "Ended" } dd { (ago(Some(ended))) } }
                 },
             }
@@ -80,7 +94,9 @@ pub(super) fn head(
                 div { dt { "Item" } dd {
                     (visible(&tracker.item))
                     @if tracker.waiting > 0 { " · " (tracker.waiting) " to be told" }
-                    @if let Some(problem) = &tracker.problem { " · " span.bad { (visible(problem)) } }
+                    @if let Some(problem) = &tracker.problem {
+                        " · " span.bad { (visible(problem)) }
+                    }
                 } }
             }
         }
@@ -96,7 +112,8 @@ pub(super) fn head(
         nav.tabs aria-label="Views of the job" {
             @for (at, view) in views.enumerate() {
                 @let (path, title) = view.words();
-                a href={ "/jobs/" (record.id) "?view=" (path) } aria-current=[(view == shown).then_some("page")]
+                a href={ "/jobs/" (record.id) "?view=" (path) }
+                    aria-current=[(view == shown).then_some("page")]
                     data-number=(at + 1) title=(at + 1) { (title) }
             }
         }

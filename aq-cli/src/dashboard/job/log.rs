@@ -60,13 +60,17 @@ pub(super) fn log(
     };
     Ok(html! {
         div.bar {
-            a.button.earlier href={ "?view=log&to=" (piece.from) } hidden[piece.from == 0] { "Earlier" }
+            a.button.earlier href={ "?view=log&to=" (piece.from) } hidden[piece.from == 0] {
+                "Earlier"
+            }
             @if to.is_some() { a.button href="?view=log" { "To the end" } }
             label.follow hidden { input #follow type="checkbox" checked; " Follow" }
             span.faint.log-size { (size(piece.size)) }
             a href={ "/jobs/" (id) "/log.txt" } download { "Whole log" }
         }
-        div.log-box tabindex="0" role="region" aria-label="Log" data-live[to.is_none()] { (shown(&piece, TextStyle::default())) }
+        div.log-box tabindex="0" role="region" aria-label="Log" data-live[to.is_none()] {
+            (shown(&piece, TextStyle::default()))
+        }
     })
 }
 
@@ -83,7 +87,9 @@ pub(super) fn put_away(
     Ok(Some(html! {
         p.empty.faint {
             code { "aq clean" } " has put the log of " (id) " away"
-            @if let Some(archived) = &archived { ", to " (visible(&archived.display().to_string())) }
+            @if let Some(archived) = &archived {
+                ", to " (visible(&archived.display().to_string()))
+            }
         }
     }))
 }
@@ -92,7 +98,8 @@ fn shown(piece: &LogPiece, look: TextStyle) -> Markup {
     let painted = paint(&piece.bytes, look);
     let open = paint(&piece.open, painted.look);
     html! {
-        div.piece data-from=(piece.from) data-to=(piece.to) data-size=(piece.size) data-look=(painted.look.classes()) {
+        div.piece data-from=(piece.from) data-to=(piece.to) data-size=(piece.size)
+            data-look=(painted.look.classes()) {
             pre { @for run in &painted.runs { (span(run)) } }
             @if !open.runs.is_empty() { pre.open { @for run in &open.runs { (span(run)) } } }
         }

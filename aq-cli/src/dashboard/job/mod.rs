@@ -1,4 +1,4 @@
-//! The page of one job: what it does, what it was told, what its agent did, what came of it.
+//! The page of one job: its state, its prompt, the work of its agent, and the result.
 //!
 //! A page has views, each with a path of its own. Whatever a job wrote, a view is bounded: logs and
 //! steps are shown from their end and go back a piece at a time, diffs are cut.

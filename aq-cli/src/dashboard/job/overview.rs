@@ -1,4 +1,4 @@
-//! The first view: what the job was told, what applies to it, what its attempts came to.
+//! The first view: the job's prompt, the values that apply to it, and its attempts.
 
 use aq_ledger::RecordKey;
 use aq_manifest::{Stage, ValueOrigin};
@@ -55,14 +55,18 @@ fn told(dashboard: &QueueDashboard, job: &JobView, source: &str) -> Markup {
             section aria-labelledby="prompt" {
                 h2 #prompt { "Prompt" }
                 @if let Some(persona) = &persona {
-                    details.rest data-keep="persona" { summary { "The profile's persona comes first" } (long_text(persona)) }
+                    details.rest data-keep="persona" {
+                        summary { "The profile's persona comes first" } (long_text(persona))
+                    }
                 }
                 (long_text(prompt))
             }
             section aria-labelledby="values" {
                 h2 #values { "What applies" }
                 @if has_changed(dashboard, job) {
-                    p.notice { "The job's file, or its profile, is not as it was when this was recorded." }
+                    p.notice {
+                        "The job's file, or its profile, is not as it was when this was recorded."
+                    }
                 }
                 (values_table(job, &values))
             }
@@ -112,8 +116,14 @@ fn values_table(job: &JobView, values: &[EffectiveValue]) -> Markup {
                 tr {
                     th scope="row" title=(value.about) { (value.key) }
                     td.words {
-                        @if value.value.is_empty() { span.faint { "-" } } @else { (visible(&value.value)) }
-                        @if let Some(recorded) = recorded(value) { " " span.faint { "→ " (recorded) } }
+                        @if value.value.is_empty() {
+                            span.faint { "-" }
+                        } @else {
+                            (visible(&value.value))
+                        }
+                        @if let Some(recorded) = recorded(value) {
+                            " " span.faint { "→ " (recorded) }
+                        }
                     }
                     td.origin.(value.origin.as_str()) { (value.origin.as_str()) }
                 }
@@ -122,7 +132,9 @@ fn values_table(job: &JobView, values: &[EffectiveValue]) -> Markup {
     };
     html! {
         div.wide-table { table.values {
-            thead { tr { th scope="col" { "Key" } th scope="col" { "Value" } th scope="col" { "From" } } }
+            thead {
+                tr { th scope="col" { "Key" } th scope="col" { "Value" } th scope="col" { "From" } }
+            }
             tbody { (rows(&said)) }
         } }
         details data-keep="defaults" {
@@ -144,7 +156,9 @@ fn numbers(dashboard: &QueueDashboard, job: &JobView) -> Result<Markup, PageErro
                 div { dt { "Input" } dd { (tokens(numbers.input_tokens, guess)) } }
                 div { dt { "Cached" } dd { (tokens(numbers.cached_tokens, guess)) } }
                 @if numbers.cache_write_tokens.is_some() {
-                    div { dt { "Written to cache" } dd { (tokens(numbers.cache_write_tokens, guess)) } }
+                    div {
+                        dt { "Written to cache" } dd { (tokens(numbers.cache_write_tokens, guess)) }
+                    }
                 }
                 div { dt { "Output" } dd { (tokens(numbers.output_tokens, guess)) } }
                 @if numbers.reasoning_tokens.is_some() {
@@ -153,8 +167,13 @@ fn numbers(dashboard: &QueueDashboard, job: &JobView) -> Result<Markup, PageErro
                 div { dt { "Cost" } dd { (dollars(numbers.cost_usd, guess)) } }
                 @if meta.get(RecordKey::FilesChanged).is_some() {
                     div { dt { "Changed" } dd {
-                        a href={ "/jobs/" (job.record.id) "?view=diff" } { (count(meta.count(RecordKey::FilesChanged), "file")) }
-                        " " span.good { "+" (meta.count(RecordKey::LinesAdded)) } " " span.bad { "−" (meta.count(RecordKey::LinesDeleted)) }
+                        a href={ "/jobs/" (job.record.id) "?view=diff" } {
+                            (count(meta.count(RecordKey::FilesChanged), "file"))
+                        }
+                        " "
+                        span.good { "+" (meta.count(RecordKey::LinesAdded)) }
+                        " "
+                        span.bad { "−" (meta.count(RecordKey::LinesDeleted)) }
                     } }
                 }
             }
@@ -175,7 +194,11 @@ fn attempts_table(attempts: &[AttemptView], is_put_away: bool) -> Markup {
                 p.faint { "It was not tried yet." }
             }
             @if older > 0 { p.faint { "The newest " (ATTEMPTS) " of " (attempts.len()) "." } }
-            ol.attempts { @for (at, attempt) in attempts.iter().enumerate().skip(older).rev() { (attempt_line(at + 1, attempt)) } }
+            ol.attempts {
+                @for (at, attempt) in attempts.iter().enumerate().skip(older).rev() {
+                    (attempt_line(at + 1, attempt))
+                }
+            }
         }
     }
 }
@@ -193,15 +216,20 @@ fn attempt_line(number: usize, attempt: &AttemptView) -> Markup {
                 @if let Some(engine) = &attempt.engine { " · " (visible(engine)) }
                 @if let Some(model) = &attempt.model { " " span.faint { (visible(model)) } }
                 @if attempt.output_tokens.is_some() || attempt.input_tokens.is_some() {
-                    " · " (tokens(attempt.input_tokens, "")) " in, " (tokens(attempt.output_tokens, "")) " out"
+                    " · " (tokens(attempt.input_tokens, "")) " in, "
+                    (tokens(attempt.output_tokens, "")) " out"
                 }
                 @if attempt.cost_usd.is_some() { " · " (dollars(attempt.cost_usd, "")) }
             }
             div {
                 @match attempt.led_to {
                     None => span.busy { "runs" },
-                    Some(Stage::Inbox) => span.warn { (result.as_deref().unwrap_or("put back")) ", tried again" },
-                    Some(_) if attempt.has_failed() => span.bad { (result.as_deref().unwrap_or("failed")) },
+                    Some(Stage::Inbox) => span.warn {
+                        (result.as_deref().unwrap_or("put back")) ", tried again"
+                    },
+                    Some(_) if attempt.has_failed() => span.bad {
+                        (result.as_deref().unwrap_or("failed"))
+                    },
                     Some(_) => span.good { (result.as_deref().unwrap_or("done")) },
                 }
                 @if let Some(message) = &attempt.message { span.words { ": " (visible(message)) } }
@@ -216,9 +244,12 @@ fn artifact_list(job: &JobView, files: &[KeptArtifact], more: bool) -> Markup {
             section aria-labelledby="artifacts" {
                 h2 #artifacts { "Artifacts" }
                 ul.artifacts { @for file in files {
-                    @let path = form_urlencoded::byte_serialize(file.path.as_bytes()).collect::<String>();
+                    @let path =
+                        form_urlencoded::byte_serialize(file.path.as_bytes()).collect::<String>();
                     li {
-                        a href={ "/jobs/" (job.record.id) "/artifact?path=" (path) } download { (visible(&file.path)) }
+                        a href={ "/jobs/" (job.record.id) "/artifact?path=" (path) } download {
+                            (visible(&file.path))
+                        }
                         " " span.faint { (size(file.bytes)) }
                     }
                 } }

@@ -79,8 +79,8 @@ impl FilePatch {
 }
 
 /// The files of a patch. Of each at most `of_each` lines are kept, and of all together `of_all`;
-/// the counts are of all lines. What is inside a hunk is told from what git says by the hunk's own
-/// counts: a removed line can look like a head.
+/// the counts are of all lines. What is inside a hunk is separated from what git says by the hunk's
+/// own counts: a removed line can look like a head.
 pub(super) fn files(patch: &str, of_each: usize, of_all: usize) -> Vec<FilePatch> {
     let mut found: Vec<FilePatch> = Vec::new();
     let mut left = of_all;
@@ -126,7 +126,7 @@ pub(super) fn files(patch: &str, of_each: usize, of_all: usize) -> Vec<FilePatch
 
 fn about(file: &mut FilePatch, line: &str, most: usize) {
     if let Some(name) = line.strip_prefix("+++ ").or_else(|| line.strip_prefix("--- ")) {
-        // A name that is not told by the first line, because it has spaces.
+        // A name that the first line does not show clearly, because it has spaces.
         if name != "/dev/null" {
             file.name = without_side(name.trim_end_matches('\t')).to_owned();
         }
@@ -178,10 +178,13 @@ fn hunk(line: &str) -> Option<(u64, u64)> {
 mod tests {
     use super::*;
 
-    const PATCH: &str = "diff --git a/a b.txt b/a b.txt\nindex 1..2 100644\n--- a/a b.txt\t\n+++ b/a b.txt\t\n\
-        @@ -1,4 +1,3 @@ fn main\n same\n--- removed, and looks like a head\n-diff --git a/x b/x\n same\n+++ added\n\
+    const PATCH: &str = "diff --git a/a b.txt b/a b.txt\nindex 1..2 100644\n--- a/a b.txt\t\n\
+        +++ b/a b.txt\t\n\
+        @@ -1,4 +1,3 @@ fn main\n same\n--- removed, and looks like a head\n\
+        -diff --git a/x b/x\n same\n+++ added\n\
         @@ -9 +8 @@\n-x\n+y\n\\ No newline at end of file\n\
-        diff --git a/new b/new\nnew file mode 100644\nindex 0..1\n--- /dev/null\n+++ b/new\n@@ -0,0 +1,2 @@\n+one\n+two\n\
+        diff --git a/new b/new\nnew file mode 100644\nindex 0..1\n--- /dev/null\n+++ b/new\n\
+        @@ -0,0 +1,2 @@\n+one\n+two\n\
         diff --git a/old b/moved\nsimilarity index 100%\nrename from old\nrename to moved\n\
         diff --git a/image b/image\nindex 1..2\nBinary files a/image and b/image differ\n\
         diff --git \"a/\\n<script>\" \"b/\\n<script>\"\ndeleted file mode 100644\n";

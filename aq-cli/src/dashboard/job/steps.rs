@@ -54,14 +54,18 @@ pub(super) fn steps(
             div.steps data-live[to.is_none()] data-size=(piece.size) {
                 @if first > 0 || number > SCREEN {
                     p.bar {
-                        @if first > 0 { a.button href={ "?view=steps&to=" (first) } { "Earlier steps" } }
+                        @if first > 0 {
+                            a.button href={ "?view=steps&to=" (first) } { "Earlier steps" }
+                        }
                         @if number > SCREEN { a.button href="#newest" { "To the newest" } }
                     }
                 }
                 @if number == 0 { p.faint { "No step yet." } }
                 @for (at, found) in read.steps() { (step(found, piece.from + at as u64)) }
                 @if read.unknown() > 0 {
-                    p.faint { "In the log is more: " (count(read.unknown(), "record")) " of other kinds." }
+                    p.faint {
+                        "In the log is more: " (count(read.unknown(), "record")) " of other kinds."
+                    }
                 }
                 @if to.is_some() { p { a.button href="?view=steps" { "To the last steps" } } }
                 span #newest { }
@@ -78,13 +82,23 @@ fn step(step: &AgentStep, at: u64) -> Markup {
     html! {
         @match step {
             AgentStep::Note(text) => p.step.note { (words(text)) },
-            AgentStep::Began { model } => p.step.note { "The engine starts" @if let Some(model) = model { ", model " (words(model)) } },
+            AgentStep::Began { model } => p.step.note {
+                "The engine starts" @if let Some(model) = model { ", model " (words(model)) }
+            },
             AgentStep::Said(text) => div.step.said { (words(text)) },
-            AgentStep::Thought(text) => (folded(at, "thought", &html! { span.faint { "Thinking: " (first_line(text)) } }, &html! { pre { (words(text)) } })),
+            AgentStep::Thought(text) => {
+                @let summary = html! { span.faint { "Thinking: " (first_line(text)) } };
+                (folded(at, "thought", &summary, &html! { pre { (words(text)) } }))
+            },
             AgentStep::Called(call) => (called(call, at)),
             AgentStep::Planned(items) => ul.step.plan {
                 @for (done, item) in items {
-                    li.done[*done] { span aria-label=(if *done { "done" } else { "to do" }) { (if *done { "☑" } else { "☐" }) } " " (words(item)) }
+                    li.done[*done] {
+                        span aria-label=(if *done { "done" } else { "to do" }) {
+                            (if *done { "☑" } else { "☐" })
+                        }
+                        " " (words(item))
+                    }
                 }
             },
             AgentStep::Problem(text) => div.step.problem-step { (words(text)) },
@@ -123,7 +137,8 @@ fn called(call: &ToolCall, at: u64) -> Markup {
     let kind = if call.nested { "call-within" } else { "call" };
     // Calls of one message come from one line.
     html! {
-        details.step.(kind) .failed[call.failed] data-keep={ (at) "-" (visible(&call.tool.text)) "-" (visible(&call.about.text)) } {
+        details.step.(kind) .failed[call.failed]
+            data-keep={ (at) "-" (visible(&call.tool.text)) "-" (visible(&call.about.text)) } {
             summary { (summary) } (content)
         }
     }
@@ -141,9 +156,16 @@ fn printed(text: &TextClip, at: u64) -> Markup {
 fn ended(end: &RunEnd) -> Markup {
     html! {
         div.step.ended.failed[!end.success] {
-            strong { (if end.success { "The engine says: done" } else { "The engine says: failed" }) }
+            strong {
+                (if end.success { "The engine says: done" } else { "The engine says: failed" })
+            }
             @if let Some(reason) = &end.reason { ": " (visible(reason)) }
-            @if !end.usage.is_empty() { div.faint { (usage(&end.usage)) @if end.counted == UsageCounting::Session { " (the whole session)" } } }
+            @if !end.usage.is_empty() {
+                div.faint {
+                    (usage(&end.usage))
+                    @if end.counted == UsageCounting::Session { " (the whole session)" }
+                }
+            }
         }
     }
 }

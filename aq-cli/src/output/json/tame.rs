@@ -64,7 +64,7 @@ mod tests {
     use super::{TamedText, tame};
 
     #[test]
-    fn texts_and_keys_lose_their_sequences() {
+    fn texts_and_keys_lose_sequences() {
         let red = "\u{1b}[31mred\u{1b}[0m\u{9b}2J";
         let mut value = json!({ "a": [red, 1, null], red: { "b": "plain\ttext\n" } });
         tame(&mut value);

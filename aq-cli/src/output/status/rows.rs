@@ -66,7 +66,7 @@ fn row(job: &JobView, with_items: bool, ships: bool, now: Timestamp) -> Vec<Tabl
     cells
 }
 
-/// The tracker's item and what the tracker was told last.
+/// The tracker's item and the last update that it got.
 fn item(job: &JobView) -> TableCell {
     let Some(tracker) = &job.tracker else { return TableCell::new("-") };
     let told = tracker.echoed.as_ref().map_or(String::new(), |echoed| format!(" ({echoed})"));

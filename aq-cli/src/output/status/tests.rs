@@ -10,7 +10,7 @@ use super::*;
 
 const NOW: &str = "2026-01-31T12:00:00Z";
 
-/// A name of 64 letters, whose beginning and end tell it from others.
+/// A name of 64 letters, whose beginning and end distinguish it from others.
 fn long_name(n: usize) -> String {
     format!("{n:02}-{}-{n:02}", "refactor-the-module-of-".repeat(3).get(..58).unwrap())
 }
@@ -146,7 +146,7 @@ fn watch_fits_every_terminal() {
 }
 
 #[test]
-fn nothing_is_cut_in_a_pipe() {
+fn nothing_is_cut_in_pipe() {
     let shown = plain_lines(&status(&busy(), &[], usize::MAX, None));
     for name in [long_name(1), long_name(26)] {
         assert!(shown.contains(&name), "{shown}");

@@ -13,12 +13,18 @@ say() { printf '{"jsonrpc":"2.0",%s}\n' "$1"; }
 reply() { say "\"id\":$id,\"result\":$1"; }
 refuse() { say "\"id\":$id,\"error\":$1"; }
 update() { say "\"method\":\"session/update\",\"params\":{\"sessionId\":\"s1\",\"update\":$1}"; }
-words() { update "{\"sessionUpdate\":\"agent_message_chunk\",\"content\":{\"type\":\"text\",\"text\":\"$1\"}}"; }
-tool() { update "{\"sessionUpdate\":\"tool_call\",\"toolCallId\":\"$1\",\"title\":\"sh\",\"status\":\"$2\"}"; }
+words() {
+  content="{\"type\":\"text\",\"text\":\"$1\"}"
+  update "{\"sessionUpdate\":\"agent_message_chunk\",\"content\":$content}"
+}
+tool() {
+  call="\"toolCallId\":\"$1\",\"title\":\"sh\",\"status\":\"$2\""
+  update "{\"sessionUpdate\":\"tool_call\",$call}"
+}
 ask() {
   options='[{"optionId":"yes","kind":"allow_once"},{"optionId":"no","kind":"reject_once"}]'
-  call='{"toolCallId":"t","title":"make w","status":"pending"}'
-  say "\"id\":\"q\",\"method\":\"session/request_permission\",\"params\":{\"options\":$options,\"toolCall\":$call}"
+  params='{"options":'$options',"toolCall":{"toolCallId":"t","title":"make w","status":"pending"}}'
+  say "\"id\":\"q\",\"method\":\"session/request_permission\",\"params\":$params"
 }
 finish() { id=$prompt; reply "{\"stopReason\":\"end_turn\"$1}"; }
 echo "$$ $*" >>"$here/runs"
@@ -41,7 +47,10 @@ on_end
 const DEFAULTS: [(&str, &str); 7] = [
     (
         "initialize",
-        r#"reply '{"protocolVersion":1,"agentCapabilities":{"loadSession":true},"agentInfo":{"name":"Fake","version":"1"}}'"#,
+        concat!(
+            r#"reply '{"protocolVersion":1,"agentCapabilities":{"loadSession":true},"#,
+            r#""agentInfo":{"name":"Fake","version":"1"}}'"#,
+        ),
     ),
     ("new", r#"reply '{"sessionId":"s1"}'"#),
     ("load", "words old; reply '{}'"),

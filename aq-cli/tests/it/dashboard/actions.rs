@@ -45,7 +45,7 @@ fn nobody_acts_without_the_token() {
 }
 
 #[test]
-fn printed_link_signs_a_person_in() {
+fn printed_link_signs_person_in() {
     let Some(chrome) = Chrome::start() else { return };
     let sandbox = queue();
     let server = Server::start(&sandbox);
@@ -95,7 +95,7 @@ fn printed_link_signs_a_person_in() {
     chrome.run("document.querySelector('#text').value = ''");
     chrome.fill("#text", "---\nengine: shell\ntimeout: never\n---\nsleep 600\n");
     chrome.click("main form button");
-    // What is wrong is told, and what was typed is not lost.
+    // The fault is shown, and what was typed is not lost.
     chrome.wait_text(".problem", "timeout");
     assert!(
         chrome
@@ -125,7 +125,7 @@ fn printed_link_signs_a_person_in() {
 }
 
 #[test]
-fn a_link_elsewhere_finds_the_session() {
+fn link_elsewhere_finds_the_session() {
     let Some(chrome) = Chrome::start() else { return };
     let sandbox = queue();
     let server = Server::start(&sandbox);

@@ -26,7 +26,8 @@ const OBSERVE: &str = "
         }
     };
     note();
-    new MutationObserver(note).observe(document.querySelector('.columns'), { childList: true, subtree: true });
+    const columns = document.querySelector('.columns');
+    new MutationObserver(note).observe(columns, { childList: true, subtree: true });
 ";
 
 #[test]
@@ -53,7 +54,8 @@ fn a_move_is_seen_within_300_ms() {
             let since = if stage == "inbox" { 0.0 } else { moved_at };
             chrome.wait(&format!("window.seen[{key}] >= {since}"));
             chrome.wait(&format!(
-                "document.querySelectorAll('.card').length === 1 && document.querySelector('[data-stage={stage}] .card')"
+                "document.querySelectorAll('.card').length === 1 && \
+                document.querySelector('[data-stage={stage}] .card')"
             ));
             let seen_at = chrome.value(&format!("window.seen[{key}]")).as_f64().unwrap();
             slowest = slowest.max(seen_at - moved_at);

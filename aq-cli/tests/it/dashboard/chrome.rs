@@ -155,7 +155,8 @@ impl Chrome {
     pub(super) fn wait_text(&self, selector: &str, text: &str) {
         let (selector, text) = (json!(selector), json!(text));
         self.wait(&format!(
-            "[...document.querySelectorAll({selector})].some((one) => one.innerText.includes({text}))"
+            "[...document.querySelectorAll({selector})].some((one) => \
+            one.innerText.includes({text}))"
         ));
     }
 

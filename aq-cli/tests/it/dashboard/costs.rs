@@ -32,7 +32,8 @@ fn stand_in(sandbox: &mut Sandbox, diff: &str) {
     let bin = sandbox.path("bin");
     fs::create_dir(&bin).unwrap();
     let script = format!(
-        "#!/bin/sh\nfor arg; do if [ \"$arg\" = diff ]; then\n{diff}\nfi; done\nPATH='{path}' exec git \"$@\"\n"
+        "#!/bin/sh\nfor arg; do if [ \"$arg\" = diff ]; then\n{diff}\nfi; done\n\
+        PATH='{path}' exec git \"$@\"\n"
     );
     fs::write(bin.join("git"), script).unwrap();
     fs::set_permissions(bin.join("git"), fs::Permissions::from_mode(0o755)).unwrap();
@@ -149,7 +150,7 @@ fn many_boards_cost_little_more_than_one() {
     let streams: Vec<TcpStream> = (0..64).filter_map(|_| server.follow()).collect();
     assert_eq!(streams.len(), 64);
     let pid = server.child.id();
-    // All are told of each look; that takes a bounded part of the processor.
+    // All get each look; that takes a bounded part of the processor.
     let told = |n: usize| {
         let begun = crate::sandbox::cpu_ticks(pid);
         fs::write(sandbox.queue(&format!("inbox/more-{n}.md")), "true\n").unwrap();

@@ -10,11 +10,13 @@ use crate::sandbox::Sandbox;
 use crate::vendor::{begins, done, says};
 
 /// Text that acts where it is taken for anything else.
-const BAIT: &str = "<script>window.hacked=1;alert(1)</script><img src=x onerror=\"window.hacked=1;alert(1)\">\
-    \"'><svg onload=alert(1)></textarea></pre></title><style>*{display:none}</style>\u{202e}\u{1b}[2J&lt;";
+const BAIT: &str = "<script>window.hacked=1;alert(1)</script><img src=x \
+    onerror=\"window.hacked=1;alert(1)\">\"'><svg onload=alert(1)></textarea></pre></title>\
+    <style>*{display:none}</style>\u{202e}\u{1b}[2J&lt;";
 
 /// As wild as an id may be, and a branch of git.
-const ID: &str = "0.-_.A--.-._script.alert-1-.-onerror.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x-128";
+const ID: &str = "0.-_.A--.-._script.alert-1-.-onerror.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x\
+    .x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x-128";
 
 fn queue() -> Sandbox {
     let mut sandbox = Sandbox::with_repository();
@@ -64,7 +66,8 @@ fn a_hostile_job_is_text_on_every_page() {
     let server = Server::start(&sandbox);
     chrome.go(&server.link);
     chrome.wait_text("button", "Sign out");
-    let encoded = "%3Cscript%3Ewindow.hacked%3D1%3C%2Fscript%3E%22%27%3E%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E";
+    let encoded = "%3Cscript%3Ewindow.hacked%3D1%3C%2Fscript%3E%22%27%3E%3Cimg%20src%3Dx%20onerror\
+        %3Dalert(1)%3E";
     let paths = ["/".to_owned(), format!("/?q={encoded}"), "/add".to_owned()];
     for path in paths {
         chrome.go(&server.url(&path));
@@ -73,7 +76,8 @@ fn a_hostile_job_is_text_on_every_page() {
             chrome.wait_text(".live", "live");
         }
         assert_eq!(chrome.value("window.hacked ?? null"), json!(null), "{path}");
-        let planted = "document.querySelectorAll('main script, main img, main style, main svg[onload]').length";
+        let planted = "document.querySelectorAll('main script, main img, main style, \
+            main svg[onload]').length";
         assert_eq!(chrome.value(planted), json!(0), "{path}");
         chrome.is_clean(&path);
     }

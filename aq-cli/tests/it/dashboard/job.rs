@@ -27,10 +27,12 @@ fn a_hostile_job_is_shown_as_text() {
     let body = format!(
         "# {SCRIPT} \u{202e} \" onmouseover=\"alert(1)\n\
          printf '{SCRIPT}\\033[31m{SCRIPT}\\033]0;{SCRIPT}\\007\\033[0m\\n'\n\
-         printf '{SCRIPT}\\n' > '<img src=x onerror=alert(1)>'\nmkdir out\nprintf '{SCRIPT}' > 'out/<b>&#39;.html'\n"
+         printf '{SCRIPT}\\n' > '<img src=x onerror=alert(1)>'\nmkdir out\n\
+         printf '{SCRIPT}' > 'out/<b>&#39;.html'\n"
     );
     let front = format!(
-        "artifacts: [\"out/**\"]\ncapabilities: []\nenv: {{TOKEN: secret-value}}\nverify: \"true # {SCRIPT}\"\nmodel: '\"><b>'"
+        "artifacts: [\"out/**\"]\ncapabilities: []\nenv: {{TOKEN: secret-value}}\n\
+        verify: \"true # {SCRIPT}\"\nmodel: '\"><b>'"
     );
     sandbox.add("hostile", &front, &body);
     sandbox.ok(&["run", "--once", "--quiet"]);
@@ -201,9 +203,15 @@ fn an_agents_stream_is_shown_as_steps() {
     let mut record = fs::read_to_string(&meta).unwrap();
     record.push_str("engine=claude\n");
     fs::write(&meta, record).unwrap();
-    let log = r#"{"type":"assistant","message":{"content":[{"type":"text","text":"I <b>look</b>."},{"type":"tool_use","id":"t1","name":"Bash","input":{"command":"ls <i>"}}]},"parent_tool_use_id":null}
-{"type":"user","message":{"content":[{"tool_use_id":"t1","type":"tool_result","content":"one\ntwo"}]}}
-"#;
+    let log = concat!(
+        r#"{"type":"assistant","message":{"content":[{"type":"text","text":"I <b>look</b>."},"#,
+        r#"{"type":"tool_use","id":"t1","name":"Bash","input":{"command":"ls <i>"}}]},"#,
+        r#""parent_tool_use_id":null}"#,
+        "\n",
+        r#"{"type":"user","message":{"content":[{"tool_use_id":"t1","type":"tool_result","#,
+        r#""content":"one\ntwo"}]}}"#,
+        "\n",
+    );
     fs::write(sandbox.queue("logs/a.log"), log).unwrap();
     assert!(served.page("/jobs/a").contains("view=steps"));
     let page = served.page("/jobs/a?view=steps");
@@ -214,7 +222,7 @@ fn an_agents_stream_is_shown_as_steps() {
 }
 
 #[test]
-fn the_check_is_shown_beside_the_diff() {
+fn check_is_shown_beside_diff() {
     let sandbox = Sandbox::with_repository();
     let fake = "echo '--- aq 2026-01-31T12:00:00Z verify'; echo faked; echo x >x";
     sandbox.add("good", &format!("verify: echo 'all <b>42</b> pass' # {SCRIPT}"), fake);

@@ -95,7 +95,7 @@ fn streams_and_connections_are_bounded_and_given_back() {
 }
 
 #[test]
-fn a_thousand_streams_leave_nothing_behind() {
+fn thousand_streams_leave_nothing_behind() {
     let sandbox = Sandbox::new();
     sandbox.add("x", "", "true");
     let server = Server::start(&sandbox);
@@ -148,7 +148,8 @@ fn a_slow_peer_does_not_keep_others_waiting() {
     let mut slow: Vec<TcpStream> = (0..50).map(|_| server.connect()).collect();
     for stream in &mut slow {
         let head = format!(
-            "POST /sign-in HTTP/1.1\r\nhost: {0}\r\norigin: http://{0}\r\ncontent-length: 9999\r\n\r\ntok",
+            "POST /sign-in HTTP/1.1\r\nhost: {0}\r\norigin: http://{0}\r\ncontent-length: 9999\r\n\
+            \r\ntok",
             server.address
         );
         stream.write_all(head.as_bytes()).unwrap();

@@ -39,8 +39,10 @@ fn ten_thousand_jobs_cost_a_browser_little() {
         ));
         chrome.wait(&format!(
             "(() => {{
-                const card = document.querySelector('[data-job=\"{card}\"]')?.getBoundingClientRect();
-                const box = document.querySelector('[data-stage=inbox] .cards').getBoundingClientRect();
+                const found = document.querySelector('[data-job=\"{card}\"]');
+                const card = found?.getBoundingClientRect();
+                const cards = document.querySelector('[data-stage=inbox] .cards');
+                const box = cards.getBoundingClientRect();
                 return card && card.bottom > box.top && card.top < box.bottom;
             }})()"
         ));

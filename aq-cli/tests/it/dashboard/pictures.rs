@@ -136,7 +136,8 @@ fn busy() -> Sandbox {
         let meta = sandbox.queue(&format!(".state/meta/{id}.meta"));
         let mut file = fs::File::options().append(true).open(meta).unwrap();
         let record = format!(
-            "engine=claude\nprofile=careful\nmodel=large-2\ncost_usd=0.{n}4\ntotal_cost_usd={}.{n}2\ninput_tokens=1234\noutput_tokens=98765\n",
+            "engine=claude\nprofile=careful\nmodel=large-2\ncost_usd=0.{n}4\n\
+            total_cost_usd={}.{n}2\ninput_tokens=1234\noutput_tokens=98765\n",
             n * 3
         );
         file.write_all(record.as_bytes()).unwrap();

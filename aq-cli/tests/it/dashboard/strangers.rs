@@ -222,7 +222,7 @@ fn a_public_dashboard_is_read_by_everybody() {
 }
 
 #[test]
-fn other_machines_need_a_token_file() {
+fn other_machines_need_token_file() {
     let sandbox = Sandbox::new();
     sandbox.add("secret-job", "", "true");
     for public in [&[][..], &["--public"]] {

@@ -136,7 +136,7 @@ fn paths_that_no_file_can_have_are_not_found() {
 }
 
 #[test]
-fn the_legend_says_what_dependencies_mean() {
+fn legend_says_what_dependencies_mean() {
     let sandbox = Sandbox::new();
     sandbox.add("first", "idempotency-key: k", "true");
     sandbox.add("second", "deps: [k]\ndeps-mode: soft", "true");

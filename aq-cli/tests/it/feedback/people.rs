@@ -31,7 +31,7 @@ fn goes_on(sandbox: &Sandbox, words: &str) {
 }
 
 #[test]
-fn a_reply_reaches_the_same_session() {
+fn reply_reaches_the_same_session() {
     let sandbox = reviewed();
     let said = sandbox.ok(&["reply", "a", "Use tabs."]);
     assert_eq!(said, "a is back in the inbox; its next attempt is told\n");
@@ -110,7 +110,7 @@ fn words_that_wait_are_put_away() {
 }
 
 #[test]
-fn a_job_is_added_after_another() {
+fn job_is_added_after_another() {
     let sandbox = Sandbox::new();
     sandbox.add("a", "idempotency-key: k", "true");
     let file = sandbox.write("b", "deps: [x]", "true");

@@ -9,7 +9,7 @@ fn reason(sandbox: &Sandbox, job: &str) -> String {
 }
 
 #[test]
-fn a_held_job_waits_for_its_release() {
+fn held_job_waits_for_release() {
     let sandbox = Sandbox::new();
     for job in ["a", "b"] {
         sandbox.add(job, "", "echo $AQ_JOB_ID >>ran");
@@ -20,7 +20,7 @@ fn a_held_job_waits_for_its_release() {
     let mut running = sandbox.start_loop(&[]);
     sandbox.wait_for_stage("b", "testing");
     assert_eq!(sandbox.folders("a"), ["inbox"]);
-    // The loop is told.
+    // The loop gets a signal.
     assert_eq!(sandbox.ok(&["release", "a"]), "a waits for its turn\n");
     sandbox.wait_for_stage("a", "testing");
     sandbox.ok(&["stop"]);
@@ -45,7 +45,7 @@ fn all_that_wait_are_held() {
 }
 
 #[test]
-fn a_key_is_set_as_added() {
+fn key_is_set_as_added() {
     let sandbox = Sandbox::new();
     sandbox.add("a", "priority: low", "true");
     let file = || fs::read_to_string(sandbox.queue("inbox/a.md")).unwrap();

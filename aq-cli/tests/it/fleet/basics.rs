@@ -112,7 +112,7 @@ fn shell_without_host_name_ships() {
 }
 
 #[test]
-fn a_cancelled_job_ends_on_its_host() {
+fn cancelled_job_ends_on_host() {
     let fleet = Fleet::new();
     let mut host = fleet.host("a");
     host.start();

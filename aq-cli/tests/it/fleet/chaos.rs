@@ -55,7 +55,8 @@ fn submit_all(
         let ends = if dice.roll(6) == 0 { "[ $AQ_ATTEMPT -ge 2 ]" } else { "true" };
         let nap = dice.roll(600);
         let body = format!(
-            "epoch=$(sed -n 's/^fleet_lease_epoch=//p' $AQ_QUEUE/.state/meta/$AQ_JOB_ID.meta | tail -n 1)\n\
+            "epoch=$(sed -n 's/^fleet_lease_epoch=//p' $AQ_QUEUE/.state/meta/$AQ_JOB_ID.meta | \
+             tail -n 1)\n\
              echo \"{name} $epoch $AQ_ATTEMPT\" >>{trace}\nsleep 0.{nap:03}\n{ends}"
         );
         made.insert(submit(client, &name, &front, &body), name);
@@ -194,7 +195,7 @@ fn check(
         let epoch = view.job.epoch.to_string();
         let give_up = Instant::now() + CALM;
         let mut shipped = Vec::new();
-        // The host moves its file after it was told that it may.
+        // The host moves its file once it may.
         while shipped.is_empty() {
             assert!(Instant::now() < give_up, "{}", story());
             let all = hosts.iter().flat_map(|host| copies(host, *id));

@@ -180,7 +180,7 @@ fn cancel_and_drain_reach_both_versions() {
 }
 
 #[test]
-fn a_host_changes_its_version_under_a_job() {
+fn host_changes_version_under_job() {
     let Some(fleets) = fleets() else { return };
     for fleet in fleets {
         let versions = [earlier().unwrap(), present()];

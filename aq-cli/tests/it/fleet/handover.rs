@@ -88,7 +88,7 @@ fn the_next_host_is_told_of_a_failure() {
 }
 
 #[test]
-fn work_without_a_checkout_starts_afresh() {
+fn work_without_checkout_starts_afresh() {
     let fleet = Fleet::new();
     let remote = fleet.out("remote.git");
     let (mut a, mut b) = two_hosts(&fleet, &remote);

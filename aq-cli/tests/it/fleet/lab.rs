@@ -34,7 +34,7 @@ pub(super) fn present() -> OsString {
     env!("CARGO_BIN_EXE_aq").into()
 }
 
-/// The program of version 0.1. `None`, which is told, where there is none.
+/// The program of version 0.1. `None`, which is printed, where there is none.
 pub(super) fn earlier() -> Option<OsString> {
     let program = std::env::var_os("AQ_EARLIER").filter(|path| !path.is_empty());
     if program.is_none() {

@@ -97,7 +97,7 @@ fn knows(fleet: &Fleet, host: &str) -> bool {
 }
 
 #[test]
-fn hosts_register_with_a_new_database() {
+fn hosts_register_with_new_database() {
     let mut fleet = Fleet::new();
     let mut host = fleet.host("a");
     host.start();
@@ -174,7 +174,7 @@ fn what_no_host_knows_waits_after_a_restore() {
 }
 
 #[test]
-fn shipping_a_lost_job_quarantines_it() {
+fn shipping_lost_job_quarantines_it() {
     let fleet = Fleet::new();
     let (mut a, mut b) = (fleet.host("a"), fleet.host("b"));
     a.start_with(&[]);

@@ -85,7 +85,8 @@ fn what_is_cut_off_ships_nothing() {
     let body = |go: &str| {
         let (on, go) = (fleet.out("on"), fleet.out(go));
         format!(
-            "echo $AQ_QUEUE >>{}; case $AQ_QUEUE in {}) while [ ! -e {} ]; do sleep 0.01; done;; esac",
+            "echo $AQ_QUEUE >>{}; case $AQ_QUEUE in {}) while [ ! -e {} ]; do sleep 0.01; done;; \
+            esac",
             on.display(),
             far.queue("").display(),
             go.display()

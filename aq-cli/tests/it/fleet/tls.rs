@@ -77,7 +77,7 @@ fn said(output: &Output) -> String {
 const VARIABLES: [&str; 2] = ["AQ_FLEET_CA", "SSL_CERT_FILE"];
 
 #[test]
-fn certificates_are_those_of_a_variable() {
+fn certificates_are_those_of_variable() {
     let lab = TlsLab::new();
     let other = KeyPair::generate().unwrap();
     let other = CertificateParams::new(vec!["other".to_owned()]).unwrap().self_signed(&other);
@@ -95,7 +95,7 @@ fn certificates_are_those_of_a_variable() {
 }
 
 #[test]
-fn a_file_without_certificates_is_named() {
+fn file_without_certificates_is_named() {
     let lab = TlsLab::new();
     fs::write(
         lab.path("broken.pem"),

@@ -49,7 +49,7 @@ fn a_worker_that_a_loop_has_left_reports_later() {
 }
 
 #[test]
-fn a_token_can_come_from_a_file() {
+fn token_can_come_from_file() {
     let fleet = Fleet::new();
     let mut host = fleet.host("a");
     let file = host.path("token");

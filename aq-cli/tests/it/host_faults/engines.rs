@@ -27,7 +27,7 @@ fn add_with_claude(sandbox: &Sandbox, name: &str, front: &str) {
 }
 
 #[test]
-fn a_poor_path_burns_no_jobs() {
+fn poor_path_burns_no_jobs() {
     let sandbox = Sandbox::new();
     for name in ["a", "b"] {
         add_with_claude(&sandbox, name, "engine: claude");
@@ -77,7 +77,7 @@ fn a_loop_goes_on_when_its_engine_comes() {
 }
 
 #[test]
-fn the_next_candidate_of_a_class_runs() {
+fn next_candidate_of_class_runs() {
     let mut sandbox = Sandbox::new();
     sandbox.vendor("codex", &[crate::vendor::CODEX_DONE.to_owned()]);
     add_with_claude(&sandbox, "a", "prefers-engine: [claude, codex]");
@@ -87,7 +87,7 @@ fn the_next_candidate_of_a_class_runs() {
 }
 
 #[test]
-fn an_engine_nobody_has_seen_fails() {
+fn engine_nobody_has_seen_fails() {
     let sandbox = Sandbox::new();
     add_with_claude(&sandbox, "never", "engine: codex");
     add_with_claude(&sandbox, "wrong", "engine: cluade");

@@ -36,7 +36,7 @@ fn a_limit_of_file_sizes_counts_no_attempt() {
 }
 
 #[test]
-fn a_worker_survives_a_log_beyond_the_limit() {
+fn worker_survives_log_beyond_limit() {
     let sandbox = Sandbox::new();
     sandbox.add("a", "", "echo ran >>trace; head -c 300000 /dev/zero | tr '\\0' x");
     let (code, said) = limited(&sandbox, "-f 100");

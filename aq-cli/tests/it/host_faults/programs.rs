@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::sandbox::{Sandbox, skipped};
 
 #[test]
-fn jobs_wait_for_a_missing_git() {
+fn jobs_wait_for_missing_git() {
     let sandbox = Sandbox::new();
     sandbox.add("outside", "", "echo ran");
     sandbox.make_repository();
@@ -28,7 +28,7 @@ fn jobs_wait_for_a_missing_git() {
 }
 
 #[test]
-fn jobs_wait_for_a_missing_shell() {
+fn jobs_wait_for_missing_shell() {
     let mut sandbox = Sandbox::new();
     sandbox
         .vendor("claude", &[format!("{}{}", crate::vendor::begins("s"), crate::vendor::done(""))]);

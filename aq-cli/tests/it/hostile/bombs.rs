@@ -47,7 +47,8 @@ fn fork_bombs_leave_no_process() {
     let at = sandbox.path("");
     let tree = format!("leaves=$PWD/$AQ_JOB_ID; {}tree 4 $leaves &\n", at.display());
     // Until all of them are there, as far as a bomb can be waited for.
-    let wait = "n=0; until [ \"$(cat $leaves 2>/dev/null | wc -l)\" = 16 ] || [ $n = 200 ]; do n=$((n + 1)); sleep 0.02; done\n";
+    let wait = "n=0; until [ \"$(cat $leaves 2>/dev/null | wc -l)\" = 16 ] || [ $n = 200 ]; \
+        do n=$((n + 1)); sleep 0.02; done\n";
     let dir = sandbox.path("jobs");
     fs::create_dir(&dir).unwrap();
     let mut ends = BTreeMap::new();

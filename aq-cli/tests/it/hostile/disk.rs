@@ -71,7 +71,7 @@ fn full_disk_refuses_adds_whole() {
 }
 
 #[test]
-fn loop_starts_on_a_full_disk() {
+fn loop_starts_on_full_disk() {
     let dir = TempDir::with_prefix("aq-test-").unwrap();
     let Some(_disk) = Tmpfs::mount(dir.path(), "1m") else { return };
     let sandbox = Sandbox::at(dir);

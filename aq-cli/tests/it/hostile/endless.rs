@@ -6,7 +6,8 @@ use super::surroundings::is_well;
 use crate::sandbox::{Sandbox, kill_child, wait_child, wait_for};
 
 /// Forks, ignores SIGTERM, and goes on for ever.
-const ENDLESS: &str = "verify: \"trap '' TERM; setsid sleep 1000 & touch $AQ_QUEUE/verifying; while :; do sleep 1; done\"";
+const ENDLESS: &str = "verify: \"trap '' TERM; setsid sleep 1000 & touch $AQ_QUEUE/verifying; \
+    while :; do sleep 1; done\"";
 
 fn with_work(front: &str) -> Sandbox {
     let sandbox = Sandbox::with_repository();

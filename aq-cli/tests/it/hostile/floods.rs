@@ -61,10 +61,11 @@ fn output_flood_is_cut() {
 }
 
 #[test]
-fn full_log_shows_the_next_end() {
+fn full_log_shows_next_end() {
     let sandbox = Sandbox::new();
     fs::write(sandbox.queue("config.yaml"), "log-limit-mb: 1\n").unwrap();
-    let body = "yes \"$(seq -s . 200)\" | head -c 2M; echo; echo attempt $AQ_ATTEMPT ends; [ $AQ_ATTEMPT = 3 ]";
+    let body = "yes \"$(seq -s . 200)\" | head -c 2M; echo; echo attempt $AQ_ATTEMPT ends; \
+        [ $AQ_ATTEMPT = 3 ]";
     sandbox.add("x", "retry: {max: 3, backoff: 0s}", body);
     sandbox.ok(&["run", "--once", "--quiet"]);
     let log = sandbox.log("x");

@@ -1,5 +1,5 @@
-//! Files of a gigabyte where some hundred bytes are expected. They are sparse: aq cannot tell, and
-//! no disk is filled.
+//! Files of a gigabyte where some hundred bytes are expected. They are sparse: aq does not notice,
+//! and no disk is filled.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;

@@ -5,7 +5,7 @@ use std::fs;
 use super::surroundings::{bounded, is_well};
 use crate::sandbox::Sandbox;
 
-/// Each name is that of the bomb; then its front matter, and what a user is told.
+/// Each name is that of the bomb; then its front matter, and what a user reads.
 fn bombs() -> Vec<(&'static str, String, &'static str)> {
     let times = |text: &str, count: usize| text.repeat(count);
     let list = |items: usize, item: &dyn Fn(usize) -> String| {

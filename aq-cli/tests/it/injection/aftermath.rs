@@ -10,13 +10,13 @@ use crate::sandbox::{Sandbox, wait_for};
 /// A time that has passed.
 const PAST: &str = "next_eligible=2020-01-31T12:00:00Z\n";
 
-/// The attempts of which the agent has told, oldest first.
+/// The attempts that the agent has reported, oldest first.
 fn told(sandbox: &Sandbox) -> Vec<u32> {
     let trace = fs::read_to_string(sandbox.path("home/trace")).unwrap_or_default();
     trace.lines().map(|line| line.parse().unwrap()).collect()
 }
 
-/// Work of which the agent has told is on the job's branch. Where git failed twice it is where it
+/// Work that the agent has reported is on the job's branch. Where git failed twice it is where it
 /// was, and the record says so.
 fn is_kept(point: &Point<'_>) {
     let Point { sandbox, what, .. } = point;

@@ -60,8 +60,8 @@ impl Place<'_> {
     }
 }
 
-/// The job of these tests, `a`: what it leaves in its worktree it does not commit, and tells of it
-/// outside. It tells of its attempt last, so that what is told of must be there.
+/// The job of these tests, `a`: what it leaves in its worktree it does not commit, and reports it
+/// outside. It reports its attempt last, so that what is reported must be there.
 const WORK: &str = "echo work $AQ_ATTEMPT >>a.txt; mkdir -p sub; echo new >sub/$AQ_ATTEMPT.txt; \
                     echo $AQ_ATTEMPT >>$HOME/trace";
 
@@ -78,14 +78,16 @@ fn prepared(role: Role, run: Option<usize>, options: &str) -> Sandbox {
     let detach = if role.lets_go() { "-b execve" } else { "" };
     let chosen = run.map_or(String::new(), |run| format!("[ $run -eq {run} ] || exec \"$@\"\n"));
     let script = format!(
-        "#!/bin/sh\n# ROLE PROGRAM ARGUMENTS...\nrole=$1; shift\n[ $role = {word} ] || exec \"$@\"\n\
-         echo >>{dir}/runs; run=$(wc -l <{dir}/runs)\n{chosen}\
-         exec strace -f {detach} -q -y -o {dir}/strace.$run {options} \"$@\"\n"
+        "#!/bin/sh\n# ROLE PROGRAM ARGUMENTS...\nrole=$1; shift\n\
+         [ $role = {word} ] || exec \"$@\"\n\
+         echo >>{dir}/runs; run=$(wc -l <{dir}/runs)\n\
+         {chosen}exec strace -f {detach} -q -y -o {dir}/strace.$run {options} \"$@\"\n"
     );
     write_program(&strike, &script);
     let strike = strike.display();
     let front = format!(
-        "retry: {{max: 4, backoff: 0s}}\nverify: exec {strike} verify sh -ec 'echo seen >>$HOME/seen'"
+        "retry: {{max: 4, backoff: 0s}}\n\
+        verify: exec {strike} verify sh -ec 'echo seen >>$HOME/seen'"
     );
     sandbox.add("a", &front, &format!("exec {strike} agent sh -ec '{WORK}'"));
     if role == Role::Git {

@@ -7,7 +7,7 @@ use crate::vendor::{begins, done};
 
 const REPLY: &[&str] = &["reply", "a", "Use tabs."];
 
-/// A job in review/ whose script, in a further run, writes down what it is told.
+/// A job in review/ whose script, in a further run, writes down what it gets.
 fn reviewed(sandbox: &Sandbox) {
     let body = "echo ran >>trace; [ -z \"$AQ_FEEDBACK\" ] || cat \"$AQ_FEEDBACK\" >>told";
     sandbox.add("a", "idempotency-key: k\nreview-policy: human", body);
@@ -40,9 +40,9 @@ fn a_reply_killed_anywhere_is_said_once() {
 }
 
 /// Killed with its loop, its worker and its agent. An attempt of an engine without sessions knows
-/// nothing of the one before it, and is told everything again.
+/// nothing of the one before it, and gets everything again.
 #[test]
-fn words_survive_a_run_killed_anywhere() {
+fn words_survive_run_killed_anywhere() {
     if !can_trace() {
         return;
     }

@@ -32,7 +32,7 @@ pub(crate) fn look(point: &Point<'_>) {
 }
 
 #[test]
-fn a_requeue_killed_anywhere_keeps_the_work() {
+fn requeue_killed_anywhere_keeps_work() {
     if !can_trace() {
         return;
     }

@@ -29,9 +29,11 @@ const OF_FILES: &[&str] = &[
     "echo '*.txt eol=crlf' >>.gitattributes; new >after-$n.txt",
     "echo '* filter=none diff=none merge=none' >>.gitattributes; new >>$f",
     // The same size and the same time.
-    "[ -f $f ] && { sed 's/[0-9a-f]/z/' $f >$f.x; touch -r $f $f.x; cat $f.x >$f; touch -r $f.x $f; rm $f.x; }",
+    "[ -f $f ] && { sed 's/[0-9a-f]/z/' $f >$f.x; touch -r $f $f.x; \
+     cat $f.x >$f; touch -r $f.x $f; rm $f.x; }",
     "rm -f to-dir; mkdir to-dir; new >to-dir/f00.txt",
-    "find . -name 'f1*.txt' -not -path './.git/*' | head -40 | while read x; do echo $n >>\"$x\"; done",
+    "find . -name 'f1*.txt' -not -path './.git/*' | head -40 | while read x; do echo $n >>\"$x\"; \
+    done",
 ];
 
 /// Stashes, commits elsewhere, and what stays unfinished.
@@ -56,20 +58,25 @@ const OF_HISTORY: &[&str] = &[
     "g checkout -qb side-$n; new >>$f",
     "g checkout -q --detach; new >>$f; g commit -qam detached-$n",
     "g checkout -q --detach; new >>$f; g commit -qam detached-$n; new >>$g",
-    "g checkout -q --orphan orphan-$n; g rm -rqf --cached .; new >only-$n; g add only-$n; g commit -qm orphan",
+    "g checkout -q --orphan orphan-$n; g rm -rqf --cached .; new >only-$n; g add only-$n; \
+    g commit -qm orphan",
     "g checkout -q --orphan orphan-$n; new >only-$n",
     "g checkout -q other; new >>$f",
     "g checkout -q main; new >>$f; g commit -qam on-main-$n",
     "g checkout -q main",
     "g checkout -q HEAD~1; new >>$f",
     "g branch -D aq/wip/$AQ_JOB_ID; g checkout -q --detach; g branch -D aq/wip/$AQ_JOB_ID",
-    "g checkout -qb gone-$n; new >>$f; g commit -qam x; g checkout -q aq/wip/$AQ_JOB_ID; g branch -D gone-$n",
+    "g checkout -qb gone-$n; new >>$f; g commit -qam x; g checkout -q aq/wip/$AQ_JOB_ID; \
+    g branch -D gone-$n",
     "new >>$f; g tag keep-$n $(git stash create)",
-    "g branch -qf c-$n; new >$f; g commit -qam one-$n; g checkout -q c-$n; new >$f; g commit -qam two; g merge side",
-    "b=$(git symbolic-ref HEAD); g checkout -qb l-$n; new >$f; g commit -qam l; g checkout -q -; new >$f; \
-     g commit -qam r; g merge l-$n",
-    "g checkout -qb p-$n; new >$f; g commit -qam l; g checkout -q -; new >$f; g commit -qam r; g rebase p-$n",
-    "g checkout -qb q-$n; new >$f; g commit -qam l; g checkout -q -; g rm -qf $f; g commit -qm r; g cherry-pick q-$n",
+    "g branch -qf c-$n; new >$f; g commit -qam one-$n; g checkout -q c-$n; new >$f; \
+    g commit -qam two; g merge side",
+    "b=$(git symbolic-ref HEAD); g checkout -qb l-$n; new >$f; g commit -qam l; g checkout -q -; \
+     new >$f; g commit -qam r; g merge l-$n",
+    "g checkout -qb p-$n; new >$f; g commit -qam l; g checkout -q -; new >$f; g commit -qam r; \
+    g rebase p-$n",
+    "g checkout -qb q-$n; new >$f; g commit -qam l; g checkout -q -; g rm -qf $f; g commit -qm r; \
+    g cherry-pick q-$n",
     "g bisect start HEAD HEAD~1; new >>$f",
     "g revert --no-edit HEAD",
     "g notes add -m note-$n HEAD",
@@ -88,7 +95,8 @@ const OF_RULES: &[&str] = &[
     "g update-index --skip-worktree $f; rm -f $f",
     "git ls-files -z | xargs -0 git update-index --assume-unchanged; new >>$f; rm -f $g",
     "echo 'new-*' >>.git/info/exclude; new >new-$n.txt",
-    "g config core.excludesFile /dev/stdin; echo '*' >.git/all; g config core.excludesFile .git/all; new >e-$n",
+    "g config core.excludesFile /dev/stdin; echo '*' >.git/all; g config core.excludesFile \
+    .git/all; new >e-$n",
     "echo '*.txt -text -diff' >>.git/info/attributes; printf 'a\\r\\n%s\\n' $n >>$f",
     "g config core.fileMode false; chmod +x $f",
     "g config core.symlinks false; rm -f $d/link; ln -s f01.txt $d/link",
@@ -107,16 +115,17 @@ const OF_RULES: &[&str] = &[
     "g config core.repositoryFormatVersion 99; new >>$f",
     "g config extensions.noSuch true; g config core.repositoryFormatVersion 1; new >>$f",
     "echo '[nonsense' >>.git/config; new >>$f",
-    "g config filter.evil.clean 'echo gone'; g config filter.evil.required true; \
-     echo '*.txt filter=evil' >.git/info/attributes; echo '*.txt filter=evil' >>.gitattributes; new >>$f",
+    "g config filter.evil.clean 'echo gone'; g config filter.evil.required true; echo '*.txt \
+     filter=evil' >.git/info/attributes; echo '*.txt filter=evil' >>.gitattributes; new >>$f",
     "g config user.name ''; g config user.useConfigOnly true; new >>$f",
     "g config status.showUntrackedFiles no; g config diff.ignoreSubmodules all; new >s-$n",
     "g sparse-checkout set d00 d05; new >>d00/f09.txt",
     "g sparse-checkout set --no-cone '/*' '!/d1*'; new >$f; new >d12-$n",
     "g sparse-checkout set d02; new >d30/f01.txt; mkdir -p d31; new >d31/n-$n",
     "g sparse-checkout disable; new >>d39/f01.txt",
-    "for h in pre-commit post-commit post-checkout reference-transaction post-index-change; do \
-     printf '#!/bin/sh\\n[ \"$AQ_ATTEMPT\" ] || touch %s/hook-ran\\nexit 1\\n' $OUT >.git/hooks/$h; chmod +x .git/hooks/$h; done; new >>$f",
+    "for h in pre-commit post-commit post-checkout reference-transaction post-index-change; \
+     do printf '#!/bin/sh\\n[ \"$AQ_ATTEMPT\" ] || touch %s/hook-ran\\nexit 1\\n' $OUT \
+     >.git/hooks/$h; chmod +x .git/hooks/$h; done; new >>$f",
     "g config core.hooksPath .git/evil; mkdir -p .git/evil; new >>$f",
     "touch .git/index.lock .git/HEAD.lock .git/config.lock .git/refs/heads/main.lock; new >>$f",
     "mkdir -p .git/refs/heads/aq/wip; touch .git/refs/heads/aq/wip/$AQ_JOB_ID.lock; new >>$f",

@@ -194,12 +194,12 @@ impl Ended<'_> {
     fn names(&self, full: &str) -> bool {
         let short = full.replacen("refs/heads/", "branch ", 1).replacen("refs/tags/", "tag ", 1);
         let name = if full == "refs/stash" { "stash" } else { &short };
-        // A repository that borrows nothing any more is told as a whole.
+        // A repository that borrows nothing any more is reported as a whole.
         self.is_left(name) || self.is_left(".git")
     }
 
-    /// Tests for a repository in the place of the job's own all of whose committed contents are in the
-    /// user's. Of such a one only the history is gone.
+    /// Tests for a repository in the place of the job's own all of whose committed contents are in
+    /// the user's. Of such a one only the history is gone.
     fn is_replaced_by_the_same(&self, kept: &Path, commit: &str) -> bool {
         if kept.join(".git/objects/info/alternates").exists() {
             return false;
@@ -239,7 +239,7 @@ impl Ended<'_> {
             args.push(&base);
         }
         let commits = has_head && self.user.try_git(&dir, &args).1 != "0";
-        // Those of a worktree are told as those of its branch.
+        // Those of a worktree are reported as those of its branch.
         let commits = commits && self.only_in(&dir, &head) > 0 && !self.names_a_ref_of(kept, &head);
         if (!changed.is_empty() || commits) && !self.is_named(root) {
             self.fail(&format!(

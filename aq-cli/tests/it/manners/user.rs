@@ -21,9 +21,10 @@ pub(crate) fn files() -> usize {
 
 /// The settings of a user who takes submodules from where he likes. His git does nothing behind his
 /// back.
-const SETTINGS: &str = "[user]\nname = Ada\nemail = ada@example.com\n[protocol \"file\"]\nallow = always\n\
-     [advice]\ndetachedHead = false\n[init]\ndefaultBranch = main\n\
-     [maintenance]\nauto = false\n[gc]\nauto = 0\n";
+const SETTINGS: &str = "[user]\nname = Ada\nemail = ada@example.com\n[protocol \"file\"]\n\
+    allow = always\n\
+    [advice]\ndetachedHead = false\n[init]\ndefaultBranch = main\n\
+    [maintenance]\nauto = false\n[gc]\nauto = 0\n";
 
 /// A file or link, byte for byte.
 pub(crate) type Content = (u32, Vec<u8>);

@@ -66,7 +66,7 @@ fn every_api_speaks_and_runs_commands() {
 }
 
 #[test]
-fn a_cut_stream_has_no_end() {
+fn cut_stream_has_no_end() {
     let server = ModelServer::start();
     for (_, path, mut call) in apis() {
         call["stream"] = json!(true);

@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use super::lab::PlacesLab;
 
 #[test]
-fn a_repository_keeps_its_checkout_clean() {
+fn repository_keeps_its_checkout_clean() {
     let lab = PlacesLab::new();
     lab.repository("my app");
     assert_eq!(lab.queue("my app/src"), "");
@@ -29,7 +29,7 @@ fn a_repository_keeps_its_checkout_clean() {
 }
 
 #[test]
-fn add_makes_queue_of_repository() {
+fn add_makes_the_repositorys_queue() {
     let lab = PlacesLab::new();
     lab.repository("app");
     let job = lab.job("a", "", "true");
@@ -117,7 +117,7 @@ fn a_jobs_checkout_has_the_queue_of_the_job() {
 }
 
 #[test]
-fn a_bare_repository_has_its_own() {
+fn bare_repository_has_its_own() {
     let lab = PlacesLab::new();
     lab.repository("app");
     lab.git("", &["clone", "-q", "--bare", "app", "mirror.git"]);

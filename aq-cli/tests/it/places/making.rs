@@ -27,7 +27,7 @@ fn a_home_in_a_work_tree_is_refused() {
 }
 
 #[test]
-fn elsewhere_the_queue_is_in_the_directory() {
+fn elsewhere_queue_is_in_directory() {
     let lab = PlacesLab::new();
     fs::create_dir_all(lab.path("plain/deep")).unwrap();
     let made = lab.ok("plain", &["init"]);

@@ -42,7 +42,7 @@ fn a_renamed_project_goes_on() {
     assert_eq!(meta(&queue, "next", "lock"), lab.text("p/src"));
     rename(&lab, "p", "q");
 
-    // Who only looks is told, and nothing is written.
+    // Who only looks reads of it, and nothing is written.
     let before = fs::read_to_string(format!("{queue}/.state/repository")).unwrap();
     let said = lab.aq("q", &["status"]);
     assert_eq!((said.code, lab.queue("q")), (0, queue.clone()));
@@ -131,7 +131,7 @@ fn a_job_that_was_held_finds_the_moved_project() {
 }
 
 #[test]
-fn a_copy_leaves_the_original_alone() {
+fn copy_leaves_the_original_alone() {
     let lab = PlacesLab::new();
     project(&lab);
     let (queue, head) = (lab.queue("p"), lab.git("p", &["rev-parse", "main"]));

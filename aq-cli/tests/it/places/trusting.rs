@@ -177,7 +177,7 @@ fn the_variable_trusts_for_containers() {
 }
 
 #[test]
-fn a_loop_under_a_service_manager_waits() {
+fn loop_under_service_manager_waits() {
     let lab = PlacesLab::new();
     let queue = lab.foreign_queue("q");
     let job = job_text("", "true");
@@ -200,7 +200,7 @@ fn a_loop_under_a_service_manager_waits() {
 }
 
 #[test]
-fn a_waiting_loop_can_be_ended() {
+fn waiting_loop_can_be_ended() {
     let lab = PlacesLab::new();
     let queue = lab.foreign_queue("q").display().to_string();
     let mut command = lab.command("", &["--queue", &queue, "run"]);

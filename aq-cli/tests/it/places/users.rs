@@ -140,7 +140,7 @@ fn a_queue_of_another_user_is_never_run() {
 }
 
 #[test]
-fn a_directory_of_a_group_is_exposed() {
+fn directory_of_group_is_exposed() {
     let Some(users) = MachineUsers::new() else { return };
     let home = users.lab.path(&format!("home-{ADA}"));
     assert_eq!(users.aq(ADA, "", &["init", &home.join("team/q").display().to_string()]).code, 0);

@@ -10,8 +10,8 @@ use crate::injection::traced;
 use crate::sandbox::Sandbox;
 
 /// Any other that changes a file makes the model differ from the real end, which is noticed.
-const TRACED: &str = "openat,creat,write,writev,pwrite64,copy_file_range,ftruncate,lseek,rename,renameat,\
-                      renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,rmdir,fsync,fdatasync,syncfs";
+const TRACED: &str = "openat,creat,write,writev,pwrite64,copy_file_range,ftruncate,lseek,rename,\
+    renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,rmdir,fsync,fdatasync,syncfs";
 
 /// One call that went well.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ fn whole_lines(seen: &str) -> Vec<String> {
 
 #[derive(Default)]
 struct Trace {
-    /// Where each process is, as far as its calls have told.
+    /// Where each process is, as far as its calls show.
     cwd: BTreeMap<String, PathBuf>,
 }
 

@@ -99,7 +99,7 @@ impl Originals {
 }
 
 impl Story<'_> {
-    /// Tells the story, and looks after each power cut, or of every so many after one: after each
+    /// Replays the calls, and looks after each power cut, or of every so many after one: after each
     /// with `AQ_POWER_STRIDE=1`. Answers after how many.
     #[expect(clippy::print_stdout, reason = "it is the test's own output")]
     pub(super) fn cut_everywhere(&self, share: usize, look: impl Fn(&After<'_>)) -> usize {

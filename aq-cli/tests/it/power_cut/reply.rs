@@ -39,7 +39,7 @@ fn a_reply_is_kept_and_told_once() {
 
 /// The rest that a cut leaves of the beginning of an attempt is enough for the next one.
 #[test]
-fn words_survive_the_beginning_of_an_attempt() {
+fn words_survive_beginning_of_attempt() {
     if !can_trace() {
         return;
     }

@@ -80,7 +80,7 @@ impl AcpAgent {
         format!("engine: {}\n{model}", self.name())
     }
 
-    /// Calls among the last run's whose tokens aq can tell.
+    /// Calls among the last run's whose tokens aq knows.
     pub(super) fn counted(self, calls: usize) -> usize {
         match self {
             Self::Claude | Self::Copilot => calls,
@@ -98,7 +98,7 @@ impl AcpAgent {
         }
     }
 
-    /// Tests for an agent that tells its tokens when its turn is cancelled.
+    /// Tests for an agent that reports its tokens when its turn is cancelled.
     pub(super) fn counts_when_cancelled(self) -> bool {
         self == Self::Copilot
     }

@@ -125,9 +125,9 @@ fn breaks(lab: &Lab, report: &mut Report, answer: Answer) {
     let wanted = match (lab.engine, answer) {
         // Its next try is without streaming, and whole.
         (Engine::Claude, Answer::Cut) => "testing, success, attempts 1",
-        // They take what came for all, and nothing tells that it was not.
+        // They take what came for all, and nothing shows that it was not.
         (Engine::KimiCode | Engine::Droid, Answer::Cut) => "testing, success, attempts 1",
-        // They try again without an end, and tell nobody.
+        // They try again without an end, in silence.
         (Engine::Opencode | Engine::Vibe, Answer::Cut)
         | (Engine::Qwen | Engine::Vibe | Engine::Kilo, Answer::HangUp) => {
             "failed, timeout, attempts 1"

@@ -38,8 +38,8 @@ const HOMES: [&str; 7] = [
     "XDG_STATE_HOME",
 ];
 
-/// Variables that lead a program to another machine. All lead to the test's own server, which tells
-/// of it.
+/// Variables that lead a program to another machine. All lead to the test's own server, which
+/// reports of it.
 const WAYS_OUT: [&str; 6] =
     ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 

@@ -65,7 +65,7 @@ impl Engine {
         }
     }
 
-    /// The two that start within a second and can be told not to try again by themselves.
+    /// The two that start within a second and have a setting not to try again by themselves.
     pub(super) fn is_quick(self) -> bool {
         matches!(self, Self::Claude | Self::Codex)
     }
@@ -80,7 +80,7 @@ impl Engine {
         }
     }
 
-    /// The same for a program that tries again, and tells of it only when it has given up.
+    /// The same for a program that tries again, and reports it only when it has given up.
     pub(super) fn limit_of_tries(self) -> &'static str {
         match self {
             Self::Cline | Self::KimiCode | Self::Droid | Self::Kilo | Self::Acp(_) => "110s",
@@ -88,7 +88,7 @@ impl Engine {
         }
     }
 
-    /// Tests for tries without end of which nobody is told the reason: only a time limit ends
+    /// Tests for tries without end that show no reason: only a time limit ends
     /// that, and the job is to blame for what its vendor does.
     pub(super) fn tries_in_silence(self, fault: Fault) -> bool {
         match self {
@@ -98,7 +98,7 @@ impl Engine {
         }
     }
 
-    /// Tests for a way to the model that tells a plan's limit.
+    /// Tests for a way to the model that shows a plan's limit.
     pub(super) fn has_plans(self) -> bool {
         self.is_quick()
     }
@@ -279,7 +279,7 @@ impl Engine {
         }
     }
 
-    /// Calls among those of one run whose tokens aq can tell.
+    /// Calls among those of one run whose tokens aq knows.
     pub(super) fn counted(self, calls: usize) -> usize {
         match self {
             Self::Acp(agent) => agent.counted(calls),

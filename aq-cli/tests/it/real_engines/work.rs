@@ -84,7 +84,7 @@ pub(super) fn resume(lab: &mut Lab, report: &mut Report) {
     };
     let wanted = if lab.engine.resumes() { "same session" } else { "new session" };
     report.show("session", wanted, seen);
-    // It is told why it goes on, and a session that knows its prompt is not told it again.
+    // It learns why it goes on, and a session that knows its prompt does not get it again.
     let times = |call: &String| (call.matches("token-4711").count(), call.matches(PROMPT).count());
     let (first, second) = (times(&calls[0]), times(&calls[1]));
     assert_eq!(first.0, 0, "{}", calls[0]);

@@ -16,7 +16,8 @@ const FILES: &[(&str, &str)] = &[
     ("src/bad.js", "var unused = 1\n"),
     (
         ".eslintrc.json",
-        "{\"root\": true, \"parserOptions\": {\"ecmaVersion\": 2022}, \"rules\": {\"no-unused-vars\": \"error\"}}\n",
+        "{\"root\": true, \"parserOptions\": {\"ecmaVersion\": 2022}\
+        , \"rules\": {\"no-unused-vars\": \"error\"}}\n",
     ),
     ("eslint.config.js", "module.exports = [{rules: {'no-unused-vars': 'error'}}]\n"),
     ("public/page.html", "<p>page</p>\n"),
@@ -61,7 +62,8 @@ watcher.on('ready', () => fs.writeFileSync(seen, 'x'))
 const CHECK: &str = r#"exec >$1 2>&1
 relative() { sed "s|$PWD/||g"; }
 echo "prettier: $(node $TOOLS/prettier/bin/prettier.cjs --list-different src public | tr '\n' ' ')"
-eslint() { node $TOOLS/$1/bin/eslint.js --format json $2 | grep -o '"filePath":"[^"]*"\|"errorCount":[0-9]*' | relative; }
+findings() { grep -o '"filePath":"[^"]*"\|"errorCount":[0-9]*' | relative; }
+eslint() { node $TOOLS/$1/bin/eslint.js --format json $2 | findings; }
 echo "eslint8: $(ESLINT_USE_FLAT_CONFIG=false eslint eslint8 src | tr '\n' ' ')"
 echo "eslint9: $(eslint eslint9 src | tr '\n' ' ')"
 echo "jest lists: $(node $TOOLS/jest/bin/jest.js --watchman=false --listTests | relative)"
@@ -69,7 +71,8 @@ echo "jest: $(node $TOOLS/jest/bin/jest.js --watchman=false 2>&1 | grep '^Tests:
 node serve.js
 node watch.js
 npm install --offline --no-audit --no-fund ./dep >/dev/null && echo "npm: $(ls node_modules)"
-cargo new --quiet --vcs none --lib crates/two 2>/dev/null && echo "cargo new: $(ls crates | tr '\n' ' ')"
+cargo new --quiet --vcs none --lib crates/two 2>/dev/null &&
+  echo "cargo new: $(ls crates | tr '\n' ' ')"
 cargo build --quiet --offline && echo "cargo build: $(ls target/debug/*.rlib | tr '\n' ' ')"
 git status --porcelain
 "#;

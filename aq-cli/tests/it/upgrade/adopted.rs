@@ -50,7 +50,7 @@ fn a_worker_of_version_0_1_is_adopted() {
 }
 
 #[test]
-fn version_0_1_adopts_a_worker() {
+fn version_0_1_adopts_worker() {
     for front in ["lock: one", "lock: one\nisolation: in-place"] {
         if let Some(lab) = UpgradeLab::inside(Present) {
             is_adopted(&lab, Present, front);

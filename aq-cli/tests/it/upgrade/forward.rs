@@ -76,14 +76,14 @@ fn go_on(lab: &UpgradeLab) {
 }
 
 #[test]
-fn a_queue_in_a_checkout_goes_on() {
+fn queue_in_checkout_goes_on() {
     if let Some(lab) = UpgradeLab::inside(Earlier) {
         go_on(&lab);
     }
 }
 
 #[test]
-fn a_queue_beside_a_checkout_goes_on() {
+fn queue_beside_checkout_goes_on() {
     if let Some(lab) = UpgradeLab::outside(Earlier) {
         go_on(&lab);
     }

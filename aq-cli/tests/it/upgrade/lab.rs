@@ -27,7 +27,7 @@ pub(super) struct UpgradeLab {
 
 impl UpgradeLab {
     /// A repository `p` with a queue that a version has made in its checkout. `None`, which is
-    /// told, where there is no program of version 0.1.
+    /// printed, where there is no program of version 0.1.
     pub(super) fn inside(version: Version) -> Option<Self> {
         Self::with_queue(version, "p/.aq")
     }

@@ -94,7 +94,7 @@ fn a_loop_goes_on_when_the_record_is_mended() {
 }
 
 #[test]
-fn a_newer_record_is_left_alone() {
+fn newer_record_is_left_alone() {
     for stage in ["inbox", "building", "review", "testing", "failed"] {
         let sandbox = Sandbox::new();
         sandbox.add("x", "", "echo ran");
@@ -231,7 +231,7 @@ fn what_can_be_made_again_costs_nothing() {
 }
 
 #[test]
-fn a_damaged_origin_is_no_branch() {
+fn damaged_origin_is_no_branch() {
     let sandbox = Sandbox::with_repository();
     sandbox.add("x", "", "echo 1 >x.txt");
     sandbox.ok(&["run", "--once", "--quiet"]);

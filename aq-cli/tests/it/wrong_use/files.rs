@@ -91,12 +91,12 @@ fn a_file_is_known_again() {
 }
 
 #[test]
-fn pipes_of_the_shell_are_read() {
+fn pipes_of_shell_are_read() {
     let sandbox = Sandbox::new();
     let aq = env!("CARGO_BIN_EXE_aq");
     let script = format!(
-        "{aq} --queue \"$Q\" add <(printf -- '---\\nengine: shell\\n---\\ntrue\\n') && \
-         {aq} --queue \"$Q\" add <(printf -- '---\\nengine: shell\\n---\\ntrue\\n') --name named.md && \
+        "{aq} --queue \"$Q\" add <(printf -- '---\\nengine: shell\\n---\\ntrue\\n') && {aq} \
+         --queue \"$Q\" add <(printf -- '---\\nengine: shell\\n---\\ntrue\\n') --name named.md && \
          {aq} --queue \"$Q\" check <(printf -- '---\\nlock: no\\n---\\ntrue\\n')"
     );
     let mut bash = Command::new("bash");
@@ -108,8 +108,9 @@ fn pipes_of_the_shell_are_read() {
 #[test]
 fn a_script_of_windows_runs() {
     let sandbox = Sandbox::new();
-    let text = "---\r\nengine: shell\r\nverify: |\r\n  true\r\n  true\r\n---\r\nset -e\r\nif true\r\n\
-                then echo went >out\r\nfi\r\n";
+    let text = "---\r\nengine: shell\r\nverify: |\r\n  true\r\n  true\r\n---\r\nset -e\r\n\
+        if true\r\n\
+        then echo went >out\r\nfi\r\n";
     fs::write(sandbox.work().join("crlf.md"), text).unwrap();
     sandbox.ok(&["add", "crlf.md"]);
     let (code, said) = sandbox.code(&["run", "--once"]);

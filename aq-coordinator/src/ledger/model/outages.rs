@@ -12,7 +12,7 @@ const SECOND: i64 = 1000;
 const TIMING: LeaseTiming =
     LeaseTiming { lease: Duration::from_secs(3), outage: Duration::from_millis(1500) };
 
-/// Two places for coordinators. All moments are told from now on, so that time has no end.
+/// Two places for coordinators. All moments count from now on, so that time has no end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct CoordinatorSite {
     /// The process there, when one runs, and whether it pauses.

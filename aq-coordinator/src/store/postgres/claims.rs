@@ -65,7 +65,7 @@ impl PostgresTransaction {
             self.run("UPDATE manifests SET manifest = $2 WHERE job = $1", &[&id, &manifest])
                 .await?;
             if job.world != JobNamespace::Fleet {
-                // What was told of the mirror before does not count for the new one.
+                // What was sent for the mirror before does not count for the new one.
                 self.run("DELETE FROM reports WHERE job = $1 AND shadow", &[&id]).await?;
             }
             if job.world == JobNamespace::Fleet {
@@ -132,12 +132,12 @@ impl PostgresTransaction {
         // Each claim is looked up by itself: as a condition, the database would read all grants.
         let sql = format!(
             "SELECT picked.*, factories.instance, draining, earlier.found IS NOT NULL FROM \
-             unnest($1::text[], $2::text[], $3::uuid[]) WITH ORDINALITY AS claim (factory, request, \
-             job, place) LEFT JOIN factories ON factories.id = claim.factory LEFT JOIN LATERAL (SELECT \
-             1 AS found FROM grants WHERE grants.request = claim.request AND grants.factory = \
-             claim.factory LIMIT 1) AS earlier ON true LEFT JOIN LATERAL (SELECT {}, (SELECT \
-             manifest FROM manifests WHERE job = jobs.id) FROM jobs WHERE id = claim.job FOR UPDATE \
-             SKIP LOCKED) AS picked ON true ORDER BY place",
+             unnest($1::text[], $2::text[], $3::uuid[]) WITH ORDINALITY AS claim (factory, \
+             request, job, place) LEFT JOIN factories ON factories.id = claim.factory LEFT JOIN \
+             LATERAL (SELECT 1 AS found FROM grants WHERE grants.request = claim.request AND \
+             grants.factory = claim.factory LIMIT 1) AS earlier ON true LEFT JOIN LATERAL \
+             (SELECT {}, (SELECT manifest FROM manifests WHERE job = jobs.id) FROM jobs WHERE id \
+             = claim.job FOR UPDATE SKIP LOCKED) AS picked ON true ORDER BY place",
             *COLUMNS
         );
         let query = SqlQuery::new(sql).with(factories).with(requests).with(jobs);

@@ -14,7 +14,7 @@ use crate::store::echoes::{NewsRow, tracker_text};
 use crate::store::{DeliveryAck, PendingUpdates, SenderLease};
 
 impl PostgresTransaction {
-    /// Notes the item that a job's file names. What another item was told does not count for it.
+    /// Notes the item that a job's file names. What another item got does not count for it.
     pub(crate) async fn set_item(
         &self,
         id: FleetJobId,

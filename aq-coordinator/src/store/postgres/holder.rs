@@ -152,12 +152,12 @@ impl PostgresTransaction {
             self.note_end(id, ended).await?;
         }
         let latest = said.ended.iter().map(|ended| ended.n).max().unwrap_or_default();
-        let sql = "INSERT INTO factories (id, host, version, instance, capabilities, capacity, free, \
-                   seen, ended) VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8) ON CONFLICT (id) DO \
-                   UPDATE SET host = excluded.host, version = excluded.version, instance = \
-                   excluded.instance, capabilities = excluded.capabilities, capacity = \
-                   excluded.capacity, seen = excluded.seen, ended = greatest(factories.ended, \
-                   excluded.ended), stale = false RETURNING ended";
+        let sql = "INSERT INTO factories (id, host, version, instance, capabilities, capacity, \
+            free, seen, ended) VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8) ON CONFLICT (id) DO \
+            UPDATE SET host = excluded.host, version = excluded.version, instance = \
+            excluded.instance, capabilities = excluded.capabilities, capacity = \
+            excluded.capacity, seen = excluded.seen, ended = greatest(factories.ended, \
+            excluded.ended), stale = false RETURNING ended";
         let row = self
             .one(
                 sql,

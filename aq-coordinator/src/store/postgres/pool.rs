@@ -55,7 +55,7 @@ pub(crate) struct PooledConnections {
 impl std::fmt::Debug for PooledConnections {
     /// Without the configuration, which has a password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connections").field("timing", &self.timing).finish_non_exhaustive()
+        f.debug_struct("PooledConnections").field("timing", &self.timing).finish_non_exhaustive()
     }
 }
 

@@ -74,19 +74,11 @@ impl PostgresTransaction {
         let last = filter.last_holder.as_ref().map(FactoryId::as_str);
         let jobs = self
             .select(
-                "seq > $1 AND ($2::text IS NULL OR world = $2) AND ($3::text IS NULL OR stage = $3) \
-                 AND ($4::text IS NULL OR (factory = $4 AND hold IN ('held', 'lapsed'))) \
-                 AND ($6::text IS NULL OR factory = $6) AND ($7::text IS NULL OR key = $7 OR name \
-                 = $7) ORDER BY seq LIMIT $5",
-                &[
-                    &after,
-                    &world,
-                    &stage,
-                    &factory,
-                    &i64::from(filter.limit),
-                    &last,
-                    &filter.named,
-                ],
+                "seq > $1 AND ($2::text IS NULL OR world = $2) AND ($3::text IS NULL OR stage = \
+                 $3) AND ($4::text IS NULL OR (factory = $4 AND hold IN ('held', \
+                 'lapsed'))) AND ($6::text IS NULL OR factory = $6) AND ($7::text IS NULL OR key \
+                 = $7 OR name = $7) ORDER BY seq LIMIT $5",
+                &[&after, &world, &stage, &factory, &i64::from(filter.limit), &last, &filter.named],
             )
             .await?;
         Ok(DatedAnswer { now: self.now, value: JobPage::of(jobs, filter.limit) })

@@ -126,9 +126,10 @@ impl PostgresTransaction {
             ids.push(self.feed_id()?);
         }
         let query = SqlQuery::new(
-            "INSERT INTO feed (id, at, kind, job, factory, epoch, stage, fields) SELECT id, $2, kind, \
-             job, factory, epoch, stage, '{}' FROM unnest($1::bigint[], $3::text[], $4::uuid[], \
-             $5::text[], $6::bigint[], $7::text[]) AS new (id, kind, job, factory, epoch, stage)",
+            "INSERT INTO feed (id, at, kind, job, factory, epoch, stage, fields) SELECT id, $2, \
+             kind, job, factory, epoch, stage, '{}' FROM unnest($1::bigint[], $3::text[], \
+             $4::uuid[], $5::text[], $6::bigint[], $7::text[]) AS new (id, kind, job, factory, \
+             epoch, stage)",
         )
         .with(ids)
         .with(self.now.0)
@@ -178,10 +179,10 @@ fn arrays_from<'c>(from: usize, columns: impl Iterator<Item = &'c TableColumn>) 
 /// What writes grants that begin or end.
 fn upsert(records: &[GrantRecord]) -> SqlQuery {
     SqlQuery::new(
-        "INSERT INTO grants (job, epoch, factory, instance, request, started, ended, outcome) SELECT \
-         * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], \
-         $7::bigint[], $8::text[]) ON CONFLICT (job, epoch) DO UPDATE SET ended = excluded.ended, \
-         outcome = excluded.outcome",
+        "INSERT INTO grants (job, epoch, factory, instance, request, started, ended, \
+         outcome) SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], \
+         $5::text[], $6::bigint[], $7::bigint[], $8::text[]) ON CONFLICT (job, epoch) DO UPDATE \
+         SET ended = excluded.ended, outcome = excluded.outcome",
     )
     .with(each(records, |r| r.job.uuid()))
     .with(each(records, |r| number(r.epoch.0)))

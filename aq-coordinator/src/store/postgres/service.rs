@@ -16,8 +16,9 @@ const MOST: i64 = 5000;
 
 /// The place of the tables. With another database, other tables, or another history of the server's
 /// log, what is in them was put there by a restore.
-const PLACE: &str = "SELECT (SELECT oid FROM pg_database WHERE datname = current_database()) || '/' || \
-     'service'::regclass::oid || '/' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)";
+const PLACE: &str = "SELECT (SELECT oid FROM pg_database WHERE datname = current_database()) || \
+    '/' || 'service'::regclass::oid || '/' || left(pg_walfile_name(pg_current_wal_insert_lsn()), \
+    8)";
 
 /// See [`PostgresTransaction::elsewhere`]. A prepared transaction has no process.
 const ELSEWHERE: &str = "SELECT l.transactionid::text::bigint FROM pg_locks l JOIN \

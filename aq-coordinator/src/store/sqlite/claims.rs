@@ -43,7 +43,7 @@ impl SqliteTransaction<'_> {
                 params![id, submission.manifest],
             )?;
             if job.world != JobNamespace::Fleet {
-                // What was told of the mirror before does not count for the new one.
+                // What was sent for the mirror before does not count for the new one.
                 self.connection.execute("DELETE FROM reports WHERE job = ?1 AND shadow", [id])?;
             }
             if job.world == JobNamespace::Fleet {

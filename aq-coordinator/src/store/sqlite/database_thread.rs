@@ -27,7 +27,7 @@ pub(crate) struct DatabaseThread {
 
 impl fmt::Debug for DatabaseThread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Actor").finish_non_exhaustive()
+        f.debug_struct("DatabaseThread").finish_non_exhaustive()
     }
 }
 

@@ -1,4 +1,4 @@
-//! What trackers are to be told, and who tells them.
+//! Updates for trackers, and the coordinator that sends them.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::store::echoes::{NewsRow, tracker_text};
 use crate::store::{DeliveryAck, PendingUpdates, SenderLease, StoreError};
 
 impl SqliteTransaction<'_> {
-    /// Notes the item that a job's file names. What another item was told does not count for it.
+    /// Notes the item that a job's file names. What another item got does not count for it.
     pub(crate) fn set_item(&self, id: FleetJobId, item: Option<&str>) -> Result<(), StoreError> {
         let sql = match item {
             Some(_) => {

@@ -232,8 +232,8 @@ impl SqliteTransaction<'_> {
         let latest = said.ended.iter().map(|ended| ended.n).max().unwrap_or_default();
         let latest: i64 = self.connection.query_row(
             "INSERT INTO factories (id, host, version, instance, capabilities, capacity, free, \
-             seen, ended) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8) ON CONFLICT (id) DO UPDATE SET \
-             host = excluded.host, version = excluded.version, instance = excluded.instance, \
+             seen, ended) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8) ON CONFLICT (id) DO UPDATE \
+             SET host = excluded.host, version = excluded.version, instance = excluded.instance, \
              capabilities = excluded.capabilities, capacity = excluded.capacity, \
              seen = excluded.seen, ended = max(ended, excluded.ended), stale = 0 RETURNING ended",
             params![

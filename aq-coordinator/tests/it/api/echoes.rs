@@ -1,4 +1,4 @@
-//! A coordinator that tells a tracker, over real sockets.
+//! A coordinator that sends updates to a tracker, over real sockets.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::fleet::{Fleet, TOKEN, client, config};
 
-/// A tracker that writes down what it is told.
+/// A tracker that writes down what it gets.
 #[derive(Clone, Default)]
 struct Tracker {
     told: Arc<Mutex<Vec<String>>>,
@@ -32,7 +32,7 @@ enum Way {
 }
 
 impl Tracker {
-    /// Returns the echoes that say that it is to be told.
+    /// Returns the settings with which it gets updates.
     async fn start(&self) -> Option<TrackerSettings> {
         let _ = client();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -122,7 +122,7 @@ async fn steps_are_told_in_order_and_once() {
         "events": [{ "seq": 1, "at": "2026-01-01T00:00:00Z", "kind": "building" }],
     });
     fleet.post(&format!("/v1/jobs/{last}/events"), &body).await.ok();
-    // Whatever was to be told of the first job has been told before this.
+    // All updates of the first job were sent before this.
     tracker.wait("T-2", 2).await;
     let want = [
         ("in_progress", "aq: building"),
@@ -228,7 +228,7 @@ async fn missing_item_blocks_no_echo() {
 }
 
 #[tokio::test]
-async fn a_forbidden_item_is_passed_over() {
+async fn forbidden_item_is_passed_over() {
     let tracker = Tracker::default();
     tracker.now(Way::Forbids('1'));
     let fleet = fleet(&tracker).await;

@@ -95,7 +95,7 @@ async fn words_only_and_a_place_that_is_one() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_coordinator_ends_the_feed() {
+async fn end_of_coordinator_ends_feed() {
     let fleet = Fleet::new().await;
     let mut reader = Reader::open(&fleet, None).await;
     fleet.running.stop().await;
@@ -136,7 +136,7 @@ async fn pages_of_the_feed_wait_and_go_on() {
 
 /// Messages of more than a client reads at once.
 #[tokio::test]
-async fn a_page_of_the_feed_is_bounded() {
+async fn page_of_feed_is_bounded() {
     let fleet = Fleet::new().await;
     let job = fleet.submit("lock: none").await;
     let (_, epoch) = fleet.take("a").await;

@@ -162,7 +162,7 @@ async fn who_guesses_tokens_is_slowed_down() {
 }
 
 #[tokio::test]
-async fn every_answer_has_a_request_id() {
+async fn every_answer_has_request_id() {
     let fleet = Fleet::new().await;
     let own = fleet.send(fleet.request(Method::GET, "/healthz").header("x-request-id", "mine-1"));
     assert_eq!(own.await.head["x-request-id"], "mine-1");

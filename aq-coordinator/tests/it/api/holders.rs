@@ -18,7 +18,7 @@ fn fenced(answer: &Answer, epoch: u64, holder: Value) {
 }
 
 #[tokio::test]
-async fn a_factory_registers_and_is_listed() {
+async fn factory_registers_and_is_listed() {
     let fleet = Fleet::new().await;
     let mut databases = std::collections::BTreeSet::new();
     for _ in 0..2 {

@@ -60,7 +60,7 @@ async fn bad_job_files_are_refused_with_the_place() {
 }
 
 #[tokio::test]
-async fn a_circle_is_refused_and_printed() {
+async fn circle_is_refused_and_printed() {
     let fleet = Fleet::new().await;
     fleet.submit("idempotency-key: a\ndeps: [b]").await;
     fleet.submit("idempotency-key: b\ndeps: [c]").await;
@@ -144,7 +144,7 @@ async fn people_stop_jobs_and_put_them_back() {
 }
 
 #[tokio::test]
-async fn the_numbers_of_the_fleet_are_told() {
+async fn numbers_of_fleet_are_shown() {
     let fleet = Fleet::new().await;
     fleet.submit("priority: high\nlock: none").await;
     fleet.submit("lock: none").await;

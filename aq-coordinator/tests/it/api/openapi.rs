@@ -132,7 +132,7 @@ async fn the_page_has_every_call_of_the_document() {
 
 /// The bodies on the page are such as the types take.
 #[test]
-fn the_bodies_on_the_page_are_good() {
+fn bodies_on_page_are_good() {
     let page = include_str!("../../../../docs/fleet-protocol.md");
     let mut seen = 0;
     for part in page.split("\n### `").skip(1) {

@@ -81,7 +81,7 @@ async fn each_call_takes_its_scope() {
         post(&format!("/v1/jobs/{JOB}/cancel")),
         post(&format!("/v1/jobs/{JOB}/requeue")),
     ];
-    // The calls, who may, and what the others are told, in the order `in`, `mill`, `eyes`.
+    // The calls, who may, and what the others read, in the order `in`, `mill`, `eyes`.
     let (act_of, mill) = (Some("host:ID"), Some("host:mill"));
     for (calls, told) in [
         (own("mill").to_vec(), [act_of, None, act_of]),

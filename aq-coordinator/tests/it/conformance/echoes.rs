@@ -1,4 +1,4 @@
-//! Entries that trackers are to be told, and whose turn it is.
+//! Updates for trackers, and whose turn it is.
 
 use std::time::Duration;
 

@@ -126,7 +126,7 @@ pub(crate) async fn hosts_that_are_gone_go(lab: Lab) {
     };
     assert_eq!(forget(&lab, KEEP).await.hosts, 1);
     assert_eq!(hosts().await, ["drains", "here", "holds"], "a word and a job of theirs stay");
-    // Whoever comes back is told to register.
+    // Whoever comes back has to register.
     let back = lab.store.heartbeat(vec![beat("gone", vec![])]).await.unwrap();
     assert!(!back[0].registered);
     let late = beat("holds", vec![LeaseRef { job_id: job, epoch }]);

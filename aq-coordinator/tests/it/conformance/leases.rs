@@ -75,7 +75,7 @@ pub(crate) async fn late_and_the_lock_is_gone(lab: Lab) {
     assert_eq!(fenced(lab.store.renew(first, caller("one", epoch)).await), epoch);
     let row = lab.row(first).await;
     assert_eq!((row.stage, row.holder(), row.attempts), (Stage::Inbox, None, 1));
-    // It was told that the job is lost, so it stays lost when the lock is free again.
+    // It knows that the job is lost, so it stays lost when the lock is free again.
     lab.store.release(second, release("two", other, ReleaseOutcome::Shipped)).await.unwrap();
     assert_eq!(beat_one(&lab.store, "one", first, epoch).await.expires_in, None);
     assert_eq!(

@@ -51,7 +51,8 @@ cases! {
     submits: keys_bodies_and_ids, a_key_is_free_in_another_world, superseding_keeps_the_place,
         a_job_that_has_left_the_queue_is_not_superseded, two_coordinators_close_no_cycle,
         everything_submitted_comes_back;
-    claims: two_coordinators_grant_a_job_once, a_lost_answer_is_given_again, copies_of_a_claim_in_one_batch,
+    claims: two_coordinators_grant_a_job_once, a_lost_answer_is_given_again,
+        copies_of_a_claim_in_one_batch,
         a_repeated_claim_gets_only_what_is_current, a_plan_of_an_older_version_is_refused,
         a_lock_is_held_once, many_claims_in_one_transaction, claims_race,
         epochs_only_grow;
@@ -62,10 +63,13 @@ cases! {
         a_start_beside_another_is_none, a_claim_before_the_first_tick,
         a_restored_backup_draws_no_epoch_again, the_clock_goes_backwards, two_start_at_once,
         the_clock_is_the_databases, an_outage_resets_changes;
-    restores: hosts_say_what_they_ended, a_database_stays_the_same, a_forgotten_key_is_no_second_run, what_nobody_knows_waits, a_restart_is_no_restore, a_late_holder_is_in_no_doubt;
+    restores: hosts_say_what_they_ended, a_database_stays_the_same,
+        a_forgotten_key_is_no_second_run, what_nobody_knows_waits, a_restart_is_no_restore,
+        a_late_holder_is_in_no_doubt;
     reports: order_and_repetition, exactly_one_ships, ship_is_never_taken_for_old,
         release_is_idempotent, release_after_the_next_grant, locks_are_given_back_at_testing,
-        stages_that_cannot_be_reported, checkpoints_go_to_the_next_host, a_stale_epoch_changes_nothing,
+        stages_that_cannot_be_reported, checkpoints_go_to_the_next_host,
+        a_stale_epoch_changes_nothing,
         events_once_each_and_in_order, events_may_come_after_the_release;
     operator: cancel_what_waits, cancel_what_is_held, cancel_what_is_lapsed, cancel_and_lapse,
         requeue_failed, wishes_that_cannot_be;

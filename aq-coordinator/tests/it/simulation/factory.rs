@@ -239,7 +239,7 @@ impl Factory {
         }
     }
 
-    /// Reports; what cannot be told now waits behind what waits already.
+    /// Reports; what cannot be sent now waits behind what waits already.
     fn tell(&mut self, job: FleetJobId, report: ReportRequest) -> Result<(), CallError> {
         let told = if self.disk.outbox.iter().any(|(of, _)| *of == job) {
             Err(CallError::Unreachable { what: "others wait".to_owned(), tries: 0 })

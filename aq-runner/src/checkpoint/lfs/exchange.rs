@@ -81,7 +81,7 @@ impl JobBranch {
 /// for them at the remote that it takes for the usual one.
 ///
 /// # Errors
-/// When git fails. Whether something is missing then, the checkout tells.
+/// When git fails. Whether something is missing then, the checkout shows.
 pub(in super::super) fn fetch_contents(
     repo: &GitRepository,
     remote: &str,

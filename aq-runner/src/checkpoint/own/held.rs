@@ -1,5 +1,5 @@
 //! A branch that cannot be moved: the user has it checked out himself, or has moved it. What is
-//! saved then goes to `refs/aq/held/<job>`, and is told, until the two go together again.
+//! saved then goes to `refs/aq/held/<job>`, and is reported, until the two go together again.
 
 use std::path::{Path, PathBuf};
 
@@ -82,7 +82,8 @@ impl JobBranch {
             None => "was moved by somebody else".to_owned(),
         };
         let why = format!(
-            "it {why} and stays as it is: the work is at {held}, which `git merge {held}` brings there"
+            "it {why} and stays as it is: the work is at {held}, which `git merge {held}` brings \
+            there"
         );
         let held = LeftOut::new(format!("branch {}", self.branch()), why);
         Ok(WorkRef { name, held: Some(held) })

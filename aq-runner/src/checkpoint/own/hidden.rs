@@ -1,5 +1,5 @@
 //! Files that the agent's git passes over by the agent's own rules: flags in its index, sparse
-//! rules, and what it excludes. A checkpoint goes by none of them, and tells them.
+//! rules, and what it excludes. A checkpoint goes by none of them, and reports them.
 //!
 //! Files that sparse rules have taken out of the checkout are not deleted: the agent's git says
 //! that they are unchanged. So they are put back before a checkpoint looks at what is there.
@@ -126,6 +126,6 @@ fn checksum(index: &Path) -> Option<Vec<u8>> {
     file.seek(SeekFrom::End(-CHECKSUM)).ok()?;
     let mut sum = Vec::new();
     file.read_to_end(&mut sum).ok()?;
-    // Git can be told to leave it out.
+    // Git has a setting to leave it out.
     sum.iter().any(|&byte| byte != 0).then_some(sum)
 }

@@ -10,7 +10,7 @@ use super::place::OwnPlace;
 
 impl JobBranch {
     /// Saves the worktree's work on the branch and removes it, then merges the checkout's work into
-    /// that. Where they do not go together, the checkout's is held back, which is told at each
+    /// that. Where they do not go together, the checkout's is held back, which is reported at each
     /// save. A worktree with work that cannot be saved stays.
     ///
     /// A kill between two steps has the next call go on: the worktree or the mark is still there.

@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_written_through_a_link() {
+    fn nothing_is_written_through_link() {
         let (dir, own) = repository();
         let outside = dir.path().join("outside");
         std::fs::create_dir(&outside).unwrap();

@@ -15,7 +15,7 @@ use super::refs::{OwnHead, OwnRepository};
 
 /// The start of their names. No checkout's name begins with a dot.
 const KEPT: &str = ".git-replaced-";
-/// The name under which they are told.
+/// The name under which they are reported.
 const NAME: &str = ".git";
 
 impl OwnPlace {
@@ -56,8 +56,8 @@ impl JobBranch {
                 Err(e) => format!("something that git cannot read ({e})"),
             };
             let why = format!(
-                "the agent replaced its repository, and {words} committed there is not on the job's \
-                 branch; it is kept at {}",
+                "the agent replaced its repository, and {words} committed there is not on the \
+                 job's branch; it is kept at {}",
                 path.display()
             );
             left.push(LeftOut::new(NAME, why));

@@ -122,7 +122,7 @@ pub(super) fn lost_at(here: &[GitSetting], settings: &[GitSetting]) -> Vec<GitSe
     lost.cloned().collect()
 }
 
-/// What a job's repository is told beside the user's settings.
+/// Facts for a job's repository, beside the user's settings.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct JobSettings<'a> {
     /// Where relative addresses of remotes lead from.

@@ -1,4 +1,4 @@
-//! What a job's repository is told of the user's branches, tags and remotes, and the one commit
+//! The user's branches, tags and remotes as a job's repository gets them, and the one commit
 //! that keeps all of it, so that nothing that is borrowed is pruned.
 
 use std::fmt::Write as _;

@@ -36,7 +36,7 @@ impl<'a> TipsMemory<'a> {
         Self { common_dir: repo.common_dir(), file: notes.join(FILE) }
     }
 
-    /// The state of the refs now; `None` where files do not tell, or are too many.
+    /// The state of the refs now; `None` where files do not show it, or are too many.
     pub(super) fn state(&self) -> Option<RefsState> {
         if self.common_dir.join("reftable").exists() {
             return None;

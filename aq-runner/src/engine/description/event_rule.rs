@@ -89,7 +89,7 @@ struct WindowsRule {
     shape: WindowsShape,
 }
 
-/// State of a run, as its events have told it.
+/// State of a run, by its events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum RunState {

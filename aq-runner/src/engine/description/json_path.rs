@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_place_with_a_value() {
+    fn first_place_with_a_value() {
         let paths: JsonPaths = serde_json::from_value(json!(["a.none", "b.*.t", "c"])).unwrap();
         let document = json!({"b": [{"t": "one "}, {"n": 1}, {"t": "two"}], "c": "three"});
         assert_eq!(paths.text(&document).as_deref(), Some("one two"));

@@ -16,7 +16,7 @@ pub(in crate::engine) struct UsageRule {
     pub(super) spans: UsageSpan,
     /// First version of the engine whose numbers span the session, and not the run.
     pub(super) session_since: Option<EngineVersion>,
-    /// Place that tells calls apart, with `call` and `partial`: of events with one value here
+    /// Place that distinguishes calls, with `call` and `partial`: of events with one value here
     /// the last one counts.
     pub(super) per: Option<JsonPath>,
     /// Input tokens without cached ones.
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn cached_inside_or_outside_the_input() {
+    fn cached_inside_or_outside_input() {
         let event = json!({"in": 1234, "cached": 200, "out": 56});
         let inside = json!({"all-input": "in", "cached": "cached", "output": "out"});
         assert_eq!(read(inside, &event).input_tokens, Some(1034));

@@ -203,7 +203,8 @@ mod tests {
             (ContextOverflow, "prompt is too long: 250000 tokens > 200000 maximum"),
             (
                 ContextOverflow,
-                "The input token count (2500000) exceeds the maximum number of tokens allowed (1048576).",
+                "The input token count (2500000) exceeds the maximum number of tokens allowed \
+                (1048576).",
             ),
             (ContextOverflow, "Your input exceeds the context window of this model."),
             (Network, "stream disconnected before completion: error sending request for url"),
@@ -211,7 +212,8 @@ mod tests {
             (Network, "API Error: Connection error."),
             (
                 Network,
-                "Last error: Failed to finalize chat-completions stream: missing finish_reason for choice 0",
+                "Last error: Failed to finalize chat-completions stream: missing finish_reason \
+                for choice 0",
             ),
             (Unknown, "Unexpected server error. Check server logs for details."),
             (Unknown, "no rollout found for thread id 0a-1b"),

@@ -198,11 +198,13 @@ mod tests {
             ("Your quota will reset after 5s", "2026-11-22T12:00:05Z"),
             ("Your quota will reset after 1h5m2.5s.", "2026-11-22T13:05:02.5Z"),
             (
-                "exhausted (e.g. check quota).\nSuggested retry after 2s.]\nPlease wait and try again later.",
+                "exhausted (e.g. check quota).\nSuggested retry after 2s.]\n\
+                Please wait and try again later.",
                 "2026-11-22T12:00:02Z",
             ),
             (
-                "retried 5 times (total retry wait time: 10.55 seconds) Please try again in 2.468s.",
+                "retried 5 times (total retry wait time: 10.55 seconds) Please try again in \
+                2.468s.",
                 "2026-11-22T12:00:02.468Z",
             ),
             ("resets at 2026-11-23T10:00:00Z", "2026-11-23T10:00:00Z"),
@@ -217,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_without_a_zone_is_local() {
+    fn time_without_zone_is_local() {
         assert_eq!(find("try again at 1:36 PM", "America/New_York"), "2026-11-22T18:36:00Z");
         assert_eq!(
             find("resets 12:50am (Asia/Shanghai)", "America/New_York"),
@@ -250,13 +252,17 @@ mod tests {
         #[test]
         fn no_words_can_break_it(words in proptest::collection::vec(
             proptest::sample::select(vec![
-                "resets ", "try again in ", "retry after ", "limit reached|", "·", "(utc+596523:99999)", "(utc-5:30)",
-                "feb 29 ", "31 ", "9999 ", "99999999999999999999 ", "1e309 ", "12:59:60", "12am ", "pm ", "mon ",
-                "tomorrow ", "1.5.5s ", "5 days ", "ö", "2026-02-30t25:00 ", "{\"resets_at\":1e99}", "-1h ", ", and ",
+                "resets ", "try again in ", "retry after ", "limit reached|", "·",
+                "(utc+596523:99999)", "(utc-5:30)", "feb 29 ", "31 ", "9999 ",
+                "99999999999999999999 ", "1e309 ", "12:59:60", "12am ", "pm ", "mon ",
+                "tomorrow ", "1.5.5s ", "5 days ", "ö", "2026-02-30t25:00 ",
+                "{\"resets_at\":1e99}", "-1h ", ", and ",
             ]), 0..12)
         ) {
             let zone = TimeZone::get("America/New_York").unwrap();
-            for now in [Timestamp::MIN, Timestamp::UNIX_EPOCH, NOW.parse().unwrap(), Timestamp::MAX] {
+            for now in [
+                Timestamp::MIN, Timestamp::UNIX_EPOCH, NOW.parse().unwrap(), Timestamp::MAX,
+            ] {
                 if let Some(at) = reset_time(&words.concat(), now, &zone) {
                     assert!(is_believable(at, now));
                 }
@@ -276,7 +282,8 @@ mod tests {
             ),
             (json!({"Retry-After": "Sun, 22 Nov 2026 12:30:00 GMT"}), Some("2026-11-22T12:30:00Z")),
             (
-                json!({"body": "{\"error\":{\"resets_in_seconds\":60,\"a\":[{\"retryDelay\":\"90s\"}]}}"}),
+                json!({"body": "{\"error\":{\"resets_in_seconds\":60,\
+                    \"a\":[{\"retryDelay\":\"90s\"}]}}"}),
                 Some("2026-11-22T12:01:30Z"),
             ),
             (json!({"reset_time": "2026-11-23T10:00:00Z"}), Some("2026-11-23T10:00:00Z")),

@@ -151,7 +151,9 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_panics(text in "[\\[\\]{}\",/*\\\\a=.#\n é]{0,40}") {
-            for syntax in [SettingsSyntax::Json, SettingsSyntax::JsonWithComments, SettingsSyntax::Toml] {
+            for syntax in [
+                SettingsSyntax::Json, SettingsSyntax::JsonWithComments, SettingsSyntax::Toml,
+            ] {
                 let _ = syntax.parse(&text);
             }
         }

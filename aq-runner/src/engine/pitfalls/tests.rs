@@ -73,7 +73,7 @@ fn settings_of_others_are_judged() {
 }
 
 #[test]
-fn a_broken_file_is_a_pitfall() {
+fn broken_file_is_a_pitfall() {
     let env = env_of(&[("HOME", "/h")]);
     for (engine, effect) in [
         ("claude", "it is no JSON, and claude passes over the whole file in silence (EOF"),

@@ -30,7 +30,7 @@ fn prefers_reorders_a_class() {
 }
 
 #[test]
-fn an_explicit_engine_is_the_only_one() {
+fn explicit_engine_is_only_one() {
     let registry = registry();
     let prefers = names("claude");
     let only = registry.candidates(Some("shell"), "agentic-coder", &prefers).unwrap();

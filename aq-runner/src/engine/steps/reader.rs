@@ -60,7 +60,7 @@ pub struct StepLog {
 
 impl fmt::Debug for StepLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Steps").field("steps", &self.steps).finish_non_exhaustive()
+        f.debug_struct("StepLog").field("steps", &self.steps).finish_non_exhaustive()
     }
 }
 
@@ -162,12 +162,16 @@ impl StepLog {
         }
     }
 
-    /// The call that was told of before, or this one in its place at the end.
+    /// The call that was shown before, or this one in its place at the end.
     pub(super) fn call(&mut self, new: ToolCall) -> Option<&mut ToolCall> {
         // Another run counts from the start again.
         let of_this_run =
             |(_, step): &&(usize, AgentStep)| !matches!(step, AgentStep::Began { .. });
-        let is_it = |(_, step): &(usize, AgentStep)| matches!(step, AgentStep::Called(call) if call.id == new.id);
+        let is_it = |(_, step): &(usize, AgentStep)| {
+            matches!(
+                step, AgentStep::Called(call) if call.id == new.id,
+            )
+        };
         let found = self.steps.iter().rev().take(LOOK_BACK).take_while(of_this_run).position(is_it);
         let at = match found.filter(|_| !new.id.is_empty()) {
             Some(back) => self.steps.len() - 1 - back,

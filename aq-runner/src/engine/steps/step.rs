@@ -29,7 +29,7 @@ pub enum AgentStep {
     Called(ToolCall),
     /// The agent's list of things to do, and which are done.
     Planned(Vec<(bool, TextClip)>),
-    /// The engine tells of an error or a warning.
+    /// The engine reports an error or a warning.
     Problem(TextClip),
     /// The engine's final event.
     Ended(RunEnd),

@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_total_alone_is_not_split() {
+    fn total_alone_is_not_split() {
         assert_eq!(estimate("codex\nhi\ntokens used\n1,090\n").total_tokens, Some(1090));
         assert_eq!(estimate("Tokens used: 77").total_tokens, Some(77));
         assert_eq!(read("tokens used\n1,090\n"), (None, None, None, None));

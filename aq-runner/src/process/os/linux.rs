@@ -107,7 +107,7 @@ pub(in crate::process) fn environment_list() -> *const *mut c_char {
     }
 }
 
-/// Tests for a process without a second thread. Where `/proc` does not tell, the caller is
+/// Tests for a process without a second thread. Where `/proc` does not say, the caller is
 /// believed.
 pub(in crate::process) fn is_single_threaded() -> bool {
     fs::read_dir("/proc/self/task").map_or(true, |threads| threads.count() == 1)
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_stat_line_is_refused() {
+    fn short_stat_line_is_refused() {
         assert_eq!(parse_stat(b"42 (sh) S 1 2 3"), None);
         assert_eq!(parse_stat(b""), None);
     }

@@ -124,7 +124,7 @@ pub(in crate::process) fn is_single_threaded() -> bool {
     true
 }
 
-/// Tests for a process in the middle of `exec`. The system does not tell.
+/// Tests for a process in the middle of `exec`. The system does not say.
 pub(in crate::process) fn is_starting(_pid: i32) -> bool {
     false
 }

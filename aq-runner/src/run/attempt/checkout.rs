@@ -25,7 +25,7 @@ use crate::checkpoint::{
 use crate::disk::HostFault;
 use crate::store::append_note;
 
-/// The time that git has to save a stopped job's work, in graces of a process that is told to end.
+/// The time that git has to save a stopped job's work, in graces of a process that is asked to end.
 const GRACES_TO_SAVE: u32 = 6;
 
 /// Gets the directory ready in which the job works.

@@ -14,7 +14,7 @@ pub(super) enum AttemptFailure {
     Unresolved(String),
     /// For good, whatever `retry` says.
     Final(Outcome, String),
-    /// The supervisor was told to stop.
+    /// The supervisor was asked to stop.
     Stopped,
     /// The coordinator has given the job to another host.
     Fenced,

@@ -111,7 +111,7 @@ impl AttemptListener for FleetListener {
         else {
             return;
         };
-        // Not on record, a push is only told later.
+        // Not on record, a push is only reported later.
         match push(remote, wip, *lease, record.content(), || reporter.renew()) {
             Ok(Some(done)) => record.try_make(&pushed_note(&done)),
             Ok(None) => record.try_make(&NotePush::Unchanged),

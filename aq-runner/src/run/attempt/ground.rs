@@ -39,7 +39,7 @@ pub(super) struct AttemptPlace {
 }
 
 impl AttemptPlace {
-    /// Tells whether the directory is gone that a checkout of the job's own had.
+    /// Tests for the loss of the directory that a checkout of the job's own had.
     fn is_lost(&self) -> bool {
         self.wip.as_ref().is_some_and(|wip| !wip.is_in_place()) && !self.dir.is_dir()
     }

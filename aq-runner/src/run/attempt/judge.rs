@@ -83,7 +83,7 @@ fn engine_fault(
 }
 
 /// Judges the changes by the job file: that there are some, and where they may be. Where git
-/// failed, that cannot be told, and what is asked for is not passed.
+/// failed, that is unknown, and what is asked for is not passed.
 fn changes(
     record: &mut AttemptRecord,
     spec: &JobSpec,

@@ -109,7 +109,7 @@ impl AttemptRecord {
         self.with_room(|job| job.apply(step))
     }
 
-    /// Tries until there is room on the disk, or this process is told to stop: how a job ended is
+    /// Tries until there is room on the disk, or this process is asked to stop: how a job ended is
     /// worth waiting for.
     pub(super) fn with_room(
         &mut self,

@@ -34,7 +34,7 @@ pub(super) struct EngineRun {
 }
 
 impl EngineRun {
-    /// Tells whether nothing was done, because there is no session to resume any more.
+    /// Returns whether nothing was done, because there is no session to resume any more.
     pub(super) fn has_lost_session(&self) -> bool {
         self.verdict.session_gone && self.run.resumed.is_some() && self.overspent.is_none()
     }

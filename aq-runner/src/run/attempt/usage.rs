@@ -43,7 +43,7 @@ impl AgentRun {
         Self { engine, records, started, resumed, usage_file, feedback, phase, budget, previous }
     }
 
-    /// Tells whether it has used more than it may, as far as its engine has said by now.
+    /// Returns whether it has used more than it may, as far as its engine has said by now.
     pub(super) fn is_over_budget(&self) -> bool {
         if self.budget == JobBudget::default() {
             return false;

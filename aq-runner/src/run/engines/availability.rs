@@ -37,7 +37,7 @@ fn read(queue: &QueueDir) -> EngineCooldowns {
         .map_or_else(|_| EngineCooldowns::default(), |text| EngineCooldowns::from_text(&text))
 }
 
-/// What the engines looked like at one moment, to tell when they have to be looked at again.
+/// The engines at one moment, to know when they have to be looked at again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EngineSnapshot {
     written: Option<SystemTime>,

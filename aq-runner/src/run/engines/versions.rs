@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn config_says_what_an_engine_answers() {
+    fn config_says_what_engine_answers() {
         let (queue, programs) = (TestQueue::new(), ProgramsLab::new());
         programs.put("gemini", "[ \"$1\" = -V ] && echo my own build");
         programs.put("codex", "echo something else");

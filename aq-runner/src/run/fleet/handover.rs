@@ -15,7 +15,7 @@ use crate::run::workplace::branch_of;
 use crate::store::{QueueDir, read_values};
 use crate::sync::fleet::HolderAnswer;
 
-/// Digits of the fleet job's id that tell its branch from that of another job of the same name.
+/// Digits of the fleet job's id that distinguish its branch from another job's of the same name.
 const DIGITS: usize = 8;
 
 /// Fetches the work of the host that had the job, before its first start here. Answers the commit.
@@ -102,6 +102,6 @@ fn push_snapshot(queue: &QueueDir, remote: &str, id: &JobId) -> Result<(), Check
     let Some(wip) = branch_of(queue, id, &meta)? else { return Ok(()) };
     let message = format!("{id}: on the way");
     let Some(commit) = wip.snapshot(&message)? else { return Ok(()) };
-    // One that was overtaken belongs to another host: its lease will tell.
+    // One that was overtaken belongs to another host: its lease will show it.
     wip.push(remote, to.branch.as_str(), &commit, false).map(drop)
 }

@@ -71,7 +71,7 @@ pub(crate) fn metrics(meta: &RecordContent) -> RunMetrics {
 }
 
 /// A note that a job is here under a grant: made when the loop first sees it, and removed when the
-/// coordinator was told of its end. It is what finds a job whose end was not told before a crash.
+/// coordinator knows of its end. It is what finds a job whose end was not sent before a crash.
 #[derive(Debug)]
 pub(crate) struct LeaseNote {
     path: PathBuf,
@@ -97,7 +97,7 @@ impl LeaseNote {
     }
 
     pub(crate) fn forget(&self) {
-        // One that cannot be removed is told of again, which changes nothing.
+        // One that cannot be removed is reported again, which changes nothing.
         let _ = std::fs::remove_file(&self.path);
     }
 }
@@ -125,7 +125,7 @@ mod tests {
         };
         let queue = TestQueue::new();
         queue.place("a", Stage::Building, "x");
-        let mut job = HeldJob::take(&queue, &id("a")).unwrap();
+        let mut job = HeldJob::lock(&queue, &id("a")).unwrap();
         job.step(&pushed_note(&checkpoint), Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(pushed(job.meta()), Some(checkpoint));
         let text = std::fs::read_to_string(queue.meta(&id("a"))).unwrap();

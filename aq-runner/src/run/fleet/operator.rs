@@ -115,7 +115,7 @@ pub fn find_fleet_job(settings: &FleetSettings, meant: &str) -> Result<FleetJobI
     }
 }
 
-/// Stops a job, or has its holder told to; answers how it is now.
+/// Stops a job, or has its holder stop it; returns how it is now.
 ///
 /// # Errors
 /// When the coordinator cannot be asked, or refuses.

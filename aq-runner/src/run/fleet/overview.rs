@@ -35,7 +35,7 @@ pub struct FleetPart {
     pub switches: String,
     /// This host's name there.
     pub factory: String,
-    /// Jobs of which something is still to be told.
+    /// Jobs of which something is still to be sent.
     pub unsent: usize,
 }
 

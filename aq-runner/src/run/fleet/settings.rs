@@ -62,8 +62,8 @@ pub enum FleetSettingsError {
     Missing(&'static str, &'static str),
     /// The host's name cannot be used.
     #[error(
-        "{name:?} cannot be this host's name in the fleet, which is made as a job's id is: {problem}; \
-         set {FACTORY}"
+        "{name:?} cannot be this host's name in the fleet, which is made as a job's id is: \
+         {problem}; set {FACTORY}"
     )]
     Factory {
         /// The name.
@@ -261,7 +261,7 @@ fn client(
     Err(FleetSettingsError::NotBuilt)
 }
 
-/// The name under which a worker tells of its job: the one that the job was given under, else this
+/// The name under which a worker reports its job: the one that the job was given under, else this
 /// host's. `None` where the fleet is off. No token is looked at, since a worker has none.
 ///
 /// # Errors

@@ -1,5 +1,5 @@
-//! The steps of a fleet job as events, for the coordinator to tell trackers and dashboards. They
-//! are read out of the job's record, which tells them all and numbers them, whatever was killed
+//! The steps of a fleet job as events, which the coordinator hands to trackers and dashboards. They
+//! are read out of the job's record, which has them all and numbers them, whatever was killed
 //! between.
 
 use aq_fleet::protocol::{EventValue, Fields, Identifier, JobEvent, LeaseRef};
@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::lease;
 use crate::store::RecordedMove;
 
-/// How far the steps of one grant were told.
+/// How far the steps of one grant were sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ReportedSteps {
     lease: LeaseRef,
@@ -22,7 +22,7 @@ pub(crate) struct ReportedSteps {
 }
 
 impl ReportedSteps {
-    /// Nothing was told.
+    /// Nothing was sent.
     pub(crate) fn new(lease: LeaseRef) -> Self {
         Self { lease, seq: 0, read: 0 }
     }
@@ -143,7 +143,10 @@ mod tests {
                     prompt=secret\nreason=secret words\nengine=shell\ninput_tokens=many\n";
         let step = step(Stage::Testing, 2, 1, more);
         let fields = serde_json::to_string(&fields(step.to, &step.meta)).unwrap();
-        let want = r#"{"attempts":2,"cost_usd":0.5,"duration_s":1.5,"engine":"shell","model":"a_b","result":"success"}"#;
+        let want = concat!(
+            r#"{"attempts":2,"cost_usd":0.5,"duration_s":1.5,"engine":"shell","model":"a_b","#,
+            r#""result":"success"}"#,
+        );
         assert_eq!(fields, want);
     }
 }

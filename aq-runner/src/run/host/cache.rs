@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn cache_is_bound_to_its_path() {
+    fn cache_is_bound_to_path() {
         let dir = tempfile::tempdir().unwrap();
         let now = Timestamp::UNIX_EPOCH;
         let entries = vec![entry(Ok(None), now), entry(Err(ProbeError::Exit(3)), now)];

@@ -1,4 +1,4 @@
-//! What a detection tells: the tokens, where each came from, and what went wrong.
+//! Results of a detection: the tokens, where each came from, and what went wrong.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -119,7 +119,10 @@ pub enum HostProblem {
     #[error(transparent)]
     OtherProgram(MissingBinary),
     /// The cache could not be written, so the next start probes again.
-    #[error("cannot keep what was detected in {}: {error}; make the directory writable", dir.display())]
+    #[error(
+        "cannot keep what was detected in {}: {error}; make the directory writable",
+        dir.display()
+    )]
     Cache {
         /// Its directory.
         dir: PathBuf,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::probe;
 
-/// `os:`, `arch:`, `cpus:` and `mem-gb:`; a number that the system does not tell is left out.
+/// `os:`, `arch:`, `cpus:` and `mem-gb:`; a number that the system does not know is left out.
 pub(super) fn tokens() -> Vec<String> {
     let mut tokens = vec![
         format!("os:{}", std::env::consts::OS),

@@ -34,7 +34,7 @@ const MOMENT: Duration = Duration::from_secs(1);
 pub(crate) fn take(queue: &QueueDir, id: &JobId) -> Result<HeldJob> {
     let give_up = Instant::now() + MOMENT;
     loop {
-        match HeldJob::take(queue, id) {
+        match HeldJob::lock(queue, id) {
             Err(StoreError::Busy(_)) if Instant::now() < give_up && !is_at_work(queue, id) => {
                 std::thread::sleep(LOOK_AGAIN);
             }
@@ -65,7 +65,7 @@ pub fn requeue(queue: &QueueDir, id: &JobId, force: bool) -> Result<()> {
     let mut job = take(queue, id)?;
     let step = job.decide(&RequeueJob { force }, Timestamp::now())?;
     StopRequest::of(queue, id).withdraw();
-    // Before it can start: a fresh one is told nothing of earlier ones.
+    // Before it can start: a fresh one learns nothing of earlier ones.
     FeedbackFile::of(queue, id).remove()?;
     job.apply(&step)
 }
@@ -77,7 +77,7 @@ pub enum StopOutcome {
     BeforeStart,
     /// Its supervisor has ended, and the job lies here: in failed/, unless the job was faster.
     Ended(Stage),
-    /// Its supervisor was told, and is not done after a minute.
+    /// Its supervisor was asked, and is not done after a minute.
     Signalled,
 }
 
@@ -93,14 +93,14 @@ pub fn stop(
 ) -> Result<StopOutcome> {
     let request = StopRequest::of(queue, id);
     let give_up = Instant::now() + WORKER_END;
-    // Who was told; and whether somebody was at work at all, who may have seen the wish by itself.
+    // Who was asked; and whether somebody was at work at all, who may have seen the wish by itself.
     let (mut told, mut at_work) = (None, false);
     loop {
-        match HeldJob::take(queue, id) {
+        match HeldJob::lock(queue, id) {
             Ok(mut job) if job.stage() == Stage::Inbox => {
                 job.step(&StopWaiting, now)?;
                 request.withdraw();
-                // When somebody was told, it failed by itself just now and would be tried again.
+                // When somebody was asked, it failed by itself just now and would be tried again.
                 let ended = told.map(|_| StopOutcome::Ended(Stage::Failed));
                 return Ok(ended.unwrap_or(StopOutcome::BeforeStart));
             }
@@ -131,7 +131,7 @@ pub fn stop(
     }
 }
 
-/// Tells the worker of a job to end, unless it is the one that was told before. The wish is
+/// Asks the worker of a job to end, unless it is the one that was asked before. The wish is
 /// written first: a worker that has not written its name yet looks for it when it has, so one of
 /// the two sees the other.
 fn tell(queue: &QueueDir, id: &JobId, told: Option<ProcessId>) -> Result<Option<ProcessId>> {
@@ -155,11 +155,11 @@ fn make_request(queue: &QueueDir, id: &JobId) -> Result<()> {
     })
 }
 
-/// Tells the run loop to end, and waits until it has; agents go on. Answers its process id, or
+/// Asks the run loop to end, and waits until it has; agents go on. Returns its process id, or
 /// `None` when no loop is at work.
 ///
 /// # Errors
-/// When the loop cannot be told.
+/// When the loop cannot be reached.
 pub fn stop_loop(queue: &QueueDir) -> Result<Option<u32>> {
     let path = queue.daemon_pid();
     let signature: KeyValues<LoopKey> = read_values(&path)?;
@@ -192,11 +192,11 @@ fn stop_embedded_loop(queue: &QueueDir, signature: &KeyValues<LoopKey>) -> Resul
     Ok(())
 }
 
-/// Tells every worker to end its job and put it back; the next loop runs them again. The loop
+/// Asks every worker to end its job and put it back; the next loop runs them again. The loop
 /// must have ended before, or it starts others. Answers the jobs.
 ///
 /// # Errors
-/// When the queue's folders cannot be read, or a worker cannot be told.
+/// When the queue's folders cannot be read, or a worker cannot be reached.
 pub fn stop_all(queue: &QueueDir) -> Result<Vec<JobId>> {
     let mut told = Vec::new();
     for stage in [Stage::Building, Stage::Review] {
@@ -229,7 +229,7 @@ fn worker_of(queue: &QueueDir, id: &JobId) -> Result<Option<ProcessId>> {
         if found.is_some() || Instant::now() >= give_up {
             return Ok(found);
         }
-        match HeldJob::take(queue, id) {
+        match HeldJob::lock(queue, id) {
             Err(StoreError::Busy(_)) => std::thread::sleep(LOOK_AGAIN),
             Ok(_) | Err(StoreError::NoSuchJob(_)) => return Ok(None),
             Err(e) => return Err(e),

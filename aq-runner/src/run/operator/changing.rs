@@ -37,7 +37,7 @@ fn set_held(queue: &QueueDir, id: &JobId, step: &impl JobStep, is_held: bool) ->
     job.apply(&step)?;
     outdate_order(queue);
     drop(job);
-    // The file system tells a loop of files, and not of what is in records. Without that, the loop
+    // The file system reports files to a loop, and not what is in records. Without that, the loop
     // finds out when it is about to start the job.
     let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
     let path = queue.job_file(Stage::Inbox, id);

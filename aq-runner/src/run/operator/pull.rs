@@ -217,7 +217,7 @@ impl PullJob<'_> {
             Ok(None) => return self.settle(record, now).map(|()| None),
             Ok(Some(pull)) => pull,
             Err(e) => {
-                self.note_error(&mut HeldJob::take(self.queue, id)?, &e, now)?;
+                self.note_error(&mut HeldJob::lock(self.queue, id)?, &e, now)?;
                 return Err(e);
             }
         };
@@ -225,7 +225,7 @@ impl PullJob<'_> {
             self.settle(record, now)?;
             return Ok(Some(PullProgress::Open { url: pull.url, is_new: false }));
         }
-        let mut job = HeldJob::take(self.queue, id)?;
+        let mut job = HeldJob::lock(self.queue, id)?;
         let name = RecordKey::PullRequestName;
         let is_same = job.meta().get(name) == record.meta.get(name);
         if !is_same || job.stage() != Stage::Testing || !job.meta().has(RecordKey::PullRequestOpen)
@@ -294,7 +294,7 @@ impl PullJob<'_> {
     /// Forgets an earlier error, once GitHub answers.
     fn settle(&self, record: &JobRecord, now: Timestamp) -> Result<(), PullError> {
         if record.meta.has(RecordKey::PullRequestError) {
-            let mut job = HeldJob::take(self.queue, &record.id)?;
+            let mut job = HeldJob::lock(self.queue, &record.id)?;
             if job.stage() == Stage::Testing {
                 job.step(&NotePullError { why: "" }, now)?;
             }

@@ -93,7 +93,7 @@ fn put_back_with(
     from: ResumeFrom,
     section: &str,
 ) -> Result<(), StoreError> {
-    // First the question: words that are on disk are told.
+    // First the question: words that are on disk are sent.
     let step = job.decide(&ResumeJob { from }, Timestamp::now())?;
     add(queue, job.id(), section)?;
     put_back(queue, job, &step)
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_job_keeps_its_feedback() {
+    fn resumed_job_keeps_its_feedback() {
         let queue = TestQueue::new();
         queue.place("a", Stage::Failed, "x");
         FeedbackFile::of(&queue, &id("a")).put_failure("1".to_owned(), "no\n".to_owned()).unwrap();

@@ -69,7 +69,7 @@ fn on_github(text: &str, has_items: bool) -> Option<String> {
     Some(format!("github:{name}"))
 }
 
-/// Why a tracker was not asked or told.
+/// Reason why a tracker was not asked or updated.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrackError {
@@ -90,10 +90,10 @@ pub enum TrackError {
         /// Why.
         problem: mapping::MappingError,
     },
-    /// There is nobody to tell.
+    /// There is no tracker to update.
     #[error("{0} has no `tracker-item`: there is nobody to tell")]
     NoItem(JobId),
-    /// The coordinator tells.
+    /// The coordinator sends the updates.
     #[error("{0} is a fleet job: the coordinator tells its tracker")]
     Fleet(JobId),
     /// The job cannot be added.
@@ -196,7 +196,7 @@ pub enum UpdateOutcome {
     },
 }
 
-/// Tells the tracker of a job where the job stands, at once. What still waited to be told is out of
+/// Sends a job's state to its tracker, at once. What still waited to be sent is out of
 /// date then.
 ///
 /// # Errors

@@ -38,7 +38,7 @@ pub(super) fn map_records(queue: &QueueDir, step: &RecordMove<'_>) -> Result<usi
                 mapped += usize::from(moves(&meta) == step.number);
                 continue;
             }
-            let mut job = match HeldJob::take(queue, &id) {
+            let mut job = match HeldJob::lock(queue, &id) {
                 Ok(job) => job,
                 Err(StoreError::Busy(_) | StoreError::NoSuchJob(_)) => continue,
                 Err(e) => return Err(e),
@@ -132,7 +132,7 @@ mod tests {
         let lab = MoveLab::new("p2");
         let elsewhere = "cwd=/elsewhere\nlock=mine\nadded_from=/elsewhere\n";
         std::fs::write(lab.queue.meta(&id("a")), elsewhere).unwrap();
-        let held = HeldJob::take(&lab.queue, &id("b")).unwrap();
+        let held = HeldJob::lock(&lab.queue, &id("b")).unwrap();
         assert_eq!(map_records(&lab.queue, &lab.first()).unwrap(), 0);
         drop(held);
         assert_eq!(map_records(&lab.queue, &lab.first()).unwrap(), 1);

@@ -164,7 +164,7 @@ fn look_at_project(queue: &QueueDir, marker: Option<RepositoryMarker>) -> Projec
         ..marker.clone().unwrap_or_default()
     };
     let is_marked = marker.is_some();
-    // One of version 0.1 has no marker; what git knows of its checkouts tells.
+    // One of version 0.1 has no marker; what git knows of its checkouts decides.
     let recorded = match marker {
         Some(marker) => marker.root,
         None => recorded_queue(queue),

@@ -1,5 +1,5 @@
 //! The repository of a directory, found as git finds it. Git is started only where this cannot
-//! tell what git would say: a run of it costs as much as all the rest of a command.
+//! show what git would say: a run of it costs as much as all the rest of a command.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn the_home_counts_only_in_itself() {
+    fn home_counts_only_in_itself() {
         let dir = tempfile::tempdir().unwrap();
         let home = dir.path().canonicalize().unwrap();
         for name in [".git/objects", ".git/refs", "src"] {

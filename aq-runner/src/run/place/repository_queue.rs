@@ -140,7 +140,7 @@ fn choose(
             }
         }
     }
-    // Where one of the two has no id, only the path can tell.
+    // Where one of the two has no id, only the path can decide.
     let by_path = queues.iter().find(|queue| {
         (id.is_none() || queue.marker.id.is_none()) && queue.marker.path.as_deref() == Some(here)
     });
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_recorded_repository_keeps_the_queue() {
+    fn recorded_repository_keeps_the_queue() {
         let queues = [queue("a", Some("1"), "/old")];
         for (id, expected) in
             [(Some("1"), "copy of /old"), (None, "copy of /old"), (Some("2"), "moved a")]

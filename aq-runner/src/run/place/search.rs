@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn outside_of_repositories_the_nearest_counts() {
+    fn outside_of_repositories_nearest_counts() {
         let lab = SearchLab::new();
         assert_eq!(lab.found("a/b", &[]).0, "User home/.local/share/aq");
         lab.queue("");
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_above_is_named_once() {
+    fn queue_above_is_named_once() {
         let lab = SearchLab::new();
         let environment = ProcessEnvironment::new([("HOME".into(), lab.root.join("home").into())]);
         lab.queue("");

@@ -10,7 +10,7 @@ pub(crate) type FolderIdentity = (u64, u64);
 /// The identity of what a path leads to; `None` when nothing is there.
 ///
 /// # Errors
-/// When that cannot be told, as on a network file system that does not answer.
+/// When that is unknown, as on a network file system that does not answer.
 pub(crate) fn folder_identity(path: &Path) -> io::Result<Option<FolderIdentity>> {
     match path.metadata() {
         Ok(found) => Ok(Some((found.dev(), found.ino()))),

@@ -126,7 +126,7 @@ pub(crate) fn settled(stage: Stage) -> Option<SettledAs> {
 }
 
 /// State of a job that nobody works on, by its folder and record. `None`: it has ended, or
-/// only recovery can tell.
+/// only recovery can find out.
 pub(crate) fn resting_state(row: JobRow<'_>, now: Timestamp) -> Option<JobState> {
     // A pause that began in the future was written by a clock that has been set back since.
     let clock_was_wrong = row.ended_at().is_some_and(|at| at > now);

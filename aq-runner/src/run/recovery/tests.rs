@@ -112,7 +112,7 @@ fn living_workers_keep_their_jobs() {
     let queue = left(Stage::Building, &record);
     assert_eq!(recovered(&queue), (None, Stage::Building));
     let queue = left(Stage::Building, DEAD);
-    let held = HeldJob::take(&queue, &id("a")).unwrap();
+    let held = HeldJob::lock(&queue, &id("a")).unwrap();
     assert_eq!(recovered(&queue), (None, Stage::Building));
     drop(held);
     assert_eq!(recovered(&queue).1, Stage::Inbox);

@@ -59,7 +59,7 @@ impl From<LoopEffect> for PendingWork {
 }
 
 impl LoopContext<'_> {
-    /// Tells the observer of something that went wrong.
+    /// Reports something that went wrong to the observer.
     pub(super) fn report_trouble(&mut self, words: &str) {
         (self.observer)(LoopProgress::Trouble(words));
     }
@@ -84,7 +84,7 @@ impl LoopContext<'_> {
         JobTrouble {
             text: error.to_string(),
             lack: error.lack(),
-            is_held: matches!(HeldJob::take(self.queue, id), Err(StoreError::Busy(_))),
+            is_held: matches!(HeldJob::lock(self.queue, id), Err(StoreError::Busy(_))),
             place: self.queue.find(id),
         }
     }

@@ -1,9 +1,9 @@
 //! Telling trackers what becomes of their items' jobs (docs/trackers.md), beside the loop and never
-//! in its way. The loop says which jobs may have moved; one thread notes down what is to be told,
-//! and another one tells it, so that a tracker that hangs keeps nothing from being noted.
+//! in its way. The loop says which jobs may have moved; one thread collects the updates,
+//! and another one sends them, so that a tracker that hangs keeps none from being noted.
 //!
 //! What happened is read out of the jobs' records, so nothing is lost when no loop is there to see
-//! it. What was told is in `.state/tracker/` and, once nobody holds the job, in its record.
+//! it. What was sent is in `.state/tracker/` and, once nobody holds the job, in its record.
 
 mod update_collector;
 mod update_sender;
@@ -26,7 +26,7 @@ use update_sender::UpdateSender;
 /// How often jobs whose item is not done are looked at when nobody says that they moved.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
-/// How long a loop that ends waits for what is still to be told. The next loop tells the rest.
+/// Time that a loop that ends waits for what is still to be sent. The next loop sends the rest.
 const LAST_CALL: Duration = Duration::from_secs(5);
 
 /// The loop's side of the threads; nothing at all unless `AQ_TRACKER_AUTO=1`.
@@ -35,7 +35,7 @@ pub(crate) struct TrackerThreads {
     threads: Option<RunningThreads>,
 }
 
-/// Why trackers cannot be told.
+/// Reason why trackers cannot get updates.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EchoError {
     /// A thread could not be started.
@@ -48,7 +48,7 @@ pub(crate) enum EchoError {
 
 #[derive(Debug)]
 struct RunningThreads {
-    to_noter: ToThread<CollectRequest>,
+    to_collector: ToThread<CollectRequest>,
     troubles: Receiver<String>,
     /// Nothing ever comes; it closes when the threads have ended.
     ended: Receiver<()>,
@@ -60,12 +60,12 @@ impl TrackerThreads {
         if settings.environment.get("AQ_TRACKER_AUTO").is_none_or(|value| value != "1") {
             return Ok(Self { threads: None });
         }
-        let (to_noter, looks) = channel();
+        let (to_collector, looks) = channel();
         // Before the loop moves any: it may do so and end before the thread has started.
         for id in live_jobs(queue).into_iter().chain(outbox(queue).jobs()) {
-            let _ = to_noter.send(CollectRequest::Job(id));
+            let _ = to_collector.send(CollectRequest::Job(id));
         }
-        let (to_teller, jobs) = channel();
+        let (to_sender, jobs) = channel();
         let (tell, troubles) = channel();
         let (alive, ended) = channel::<()>();
         let (trackers, warnings) = trackers(settings)?;
@@ -73,20 +73,22 @@ impl TrackerThreads {
             let _ = tell.send(format!("tracker: warning: {warning}"));
         }
         let (outbox, statuses) = (outbox(queue), settings.statuses.clone());
-        let teller = UpdateSender {
+        let sender = UpdateSender {
             queue: queue.clone(),
             outbox: outbox.clone(),
             sender: OutboxSender::new(outbox.clone(), statuses.clone(), trackers),
             troubles: tell.clone(),
         };
-        let noter =
-            UpdateCollector { queue: queue.clone(), outbox, statuses, to_teller, troubles: tell };
-        std::thread::Builder::new().name("aq-noter".to_owned()).spawn(move || noter.run(&looks))?;
-        std::thread::Builder::new().name("aq-teller".to_owned()).spawn(move || {
+        let collector =
+            UpdateCollector { queue: queue.clone(), outbox, statuses, to_sender, troubles: tell };
+        std::thread::Builder::new()
+            .name("aq-collector".to_owned())
+            .spawn(move || collector.run(&looks))?;
+        std::thread::Builder::new().name("aq-sender".to_owned()).spawn(move || {
             let _alive = alive;
-            teller.run(&jobs);
+            sender.run(&jobs);
         })?;
-        Ok(Self { threads: Some(RunningThreads { to_noter, troubles, ended }) })
+        Ok(Self { threads: Some(RunningThreads { to_collector, troubles, ended }) })
     }
 
     /// Hears that a job may have moved, or that any may have.
@@ -98,7 +100,7 @@ impl TrackerThreads {
             _ => return,
         };
         // A thread that is gone has said why.
-        let _ = threads.to_noter.send(look);
+        let _ = threads.to_collector.send(look);
     }
 
     /// What went wrong since the last time.
@@ -106,10 +108,10 @@ impl TrackerThreads {
         self.threads.iter().flat_map(|threads| threads.troubles.try_iter()).collect()
     }
 
-    /// Gives the threads a moment to tell what is still to be told, and answers what went wrong.
+    /// Gives the threads a moment to send what is left, and returns what went wrong.
     pub(crate) fn finish(self) -> Vec<String> {
         let Some(threads) = self.threads else { return Vec::new() };
-        drop(threads.to_noter);
+        drop(threads.to_collector);
         let _ = threads.ended.recv_timeout(LAST_CALL);
         threads.troubles.try_iter().collect()
     }

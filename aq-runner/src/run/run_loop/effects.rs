@@ -71,7 +71,7 @@ impl<'a> EffectPerformer<'a> {
         self.context.queue
     }
 
-    /// The path of the loop's lock by now, if the system tells.
+    /// The path of the loop's lock by now, if the system knows it.
     pub(super) fn lock_path(&self) -> Option<std::path::PathBuf> {
         self.lock.path_now()
     }
@@ -218,7 +218,7 @@ impl<'a> EffectPerformer<'a> {
     fn refuse_circle(&mut self, id: JobId, why: String, out: &mut Vec<PendingWork>) {
         let queue = self.context.queue;
         let invalid = InvalidJobFile::whole(&format!("{id}.md"), why);
-        let refused = HeldJob::take(queue, &id)
+        let refused = HeldJob::lock(queue, &id)
             .and_then(|mut job| refuse(queue, &mut job, &invalid, Timestamp::now()));
         out.push(match refused {
             Ok(()) => LoopEvent::JobRefused { id, why: invalid.summary }.into(),

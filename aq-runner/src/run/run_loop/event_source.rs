@@ -123,7 +123,7 @@ impl EventSource {
     }
 
     /// Watches the folders that are other directories than before, or `all`. Answers whether
-    /// something may have happened there that was not told.
+    /// something may have happened there without an event.
     pub(crate) fn renew_watch(&mut self, all: bool) -> bool {
         self.watch.as_mut().is_some_and(|watch| watch.renew(all))
     }
@@ -138,7 +138,7 @@ impl EventSource {
         }
     }
 
-    /// Tells the loop `wake` when `wait` returns, which may block for as long as it wants to.
+    /// Sends `wake` to the loop when `wait` returns, which may block for as long as it wants to.
     pub(crate) fn after(
         &self,
         wake: WakeCause,

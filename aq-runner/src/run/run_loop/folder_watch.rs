@@ -52,15 +52,15 @@ impl FolderWatch {
     }
 
     /// Watches the folders that are other directories than before, or `all` in the root, because
-    /// what is told of one that moves ends its watch, perhaps after a new one began. Answers
-    /// whether there were any: what happened there meanwhile was not told.
+    /// an event of one that moves ends its watch, perhaps after a new one began. Returns
+    /// whether there were any: what happened there meanwhile had no event.
     pub(crate) fn renew(&mut self, all: bool) -> bool {
         let mut changed = all;
         for (n, folder) in self.folders.iter_mut().enumerate() {
-            // Of one that cannot be asked about, the old watch may still tell.
+            // Of one that cannot be asked about, the old watch may still report.
             let Ok(found) = folder_identity(&folder.path) else { continue };
             // The root's own watch has no pause: a folder that is made later than it is looked for
-            // here is told of.
+            // here has an event.
             if found == folder.identity && !(all && n > 0) {
                 continue;
             }
@@ -86,7 +86,7 @@ pub struct QueueWatch {
 impl QueueWatch {
     /// Calls `changed`, on a thread of its own, whenever a job's file comes, changes or goes, and
     /// when settings, profiles or what is known of engines change. Many changes are many calls.
-    /// What happens inside a record or a log is not told.
+    /// What happens inside a record or a log has no event.
     ///
     /// # Errors
     /// When the file system cannot be watched, such as one of another machine.
@@ -215,7 +215,7 @@ mod tests {
             std::fs::rename(&inbox, queue.root().join(format!("old-{round}"))).unwrap();
             std::fs::create_dir(&inbox).unwrap();
             told.recv_timeout(Duration::from_secs(30)).unwrap();
-            // What is told of the move may come in several parts: until all has come, a new file is
+            // The events of the move may come in several parts: until all have come, a new file is
             // made for each.
             let begun = Instant::now();
             loop {
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_slow_look_finds_another_directory() {
+    fn slow_look_finds_another_directory() {
         let queue = TestQueue::new();
         let mut watch = FolderWatch::start(&queue, |_| {}).unwrap();
         assert!(!watch.renew(false));

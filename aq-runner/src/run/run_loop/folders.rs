@@ -181,7 +181,7 @@ impl EffectPerformer<'_> {
     }
 
     /// Has everything looked at when a folder has changed since the last sweep. Where changes are
-    /// told, this finds nothing new, and in an idle queue it costs a few system calls.
+    /// reported, this finds nothing new, and in an idle queue it costs a few system calls.
     pub(super) fn sweep_when_due(
         &mut self,
         core: &LoopCore,

@@ -25,7 +25,7 @@ use shadow::ShadowWatch;
 
 /// Everybody who listens to a run loop.
 pub(super) struct LoopListeners {
-    /// Tells trackers; nothing at all unless the environment asks for it.
+    /// Sends updates to trackers; nothing at all unless the environment asks for it.
     trackers: TrackerThreads,
     /// Opens pull requests and asks about them.
     pulls: PullListener,
@@ -72,7 +72,7 @@ impl LoopListeners {
         let capabilities = advertised(context.queue, capabilities);
         let mut fleet = FleetMember::join(&settings, capabilities.clone(), context)?;
         if settings.switches.mode() == FleetMode::Shadow {
-            let (client, tell) = (fleet.client(), fleet.trouble_teller(context));
+            let (client, tell) = (fleet.client(), fleet.trouble_reporter(context));
             let shadow =
                 ShadowWatch::start(&settings, client, capabilities, core, context.queue, tell)?;
             self.shadow = Some(shadow);

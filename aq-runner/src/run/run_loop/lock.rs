@@ -43,7 +43,7 @@ impl LoopLock {
         Ok(())
     }
 
-    /// The path of the locked file by now, if the system tells.
+    /// The path of the locked file by now, if the system knows it.
     pub(super) fn path_now(&self) -> Option<PathBuf> {
         self.file.path_now()
     }

@@ -226,14 +226,14 @@ impl LoopCore {
         self.notify_changes();
     }
 
-    /// Tells the listeners of a job, of which they may know this state.
+    /// Reports a job to the listeners, which may know this state.
     fn notify(&mut self, id: &JobId, before: Option<JobState>) {
         let after = self.model.state(id);
         let id = id.clone();
         self.effects.push(LoopEffect::Notify(LoopNotice::Job { id, before, after }));
     }
 
-    /// Tells a listener that follows what has changed in the queue in memory.
+    /// Reports a change of the queue in memory to a listener that follows.
     fn notify_changes(&mut self) {
         if let Some(changes) = self.model.changes() {
             let notices =

@@ -94,7 +94,7 @@ pub enum RunError {
         queue: PathBuf,
         /// The part that is gone, or is another directory now.
         part: LostPart,
-        /// The place of that part now, when the system tells.
+        /// The place of that part now, when the system knows it.
         now_at: Option<PathBuf>,
         /// Jobs whose supervisors go on without the loop.
         going_on: Vec<JobId>,

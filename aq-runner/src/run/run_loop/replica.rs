@@ -1,5 +1,6 @@
-//! The loop's queue in memory, a second time: another thread follows what happened to it, and tells
-//! what the loop chose from without holding the loop up. It costs the loop a note of what changed.
+//! The loop's queue in memory, a second time: another thread follows what happened to it, and
+//! describes what the loop chose from without holding the loop up. It costs the loop a note of what
+//! changed.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -35,7 +36,7 @@ pub(crate) struct QueueReplica {
     jobs: HashMap<JobId, ReplicatedJob>,
     /// Who had a key in the end, and where it ended.
     ended: HashMap<String, (JobId, Stage)>,
-    /// Ends that are to be told.
+    /// Ends that are to be reported.
     news: Vec<MirroredJob>,
 }
 
@@ -58,7 +59,7 @@ impl QueueReplica {
         Self { queue, host, jobs: HashMap::new(), ended: HashMap::new(), news: Vec::new() }
     }
 
-    /// Follows, and describes the decision. `None`: there is nothing to be told or compared.
+    /// Follows, and describes the decision. `None`: there is nothing to report or compare.
     pub(crate) fn take(&mut self, handed: LoopHandover) -> Option<ShadowDecision> {
         for change in handed.changes {
             self.follow(change);
@@ -206,7 +207,7 @@ impl QueueReplica {
         let waiting = self.jobs.values().filter(|job| job.original.stage == Stage::Inbox);
         let wanted: BTreeSet<&str> =
             waiting.flat_map(|job| &job.deps).map(String::as_str).collect();
-        // For a job that comes to wait for one of the others, it is told again.
+        // For a job that comes to wait for one of the others, it is reported again.
         self.ended.retain(|key, _| wanted.contains(key.as_str()));
         let is_wanted =
             |job: &ReplicatedJob| job.key.as_deref().is_some_and(|key| wanted.contains(key));
@@ -368,7 +369,7 @@ mod tests {
         assert_eq!(question.snapshot.get("job:b").unwrap().waits, Some(Word::Lock));
         assert_eq!(stages(&third)[0], ("k", Stage::Building));
 
-        // The end of `a` is told as long as somebody waits for its key.
+        // The end of `a` is reported as long as somebody waits for its key.
         let (id, key) = ("a".parse().unwrap(), Some("k".to_owned()));
         let ended = vec![QueueChange::Ended { id, key, settled: SettledAs::Shipped }];
         let fourth = take(&mut replica, ended, None).unwrap();

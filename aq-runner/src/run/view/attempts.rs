@@ -112,15 +112,19 @@ mod tests {
     #[test]
     fn launches_are_attempts() {
         let queue = TestQueue::new();
-        let record = "retry_max=3\nmodel=wanted\nattempt=1\nengine=claude\nlaunched_at=2026-01-31T12:00:00Z\n\
+        let record = "retry_max=3\nmodel=wanted\nattempt=1\nengine=claude\n\
+            launched_at=2026-01-31T12:00:00Z\n\
             moved_to=building\nstarted_at=2026-01-31T12:00:01Z\nduration_s=2.5\nmodel=big\n\
             ended_at=2026-01-31T12:00:04Z\nattempts=1\nfailure_class=crash\nmessage=exit code 7\n\
             moved_to=inbox\nexit=\nmessage=\nended_at=\nattempt=2\nengine=codex\n\
-            launched_at=2026-01-31T12:01:00Z\nmoved_to=building\nstarted_at=2026-01-31T12:01:01Z\n\
-            cost_usd=0.5\nended_at=2026-01-31T12:02:00Z\nattempts=2\nmoved_to=review\nresult=success\n\
+            launched_at=2026-01-31T12:01:00Z\nmoved_to=building\n\
+            started_at=2026-01-31T12:01:01Z\n\
+            cost_usd=0.5\nended_at=2026-01-31T12:02:00Z\nattempts=2\nmoved_to=review\n\
+            result=success\n\
             failure_class=\nmoved_to=testing\nresult=rejected\nmessage=no\nmoved_to=failed\n\
             result=\nmessage=\nmoved_to=inbox\nattempt=1\nengine=claude\n\
-            launched_at=2026-01-31T13:00:00Z\nmoved_to=building\nstarted_at=2026-01-31T13:00:01Z\n";
+            launched_at=2026-01-31T13:00:00Z\nmoved_to=building\n\
+            started_at=2026-01-31T13:00:01Z\n";
         std::fs::write(queue.meta(&id("a")), record).unwrap();
         let found = attempts(&queue, &id("a")).unwrap();
         let told: Vec<_> = found

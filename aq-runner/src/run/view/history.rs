@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_wins_over_its_line() {
+    fn record_wins_over_its_line() {
         let queue = TestQueue::new();
         queue.place("a", Stage::Failed, "x");
         record(&queue, "a", "attempts=1\ntotal_cost_usd=1\n");

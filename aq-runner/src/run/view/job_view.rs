@@ -143,7 +143,7 @@ impl WorkProblem {
         let is_open = matches!(record.stage, Stage::Inbox | Stage::Review | Stage::Testing);
         if let Some(dir) = checkout.as_ref().filter(|_| is_open) {
             let inside = queue.work().join(record.id.as_str());
-            // That it went while its agent was at work is told already.
+            // That it went while its agent was at work is reported already.
             let is_told = || recorded_left_out(meta).iter().any(LeftOut::is_gone);
             if !dir.is_dir() && !inside.is_dir() && !is_told() {
                 let branch = meta.get(RecordKey::WipBranch).unwrap_or_default().to_owned();

@@ -74,15 +74,15 @@ const KEPT: usize = 300;
 /// The longest line that is kept, in bytes. The rest of a longer one is left out.
 const LINE_MAX: usize = 8 << 20;
 
-/// Reads a log from its beginning and tells each step once, in memory that is bounded.
+/// Reads a log from its beginning and returns each step once, in memory that is bounded.
 #[derive(Debug)]
 pub struct StepFeed {
     steps: StepLog,
     /// A line whose end has not come.
     line: Vec<u8>,
-    /// Steps that were told of, from the first one on.
+    /// Steps that were returned, from the first one on.
     told: usize,
-    /// The numbers of calls that were told of and wait for an answer.
+    /// The numbers of calls that were returned and wait for an answer.
     open: Vec<usize>,
 }
 
@@ -155,10 +155,13 @@ mod tests {
     #[test]
     fn each_attempt_is_read_as_its_engine_prints() {
         let engines = EngineRegistry::new(&EngineConfig::default(), &|_| None).unwrap();
-        let log = "--- aq 2026-01-31T12:00:00Z attempt 1 of 3, engine claude, in /home/me/project\n\
-            {\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"text\",\"text\":\"one\"}]}}\n\
+        let log = "--- aq 2026-01-31T12:00:00Z attempt 1 of 3, engine claude, in \
+            /home/me/project\n\
+            {\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"text\",\
+            \"text\":\"one\"}]}}\n\
             --- aq 2026-01-31T12:01:00Z attempt 2 of 3, engine codex, in /home/me/project\n\
-            {\"type\":\"item.completed\",\"item\":{\"type\":\"agent_message\",\"text\":\"two\"}}\n\
+            {\"type\":\"item.completed\",\"item\":{\"type\":\"agent_message\",\
+            \"text\":\"two\"}}\n\
             --- aq 2026-01-31T12:02:00Z attempt 3 of 3, engine shell, in /home/me/project\n\
             {\"type\":\"assistant\"}\n";
         let steps = read_steps(&engines, "shell", log.as_bytes(), 100);
@@ -177,11 +180,11 @@ mod tests {
     fn a_growing_log_tells_each_step_once() {
         let engines = EngineRegistry::new(&EngineConfig::default(), &|_| None).unwrap();
         let log = "--- aq 2026-01-31T12:00:00Z attempt 1 of 1, engine claude, in /w\n\
-            {\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"tool_use\",\"id\":\"t1\",\
-            \"name\":\"Bash\",\"input\":{\"command\":\"ls\"}}]}}\n\
+            {\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"tool_use\",\
+            \"id\":\"t1\",\"name\":\"Bash\",\"input\":{\"command\":\"ls\"}}]}}\n\
             {\"type\":\"never_heard_of\"}\n\
-            {\"type\":\"user\",\"message\":{\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":\"t1\",\
-            \"content\":\"a\\nb\"}]}}\n\
+            {\"type\":\"user\",\"message\":{\"content\":[{\"type\":\"tool_result\",\
+            \"tool_use_id\":\"t1\",\"content\":\"a\\nb\"}]}}\n\
             one\ntwo\n{\"type\":\"never_heard_of\"}\nthree";
         let news_of = |size: usize| {
             let mut told = Vec::new();

@@ -11,11 +11,11 @@ use crate::store::QueueDir;
 pub struct TrackerView {
     /// The item.
     pub item: String,
-    /// The folder that its tracker was told last.
+    /// The folder that its tracker got last.
     pub echoed: Option<String>,
-    /// Folders that are still to be told.
+    /// Folders that are still to be sent.
     pub waiting: usize,
-    /// Why the last try to tell it did not succeed.
+    /// Reason why the last update did not arrive.
     pub problem: Option<String>,
 }
 

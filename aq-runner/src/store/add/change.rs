@@ -108,7 +108,7 @@ mod tests {
     const OLD: &str = "---\nidempotency-key: k\n---\none\n";
 
     fn changed(queue: &TestQueue, before: &str, text: &str) -> Result<String, AddError> {
-        let mut job = HeldJob::take(queue, &id("a")).unwrap();
+        let mut job = HeldJob::lock(queue, &id("a")).unwrap();
         change(queue, &mut job, before, text, None, false)
     }
 
@@ -117,11 +117,11 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_the_job_at_once() {
+    fn change_is_job_at_once() {
         let queue = TestQueue::new();
         queue.add(&[("a", OLD)]).unwrap();
         let session = RecordUpdate::new().set(RecordKey::SessionId, "s");
-        HeldJob::take(&queue, &id("a")).unwrap().append(&session).unwrap();
+        HeldJob::lock(&queue, &id("a")).unwrap().append(&session).unwrap();
         let new = OLD.replace("---\none", "priority: high\n---\none");
         changed(&queue, OLD, &new).unwrap();
         assert_eq!(text(&queue), new);

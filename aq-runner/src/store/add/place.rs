@@ -174,7 +174,7 @@ pub(super) fn take_back(queue: &QueueDir, added: &[DraftResult], problem: StoreE
 }
 
 fn discard(queue: &QueueDir, id: &JobId) -> Result<()> {
-    let job = HeldJob::take(queue, id)?;
+    let job = HeldJob::lock(queue, id)?;
     job.require(&[Stage::Inbox], "add", "inbox/")?;
     let file = queue.job_file(Stage::Inbox, id);
     std::fs::remove_file(&file).at("remove", &file)?;

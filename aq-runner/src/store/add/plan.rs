@@ -166,7 +166,7 @@ impl<'a> DraftPlanner<'a> {
             return Ok(DraftPlan::Nothing(DraftResult::Unchanged { id, stage }));
         }
         // The lock keeps the loop from starting the old job while it is being replaced.
-        match HeldJob::take(self.queue, &id) {
+        match HeldJob::lock(self.queue, &id) {
             Ok(old) if old.stage() == Stage::Inbox => {
                 let new = if id == job.draft.id { id } else { self.free_id(&job.draft.id) };
                 Ok(DraftPlan::Supersede(new, Box::new(old)))

@@ -19,7 +19,7 @@ fn taken_id_gets_a_number() {
 }
 
 #[test]
-fn the_same_file_is_added_once() {
+fn same_file_is_added_once() {
     let queue = TestQueue::new();
     let file = |name: &str, text: &str, may_repeat| {
         let draft = JobDraft::new(format!("{name}.md"), id(name), text.to_owned());
@@ -37,7 +37,7 @@ fn the_same_file_is_added_once() {
 }
 
 #[test]
-fn a_job_without_a_prompt_is_refused() {
+fn job_without_prompt_is_refused() {
     let queue = TestQueue::new();
     for text in ["", "\n \n", "---\npriority: low\n---\n\n"] {
         let refused = queue.add(&[("a", text)]).unwrap_err();
@@ -85,7 +85,7 @@ fn failed_add_takes_all_back() {
 }
 
 #[test]
-fn only_a_grant_makes_a_job_the_fleets() {
+fn only_grant_makes_fleet_job() {
     let queue = TestQueue::new();
     for keys in ["fleet-job-id: f\nfleet-lease-epoch: 1", "fleet-lease-epoch: 1"] {
         let refused = queue.add(&[("a", &format!("---\n{keys}\n---\nx\n"))]).unwrap_err();

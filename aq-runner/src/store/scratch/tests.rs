@@ -170,7 +170,7 @@ fn spares_of_older_versions_are_removed() {
 }
 
 #[test]
-fn a_link_in_its_place_leads_nowhere() {
+fn link_in_place_leads_nowhere() {
     let lab = Lab::new();
     let places = lab.places(None);
     let outside = lab.make("outside", 0o700);

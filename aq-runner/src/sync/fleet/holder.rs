@@ -173,7 +173,7 @@ impl FleetHolder {
                         format!("line {line} of what waits for the fleet's job {job} is damaged")
                     }));
                     let lost = drained.refused.iter().map(|refused| &refused.reason);
-                    // That a job is another host's by now is told by its lease.
+                    // That a job is another host's by now is known from its lease.
                     let lost = lost.filter(|why| !matches!(why, CallError::Fenced { .. }));
                     problems.extend(lost.map(|why| format!("the fleet's job {job}: {why}")));
                 }

@@ -1,6 +1,6 @@
 //! Membership: one thread registers and sends heartbeats, which renew the leases; where the
 //! coordinator decides what runs here, another one claims jobs. Both end with the handle, and
-//! neither can hold the loop up: what they learn is told, what they need is left with them.
+//! neither can hold the loop up: what they learn is sent to it, what they need is left with them.
 
 mod membership_types;
 mod register;
@@ -76,7 +76,8 @@ struct MemberThreads {
 
 impl FleetMembership {
     /// Joins the fleet. `deliver` sends what waits in the outbox; it is called with every
-    /// heartbeat, and told after how long to leave the rest to the next one. `tell` must not block.
+    /// heartbeat, and after how long to leave the rest to the next one. The callback must not
+    /// block.
     ///
     /// # Errors
     /// When a thread cannot be started.
@@ -125,7 +126,7 @@ impl FleetMembership {
     }
 
     /// The jobs of the last [`MemberNews::Granted`] are on disk: others may be claimed. To be
-    /// called when [`Self::update`] has told the state of the host with them, or too many are.
+    /// called when [`Self::update`] has set the state of the host with them, or too many are.
     pub fn taken(&self) {
         let _ = std::fs::remove_file(&self.request_file);
         let mut state = self.shared.lock();
@@ -348,7 +349,7 @@ impl MemberThreads {
             {
                 return;
             }
-            // The heartbeat tells what is wrong; the claim is sent again as it was.
+            // The heartbeat shows what is wrong; the claim is sent again as it was.
             let answer = made.and_then(|(id, free)| self.ask(id, free, &status).map_err(drop));
             let pause = match answer {
                 Ok(grants) if !grants.is_empty() => {

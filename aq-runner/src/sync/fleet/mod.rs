@@ -1,5 +1,5 @@
-//! This host in a fleet: its membership, which two threads keep up, what a job's holder tells the
-//! coordinator about it, the line between a job's worker and the loop, and the shadow, which
+//! This host in a fleet: its membership, which two threads keep up, what a job's holder reports to
+//! the coordinator about it, the line between a job's worker and the loop, and the shadow, which
 //! compares decisions.
 
 mod ended;

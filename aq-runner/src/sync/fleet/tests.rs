@@ -205,7 +205,11 @@ fn unasked_leases_are_ignored() {
     let client = client(move |path, _| {
         if path.ends_with("/heartbeat") {
             counted.fetch_add(1, Ordering::SeqCst);
-            let held = |epoch: Epoch, state: &str| json!({ "jobId": JOB, "epoch": epoch, "state": state, "expiresInMs": 60_000 });
+            let held = |epoch: Epoch, state: &str| {
+                json!({
+                    "jobId": JOB, "epoch": epoch, "state": state, "expiresInMs": 60_000,
+                })
+            };
             let leases =
                 [held(lease.epoch, "held"), held(other.epoch, "held"), held(Epoch(5), "lost")];
             let cancel = |job: &str| json!({ "kind": "cancel", "jobId": job });
@@ -300,7 +304,7 @@ fn a_host_that_has_left_says_nothing_more() {
     let (membership, told) = join(&client, dir.path(), idle());
     wait_for(&told, |news| matches!(news, MemberNews::Joined));
     drop((membership, client));
-    // The threads let go of the client, and of whom they tell.
+    // The threads let go of the client, and of their listener.
     let begun = std::time::Instant::now();
     while Arc::strong_count(&answers) > 1 {
         assert!(begun.elapsed() < PATIENCE, "they go on");

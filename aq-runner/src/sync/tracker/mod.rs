@@ -1,4 +1,4 @@
-//! Telling trackers what becomes of jobs: what waits to be told is on disk, and is told in order.
+//! Updates of jobs for trackers: what waits to be sent is on disk, and is sent in order.
 
 mod outbox;
 mod pauses;

@@ -14,7 +14,7 @@ use aq_manifest::{JobId, Stage};
 use aq_tracker::{StatusMap, TrackerUpdate};
 use serde::{Deserialize, Serialize};
 
-/// Most echoes of one job that wait. A tracker that is down for long is not told what came before.
+/// Most echoes of one job that wait. A tracker that is down for long does not get what came before.
 const MAX_WAITING: usize = 64;
 
 /// Longest file that is read, in bytes.
@@ -37,13 +37,13 @@ pub(crate) struct JobUpdates {
     /// The folder that the job was last seen in: what led there has been noted.
     #[serde(default)]
     pub(crate) seen: Option<String>,
-    /// The folder that was told last.
+    /// The folder that was sent last.
     #[serde(default)]
     pub(crate) echoed: Option<String>,
     /// The comment that was written, where the tracker edits comments.
     #[serde(default)]
     pub(crate) comment: Option<String>,
-    /// To be told, in this order.
+    /// To be sent, in this order.
     #[serde(default)]
     pub(crate) waiting: Vec<TrackerUpdate>,
     /// The reason why the last try did not succeed.
@@ -68,7 +68,7 @@ impl UpdateOutbox {
         self.lock_file("lock")
     }
 
-    /// Waits for the right to talk to trackers: one process at a time does, so that nothing is told
+    /// Waits for the right to talk to trackers: one process at a time does, so that nothing is sent
     /// twice. It is held for as long as one echo takes.
     pub(crate) fn lock_talk(&self) -> io::Result<OutboxLock> {
         self.lock_file("talk.lock")
@@ -141,7 +141,7 @@ impl UpdateOutbox {
 }
 
 impl JobUpdates {
-    /// Adds what is to be told, but not what the tracker has been told last, and nothing of folders
+    /// Adds what is to be sent, but not what the tracker has got last, and nothing of folders
     /// that have no status.
     pub(crate) fn note(
         &mut self,
@@ -164,7 +164,7 @@ impl JobUpdates {
         }
     }
 
-    /// Tests for the state that the tracker knows, or will know when all is told.
+    /// Tests for the state that the tracker knows, or will know when all is sent.
     pub(crate) fn is_last(&self, stage: Stage) -> bool {
         match self.waiting.last() {
             Some(echo) => echo.stage == stage,

@@ -1,5 +1,5 @@
 //! Pauses of trackers that are not well, and of single jobs whose item is refused. An item that is
-//! locked, or breaks the tracker, keeps no other from being told.
+//! locked, or breaks the tracker, keeps no other from being updated.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn many_failing_jobs_pause_the_tracker() {
+    fn many_failing_jobs_pause_tracker() {
         let mut pauses = DeliveryPauses::default();
         let mut fail = |name| pauses.job_failed(TrackerKind::GitHub, &job(name)).1.is_some();
         assert_eq!([fail("a"), fail("b"), fail("c")], [false, false, true]);

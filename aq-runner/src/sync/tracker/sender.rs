@@ -54,7 +54,7 @@ impl OutboxSender {
         self.waiting.insert(job);
     }
 
-    /// Tells all that may be told now.
+    /// Sends all that may be sent now.
     pub(crate) fn send(&mut self, happened: &mut dyn FnMut(SendResult)) {
         for job in self.pauses.in_order(&self.waiting) {
             match self.send_job(&job, happened) {
@@ -71,16 +71,16 @@ impl OutboxSender {
         }
     }
 
-    /// Returns the pause until something can be told; `None`: nothing waits.
+    /// Returns the pause until something can be sent; `None`: nothing waits.
     pub(crate) fn pause(&self, now: Instant) -> Option<Duration> {
         if self.waiting.is_empty() {
             return None;
         }
-        // A job that no pause holds would have been told.
+        // A job that no pause holds would have been sent.
         Some(self.pauses.next_end(now).unwrap_or(FIRST_PAUSE))
     }
 
-    /// Tells what waits of one job. `true`: nothing is left.
+    /// Sends what waits of one job. `true`: nothing is left.
     fn send_job(&mut self, job: &JobId, happened: &mut dyn FnMut(SendResult)) -> io::Result<bool> {
         loop {
             let _talk = self.outbox.lock_talk()?;

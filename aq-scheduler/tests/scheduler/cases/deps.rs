@@ -73,7 +73,7 @@ fn finished_jobs_leave_only_keys() {
 }
 
 #[test]
-fn a_cycle_is_refused_and_named() {
+fn cycle_is_refused_and_named() {
     for (there, new, cycle) in [
         (vec![], "a key=a deps=a", "a -> a"),
         (vec!["b key=b deps=a"], "a key=a deps=b", "a -> b -> a"),

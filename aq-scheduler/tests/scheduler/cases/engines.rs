@@ -105,7 +105,7 @@ fn a_job_waits_for_what_its_host_lacked() {
 }
 
 #[test]
-fn a_host_without_room_starts_nothing() {
+fn host_without_room_starts_nothing() {
     let mut lab = Lab::new();
     lab.add("a").add("b engines=devin");
     let lack = HostLack::Room { free: 3_100_000_000, mark: 5_000_000_000 };
@@ -147,7 +147,7 @@ fn reused_slots_forget_old_hosts() {
 }
 
 #[test]
-fn a_job_without_an_engine_is_rejected() {
+fn job_without_engine_is_rejected() {
     let mut lab = Lab::new();
     let mut job = crate::lab::job("a", at(0));
     job.engines.clear();

@@ -13,7 +13,7 @@ fn urgent_jobs_go_first_then_old_ones() {
 }
 
 #[test]
-fn the_order_of_insertion_means_nothing() {
+fn order_of_insertion_means_nothing() {
     let ids = ["b", "a", "c"];
     for turn in 0..3 {
         let mut lab = Lab::new();
@@ -25,7 +25,7 @@ fn the_order_of_insertion_means_nothing() {
 }
 
 #[test]
-fn a_slot_counts_from_the_start_on() {
+fn slot_counts_from_start_on() {
     let mut lab = Lab::new();
     lab.max(2).add("a").add("b").add("c");
     assert_eq!(lab.starts(), "a b");
@@ -76,7 +76,7 @@ fn a_lock_holds_across_classes() {
 }
 
 #[test]
-fn lock_holds_up_its_own_jobs() {
+fn lock_holds_up_own_jobs() {
     let mut lab = Lab::new();
     lab.max(9).add("a lock=x needs=os").add("b lock=x").add("c lock=y").add("d lock=y needs=os");
     assert_eq!(lab.starts(), "a c");

@@ -96,13 +96,13 @@ fn upgrades(mut fleet: Fleet) {
 }
 
 #[test]
-fn a_coordinator_on_sqlite_is_upgraded() {
+fn coordinator_on_sqlite_is_upgraded() {
     let Some(program) = earlier() else { return };
     upgrades(Fleet::of_program(program, [127, 0, 0, 1]));
 }
 
 #[test]
-fn a_coordinator_on_postgresql_is_upgraded() {
+fn coordinator_on_postgresql_is_upgraded() {
     let Some(program) = earlier() else { return };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let Some(cluster) = runtime.block_on(Cluster::find()) else { return };
@@ -113,7 +113,7 @@ fn a_coordinator_on_postgresql_is_upgraded() {
 
 /// One at a time: until it is ended, it says that it is not ready, and takes nothing from anybody.
 #[test]
-fn the_older_coordinators_are_not_ready() {
+fn older_coordinators_are_not_ready() {
     let Some(program) = earlier() else { return };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let Some(cluster) = runtime.block_on(Cluster::find()) else { return };
@@ -160,7 +160,7 @@ fn older_token_files_are_taken() {
 
 /// Each can do what it is there for, and a coordinator of version 0.1 refuses such a file.
 #[test]
-fn an_older_host_has_its_own_token() {
+fn older_host_has_own_token() {
     let Some(program) = earlier() else { return };
     let mut fleet = Fleet::new();
     let file = fleet.out("tokens");

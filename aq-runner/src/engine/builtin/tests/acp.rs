@@ -94,7 +94,7 @@ fn success_is_a_good_result() {
 }
 
 #[test]
-fn a_failure_has_the_words_of_its_agent() {
+fn failure_has_words_of_agent() {
     let stopped = "{\"type\":\"result\",\"success\":false,\"text\":\"it stopped (refusal)\"}\n";
     let verdict = judged(&format!("{BEGUN}{SAID}{stopped}"), ProcessExit::Code(1));
     assert_eq!(verdict.why.as_deref(), Some("mine: it stopped (refusal)"));
@@ -116,7 +116,7 @@ fn a_session_that_is_gone_is_named_so() {
 }
 
 #[test]
-fn usage_spans_what_the_line_says() {
+fn usage_spans_what_line_says() {
     let line = |spans: &str| {
         format!(
             "{{\"type\":\"usage\",\"spans\":\"{spans}\",\"input_tokens\":9,\"cost_usd\":0.5}}\n"

@@ -1,10 +1,16 @@
 use crate::engine::testing::{command, job, judged, judged_with, plain_and_full, registry, why};
 use crate::engine::{EndedBy, EngineInvocation, ErrorClass, ProcessExit};
 
-const INIT: &str = r#"{"type":"system","subtype":"init","session_id":"a05d-88f1","tools":["Bash"],"model":"claude-opus-4-8"}"#;
+const INIT: &str = concat!(
+    r#"{"type":"system","subtype":"init","session_id":"a05d-88f1","tools":["Bash"],"#,
+    r#""model":"claude-opus-4-8"}"#,
+);
 const ASSISTANT: &str =
     r#"{"type":"assistant","message":{"content":[]},"parent_tool_use_id":null}"#;
-const OK: &str = r#"{"num_turns":2,"is_error":false,"subtype":"success","result":"done","session_id":"a05d-88f1","type":"result","permission_denials":[]}"#;
+const OK: &str = concat!(
+    r#"{"num_turns":2,"is_error":false,"subtype":"success","result":"done","#,
+    r#""session_id":"a05d-88f1","type":"result","permission_denials":[]}"#,
+);
 
 #[test]
 fn argv() {
@@ -39,8 +45,14 @@ fn success_is_its_result_event() {
 
 #[test]
 fn success_without_a_model_call_is_none() {
-    let none = r#"{"type":"result","subtype":"success","is_error":false,"num_turns":0,"result":"","usage":{"input_tokens":0,"output_tokens":0},"modelUsage":{}}"#;
-    let blocked = r#"{"type":"system","subtype":"informational","content":"UserPromptSubmit operation blocked by hook","prompt_submit_outcome":{"kind":"blocked_by_hook"}}"#;
+    let none = concat!(
+        r#"{"type":"result","subtype":"success","is_error":false,"num_turns":0,"result":"","#,
+        r#""usage":{"input_tokens":0,"output_tokens":0},"modelUsage":{}}"#,
+    );
+    let blocked = concat!(
+        r#"{"type":"system","subtype":"informational","content":"UserPromptSubmit operation "#,
+        r#"blocked by hook","prompt_submit_outcome":{"kind":"blocked_by_hook"}}"#,
+    );
     assert_eq!(
         why(judged("claude", &format!("{INIT}\n{blocked}\n{none}"), ProcessExit::Code(0))),
         "claude: a hook of a settings.json refused the prompt"
@@ -63,7 +75,10 @@ fn success_without_a_model_call_is_none() {
 
 #[test]
 fn success_with_an_error_text_is_none() {
-    let said = r#"{"type":"assistant","message":{"model":"<synthetic>","content":[{"type":"text","text":"API Error: 500"}]},"parent_tool_use_id":null,"error":"server_error"}"#;
+    let said = concat!(
+        r#"{"type":"assistant","message":{"model":"<synthetic>","content":[{"type":"text","#,
+        r#""text":"API Error: 500"}]},"parent_tool_use_id":null,"error":"server_error"}"#,
+    );
     let result = OK.replace(r#""result":"done""#, r#""result":"API Error: 500""#);
     let failed =
         judged("claude", &format!("{INIT}\n{ASSISTANT}\n{said}\n{result}"), ProcessExit::Code(0));
@@ -102,7 +117,7 @@ fn another_permission_mode_is_no_success() {
 }
 
 #[test]
-fn a_refused_tool_call_is_counted() {
+fn refused_tool_call_is_counted() {
     let denied = OK.replace("[]", r#"[{"tool_name":"Bash"},{"tool_name":"Edit"}]"#);
     let verdict = judged("claude", &denied, ProcessExit::Code(0));
     assert!(verdict.success);
@@ -110,9 +125,15 @@ fn a_refused_tool_call_is_counted() {
 }
 
 #[test]
-fn an_api_error_calls_itself_success() {
-    let retry = r#"{"type":"system","subtype":"api_retry","error_status":401,"error":"authentication_failed"}"#;
-    let result = r#"{"type":"result","subtype":"success","is_error":true,"api_error_status":401,"num_turns":1,"result":"Invalid API key"}"#;
+fn api_error_calls_itself_success() {
+    let retry = concat!(
+        r#"{"type":"system","subtype":"api_retry","error_status":401,"#,
+        r#""error":"authentication_failed"}"#,
+    );
+    let result = concat!(
+        r#"{"type":"result","subtype":"success","is_error":true,"api_error_status":401,"#,
+        r#""num_turns":1,"result":"Invalid API key"}"#,
+    );
     let all = format!("{INIT}\n{retry}\n{ASSISTANT}\n{result}\n");
     let failed = judged("claude", &all, ProcessExit::Code(1));
     assert_eq!(why(failed), "claude: API error 401: Invalid API key");
@@ -126,7 +147,10 @@ fn an_api_error_calls_itself_success() {
 
 #[test]
 fn a_session_that_it_does_not_know_is_none() {
-    let unknown = r#"{"type":"result","subtype":"error_during_execution","is_error":true,"num_turns":0,"session_id":"0a-1b","errors":["No conversation found with session ID: 0a-1b"]}"#;
+    let unknown = concat!(
+        r#"{"type":"result","subtype":"error_during_execution","is_error":true,"num_turns":0,"#,
+        r#""session_id":"0a-1b","errors":["No conversation found with session ID: 0a-1b"]}"#,
+    );
     let verdict = judged("claude", unknown, ProcessExit::Code(1));
     assert_eq!(verdict.session_id, None);
     assert_eq!(

@@ -50,7 +50,7 @@ fn a_turn_without_a_model_call_is_no_success() {
 }
 
 #[test]
-fn a_failed_turn_gives_its_reason() {
+fn failed_turn_gives_its_reason() {
     let again = r#"{"type":"error","message":"Reconnecting... 5/5 (unexpected status 401)"}"#;
     let failed =
         r#"{"type":"turn.failed","error":{"message":"unexpected status 401 Unauthorized"}}"#;
@@ -87,7 +87,9 @@ fn windows_are_in_its_rollout() {
     fs::create_dir_all(&dir).unwrap();
     let line = |used: &str| {
         format!(
-            r#"{{"type":"event_msg","payload":{{"type":"token_count","rate_limits":{{"limit_id":"codex","primary":{{"used_percent":{used},"window_minutes":300,"resets_at":1796041750}},"secondary":null}}}}}}"#
+            "{{\"type\":\"event_msg\",\"payload\":{{\"type\":\"token_count\",\
+            \"rate_limits\":{{\"limit_id\":\"codex\",\"primary\":{{\"used_percent\":{used},\
+            \"window_minutes\":300,\"resets_at\":1796041750}},\"secondary\":null}}}}}}"
         )
     };
     let text = format!("{}\n{}\n", line("41.0"), line("42.5"));

@@ -29,8 +29,11 @@ fn success_is_a_result_with_exit_code_0() {
 }
 
 #[test]
-fn a_denied_tool_call_is_counted() {
-    let denied = r#"{"type":"tool.execution_complete","data":{"success":false,"error":{"message":"no","code":"denied"}}}"#;
+fn denied_tool_call_is_counted() {
+    let denied = concat!(
+        r#"{"type":"tool.execution_complete","data":{"success":false,"error":{"message":"no","#,
+        r#""code":"denied"}}}"#,
+    );
     let failed = denied.replace("denied", "other");
     let all = [TURN, denied, &failed, OK].join("\n");
     let verdict = judged("copilot", &all, ProcessExit::Code(0));
@@ -38,8 +41,11 @@ fn a_denied_tool_call_is_counted() {
 }
 
 #[test]
-fn a_session_error_is_the_reason() {
-    let error = r#"{"type":"session.error","data":{"errorType":"authentication","message":"HTTP 401","statusCode":401}}"#;
+fn session_error_is_the_reason() {
+    let error = concat!(
+        r#"{"type":"session.error","data":{"errorType":"authentication","message":"HTTP 401","#,
+        r#""statusCode":401}}"#,
+    );
     let all = [TURN, error, &OK.replace("\"exitCode\":0", "\"exitCode\":1")].join("\n");
     let verdict = judged("copilot", &all, ProcessExit::Code(1));
     assert_eq!(why(verdict), "copilot: authentication: HTTP 401");
@@ -48,7 +54,10 @@ fn a_session_error_is_the_reason() {
 #[test]
 fn a_result_without_a_turn_is_no_success() {
     assert_eq!(why(judged("copilot", OK, ProcessExit::Code(0))), "copilot: it called no model");
-    let error = r#"{"type":"session.error","data":{"errorType":"authentication","message":"HTTP 401","statusCode":401}}"#;
+    let error = concat!(
+        r#"{"type":"session.error","data":{"errorType":"authentication","message":"HTTP 401","#,
+        r#""statusCode":401}}"#,
+    );
     let verdict = judged("copilot", &[error, OK].join("\n"), ProcessExit::Code(0));
     assert_eq!(why(verdict), "copilot: authentication: HTTP 401");
 }
@@ -78,7 +87,11 @@ fn a_refused_call_is_what_it_tries_to_overcome() {
 #[test]
 fn a_prompt_that_is_too_long_leaves_the_session() {
     let refused = r#"{"type":"model.call_failure","data":{"statusCode":400}}"#;
-    let error = r#"{"type":"session.error","data":{"errorType":"query","message":"The provider rejected the prompt as too long, but automatic recovery could not reduce it. Reduce context before retrying."}}"#;
+    let error = concat!(
+        r#"{"type":"session.error","data":{"errorType":"query","#,
+        r#""message":"The provider rejected the prompt as too long, but automatic recovery "#,
+        r#"could not reduce it. Reduce context before retrying."}}"#,
+    );
     let all = [TURN, refused, error, &OK.replace("\"exitCode\":0", "\"exitCode\":1")].join("\n");
     let verdict = judged("copilot", &all, ProcessExit::Code(1));
     assert_eq!(verdict.error.as_ref().map(|error| error.class), Some(ErrorClass::ContextOverflow));

@@ -35,7 +35,11 @@ fn success_is_a_result_event_that_says_so() {
 
 #[test]
 fn http_status_is_no_signal() {
-    let failed = r#"{"type":"result","status":"error","error":{"type":"unknown","message":"[API Error: {\"error\":{\"code\":400,\"message\":\"API key not valid.\"}}]"}}"#;
+    let failed = concat!(
+        r#"{"type":"result","status":"error","error":{"type":"unknown","#,
+        r#""message":"[API Error: {\"error\":{\"code\":400,\"message\":\"API key not "#,
+        r#"valid.\"}}]"}}"#,
+    );
     let verdict = judged("gemini", &format!("{INIT}\n{failed}\n"), ProcessExit::Code(144));
     assert_eq!(why(verdict), "gemini: API error 400: API key not valid.");
     let plain = failed.replace("[API Error: {", "no answer {");
@@ -45,8 +49,9 @@ fn http_status_is_no_signal() {
 
 #[test]
 fn early_error_is_json() {
-    let text = "Warning: {x\n{\n  \"session_id\": \"b1cf\",\n  \"error\": {\n    \"type\": \"Error\",\n    \
-                \"message\": \"set GEMINI_API_KEY\\nand retry\",\n    \"code\": 41\n  }\n}\n";
+    let text = "Warning: {x\n\
+        {\n  \"session_id\": \"b1cf\",\n  \"error\": {\n    \"type\": \"Error\",\n    \
+        \"message\": \"set GEMINI_API_KEY\\nand retry\",\n    \"code\": 41\n  }\n}\n";
     assert_eq!(
         why(judged_with("gemini", "", text, ProcessExit::Code(41), EndedBy::Engine)),
         "gemini: set GEMINI_API_KEY and retry"

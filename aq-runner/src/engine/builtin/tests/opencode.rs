@@ -41,7 +41,10 @@ fn a_step_that_was_cut_is_no_success() {
 
 #[test]
 fn a_stop_without_a_model_call_is_no_success() {
-    let none = r#"{"type":"step_finish","part":{"reason":"stop","tokens":{"input":0,"output":0,"cache":{"read":0,"write":0}}}}"#;
+    let none = concat!(
+        r#"{"type":"step_finish","part":{"reason":"stop","tokens":{"input":0,"output":0,"#,
+        r#""cache":{"read":0,"write":0}}}}"#,
+    );
     let verdict = judged("opencode", &format!("{STEP}\n{none}\n"), ProcessExit::Code(0));
     assert_eq!(why(verdict), "opencode: it called no model");
     let all = [STEP, SAID, none].join("\n");
@@ -49,8 +52,11 @@ fn a_stop_without_a_model_call_is_no_success() {
 }
 
 #[test]
-fn an_error_event_is_the_reason() {
-    let error = r#"{"type":"error","sessionID":"ses_1","error":{"name":"APIError","data":{"message":"Incorrect API key","statusCode":401}}}"#;
+fn error_event_is_the_reason() {
+    let error = concat!(
+        r#"{"type":"error","sessionID":"ses_1","error":{"name":"APIError","#,
+        r#""data":{"message":"Incorrect API key","statusCode":401}}}"#,
+    );
     let verdict = judged("opencode", error, ProcessExit::Code(1));
     assert_eq!(why(verdict), "opencode: API error 401: Incorrect API key");
     let stderr = "\u{1b}[91m\u{1b}[1mError: \u{1b}[0mSession not found\n";
@@ -75,7 +81,11 @@ fn only_rejected_calls_count() {
 
 #[test]
 fn its_log_says_what_an_error_is() {
-    let error = r#"{"type":"error","sessionID":"ses_1","error":{"name":"UnknownError","data":{"message":"Unexpected server error. Check server logs for details.","ref":"err_3247e62f"}}}"#;
+    let error = concat!(
+        r#"{"type":"error","sessionID":"ses_1","error":{"name":"UnknownError","#,
+        r#""data":{"message":"Unexpected server error. Check server logs for details.","#,
+        r#""ref":"err_3247e62f"}}}"#,
+    );
     let log = |line: &str| {
         format!("level=ERROR run=e9 message=failed ref=err_0 error=\"Not logged in\"\n{line}\n")
     };
@@ -83,7 +93,8 @@ fn its_log_says_what_an_error_is() {
         judged_with("opencode", error, &log(line), ProcessExit::Code(1), EndedBy::Engine)
     };
     let missing = with(
-        "level=ERROR message=failed ref=err_3247e62f error=\"ProviderModelNotFoundError: Model not found: nope/nope.\" cause=\"x\"",
+        "level=ERROR message=failed ref=err_3247e62f error=\"ProviderModelNotFoundError: \
+        Model not found: nope/nope.\" cause=\"x\"",
     );
     assert_eq!(missing.error.as_ref().map(|error| error.class), Some(ErrorClass::Config));
     assert!(why(missing).ends_with(": ProviderModelNotFoundError: Model not found: nope/nope."));

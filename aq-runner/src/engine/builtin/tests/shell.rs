@@ -18,7 +18,7 @@ fn stdin_cannot_eat_the_script() {
 }
 
 #[test]
-fn the_first_line_can_name_the_program() {
+fn first_line_can_name_program() {
     let prompt = "#!/usr/bin/env python3\nprint()\n";
     let command = command("shell", &EngineInvocation { prompt, persona: Some("# hi"), ..job() });
     assert_eq!(command.program.to_str(), Some("/usr/bin/env"));

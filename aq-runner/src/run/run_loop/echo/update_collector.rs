@@ -1,4 +1,4 @@
-//! Noting down what is to be told: the steps of jobs, out of their records, go into the outbox.
+//! Collecting updates for trackers: the steps of jobs go from their records into the outbox.
 
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender as ToThread};
@@ -17,7 +17,7 @@ use crate::run::tracking::{echo, item_of, known};
 #[derive(Debug)]
 pub(super) enum CollectRequest {
     Job(JobId),
-    /// Those of which something was told before and more may be.
+    /// Those with earlier updates, which may have more.
     Known,
 }
 
@@ -26,7 +26,7 @@ pub(super) struct UpdateCollector {
     pub(super) queue: QueueDir,
     pub(super) outbox: UpdateOutbox,
     pub(super) statuses: StatusMap,
-    pub(super) to_teller: ToThread<JobId>,
+    pub(super) to_sender: ToThread<JobId>,
     pub(super) troubles: ToThread<String>,
 }
 
@@ -61,7 +61,7 @@ impl UpdateCollector {
 
     fn look_at(&self, id: &JobId) {
         match self.try_look_at(id) {
-            Ok(true) => _ = self.to_teller.send(id.clone()),
+            Ok(true) => _ = self.to_sender.send(id.clone()),
             Ok(false) => {}
             // A loop that is gone does not need to know.
             Err(e) => _ = self.troubles.send(format!("tracker: {e}")),
@@ -109,7 +109,8 @@ impl UpdateCollector {
         }
     }
 
-    /// Whether that can be told without the lock: the job has no item, or is over and told of.
+    /// Whether that is certain without the lock: the job has no item, or is over and its record
+    /// complete.
     fn has_nothing_new(&self, id: &JobId) -> Result<bool> {
         let Some(stage) = self.queue.find(id) else { return Ok(self.outbox.read(id).is_none()) };
         let record = JobRecord::read(&self.queue, stage, id.clone())?;
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_move_by_hand_is_told() {
+    fn move_by_hand_is_sent() {
         let by_hand = vec![(Stage::Shipped, 9)];
         assert_eq!(told(Vec::new(), Stage::Shipped, "testing"), (by_hand, None));
     }

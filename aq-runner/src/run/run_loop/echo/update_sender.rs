@@ -1,4 +1,4 @@
-//! Telling trackers what is in the outbox, and writing into the jobs' records what they were told.
+//! Sending the outbox to trackers, and writing into the jobs' records what was sent.
 
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender as ToThread};
@@ -22,7 +22,7 @@ pub(super) struct UpdateSender {
 }
 
 impl UpdateSender {
-    /// Goes on until the noter ends, and then once more for what it noted last.
+    /// Goes on until the collector ends, and then once more for what it noted last.
     pub(super) fn run(mut self, jobs: &Receiver<JobId>) {
         let mut goes_on = true;
         while goes_on {
@@ -43,7 +43,7 @@ impl UpdateSender {
         }
     }
 
-    /// Tells what may be told. Answers the jobs of which something was.
+    /// Sends what may be sent. Returns the jobs of which something was.
     fn send(&mut self) -> BTreeSet<JobId> {
         let mut told = BTreeSet::new();
         let troubles = &self.troubles;
@@ -74,8 +74,8 @@ impl UpdateSender {
         }
     }
 
-    /// Writes what the tracker was told into the job's record, once nobody holds it. A job that is
-    /// over and told of leaves the outbox: its record has it all.
+    /// Writes what the tracker got into the job's record, once nobody holds it. A job that is
+    /// over and whose updates were all sent leaves the outbox: its record has it all.
     fn try_settle(&self, id: &JobId) -> Result<()> {
         let Some(told) = self.outbox.read(id) else { return Ok(()) };
         let stage = self.queue.find(id);
@@ -84,7 +84,7 @@ impl UpdateSender {
         }
         match stage {
             Some(Stage::Inbox | Stage::Building) => return Ok(()),
-            // It has moved since the noter looked.
+            // It has moved since the collector looked.
             Some(stage) if told.seen.as_deref() != Some(stage.folder()) => return Ok(()),
             Some(stage) => {
                 let record = JobRecord::read(&self.queue, stage, id.clone())?;
@@ -107,7 +107,7 @@ impl UpdateSender {
     }
 }
 
-/// Whether the record says what its tracker was told.
+/// Whether the record says what its tracker got.
 fn is_recorded(meta: &RecordContent, told: &JobUpdates) -> bool {
     meta.get(RecordKey::TrackerTold) == Some(&told.item)
         && told

@@ -23,7 +23,7 @@ use crate::store::{
     HeldJob, IngestResult, JobRecord, QueueDir, StoreError, ingest, rename_if_taken,
 };
 
-/// The pause when it cannot be told whether a job is held.
+/// The pause when it is unknown whether a job is held.
 const WAIT_PAUSE: Duration = Duration::from_secs(1);
 
 impl EffectPerformer<'_> {
@@ -75,7 +75,7 @@ impl EffectPerformer<'_> {
         if !queue.has(stage, id) {
             return self.try_look(id, out);
         }
-        let is_held = match HeldJob::take(queue, id) {
+        let is_held = match HeldJob::lock(queue, id) {
             Ok(job) if worker(job.meta()).is_some_and(|worker| worker.is_alive()) => true,
             // Its worker died after recovery had found it at work.
             Ok(job) if job.stage() == Stage::Building => {
@@ -181,7 +181,7 @@ impl EffectPerformer<'_> {
             out.push(LoopEvent::JobTouched(new).into());
             return self.try_look(id, out);
         }
-        let job = match HeldJob::take(queue, id) {
+        let job = match HeldJob::lock(queue, id) {
             Ok(job) if job.stage() == Stage::Inbox => job,
             Ok(_) | Err(StoreError::NoSuchJob(_)) => return Ok(JobLook::Moving),
             Err(e) => return Err(e),
@@ -235,7 +235,7 @@ impl EffectPerformer<'_> {
     }
 }
 
-/// Blocks until nobody holds the job. Where that cannot be told, a pause keeps the loop from
+/// Blocks until nobody holds the job. Where that is unknown, a pause keeps the loop from
 /// asking at full speed.
 fn wait_free(queue: &QueueDir, id: &JobId) {
     if HeldJob::wait_free(queue, id).is_err() {

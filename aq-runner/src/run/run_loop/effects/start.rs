@@ -40,7 +40,7 @@ impl EffectPerformer<'_> {
         engine: &str,
         out: &mut Vec<PendingWork>,
     ) -> Result<bool, StoreError> {
-        let mut job = match HeldJob::take(self.context.queue, id) {
+        let mut job = match HeldJob::lock(self.context.queue, id) {
             Ok(job) => job,
             Err(StoreError::NoSuchJob(_)) => return Ok(false),
             Err(e) => return Err(e),
@@ -75,7 +75,7 @@ impl EffectPerformer<'_> {
                 )?;
             }
             if let Some(lack) = lack_of_io(&e, &format!("cannot start its supervisor: {e}"))
-                && let Ok(mut job) = HeldJob::take(self.context.queue, id)
+                && let Ok(mut job) = HeldJob::lock(self.context.queue, id)
             {
                 put_back(&mut job, &lack)?;
             }
@@ -100,7 +100,7 @@ impl EffectPerformer<'_> {
     }
 
     fn try_merge(&mut self, id: &JobId) -> Result<bool, StoreError> {
-        let job = HeldJob::take(self.context.queue, id)?;
+        let job = HeldJob::lock(self.context.queue, id)?;
         job.expect_sound()?;
         let row = job.row();
         if row.stage != Stage::Testing || (row.has_open_landing() && !row.lands_at_remote()) {
@@ -165,7 +165,7 @@ impl EffectPerformer<'_> {
             }
             HostRejection::NoEngine { .. } => (RefusalCause::NoEngine, self.lacks_engine(&id)),
         };
-        let moved = HeldJob::take(self.context.queue, &id).and_then(|mut job| {
+        let moved = HeldJob::lock(self.context.queue, &id).and_then(|mut job| {
             job.step(&RefuseJob { cause, message: &message }, Timestamp::now())
         });
         match moved {

@@ -73,7 +73,7 @@ pub(super) struct FleetMember {
     empty: bool,
     /// Jobs in testing/ that are being shipped, or could not be.
     ships: BTreeMap<JobId, ShipTry>,
-    /// Jobs that ended here, for a coordinator that has lost what it was told.
+    /// Jobs that ended here, for a coordinator that has lost what it knew.
     ended: EndedLog,
     /// Jobs that were noted when the loop began, and that it has not looked at yet.
     unlooked: BTreeSet<JobId>,

@@ -49,11 +49,11 @@ pub(crate) enum LoopEffect {
     /// Look at what no event is sent for: requests to end, engines, room. Sends `EndAsked`,
     /// `EnginesRead` and `RoomRead` where there is news.
     CheckHost,
-    /// Tell the listeners.
+    /// Report to the listeners.
     Notify(LoopNotice),
     /// Ask the listeners what they still expect. Sends `ListenersAsked`.
     AskListeners,
-    /// Tell the observer.
+    /// Report to the observer.
     LoopReport(LoopReport),
     /// Sleep until something happens, for this long at most. Sends what happened, then `Woken`.
     Sleep(Duration),

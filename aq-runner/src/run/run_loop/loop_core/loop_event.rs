@@ -101,7 +101,7 @@ pub(crate) enum LoopEvent {
     RunRead {
         /// The record.
         record: Box<JobRecord>,
-        /// The state of the job where nobody works on it; `None` when only recovery can tell.
+        /// The state of the job where nobody works on it; `None` when only recovery can find out.
         state: Option<JobState>,
         /// The thing that it came back for the want of.
         lack: Option<RunLack>,
@@ -153,7 +153,7 @@ pub(crate) enum JobLook {
     Refused(String),
     /// Another process holds it.
     Busy,
-    /// Somebody moves it at this moment, which will be sent, or nobody can tell its state.
+    /// Somebody moves it at this moment, which will be sent, or its state is unknown.
     Moving,
     /// Its record cannot be used, for the reason in these words.
     Damaged(String),

@@ -136,7 +136,7 @@ impl PullWatcher {
         let progress = if record.meta.has(RecordKey::PullRequestOpen) {
             request.look(&record, etag, now)?
         } else {
-            let mut job = HeldJob::take(&self.queue, id)?;
+            let mut job = HeldJob::lock(&self.queue, id)?;
             if job.stage() != Stage::Testing {
                 return Ok(PullLook::Left);
             }

@@ -47,17 +47,18 @@ pub struct HostStatus {
 pub enum MemberNews {
     /// It can be reached, after it could not.
     Joined,
-    /// It cannot be reached, or refuses this host; told once until that changes.
+    /// It cannot be reached, or refuses this host; sent once until that changes.
     Trouble(String),
-    /// These jobs are this host's. [`FleetMembership::taken`](super::FleetMembership::taken) says that they are on disk.
+    /// These jobs are this host's. [`FleetMembership::taken`](super::FleetMembership::taken) says
+    /// that they are on disk.
     Granted(Vec<LeaseGrant>),
-    /// There was nothing to claim; told with [`MembershipSettings::once`] only.
+    /// There was nothing to claim; sent with [`MembershipSettings::once`] only.
     NothingToClaim,
     /// The job has passed to another host.
     Lost(LeaseRef),
     /// A person wants the job to end.
     Cancel(FleetJobId),
-    /// No more jobs are to be taken; those that have not started go back. Told with every
+    /// No more jobs are to be taken; those that have not started go back. Sent with every
     /// heartbeat.
     Drain,
 }

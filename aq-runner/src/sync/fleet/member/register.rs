@@ -16,7 +16,7 @@ impl MemberThreads {
             let Some(database) = &registered.database else { return Ok(()) };
             self.settings.ended.follow(database);
             ended = self.settings.ended.after(database, registered.ended);
-            // One that takes nothing is not told again and again.
+            // One that takes nothing is not asked again and again.
             if ended.is_empty() || said.is_some_and(|said| registered.ended < said) {
                 return Ok(());
             }

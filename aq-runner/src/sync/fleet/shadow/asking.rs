@@ -14,7 +14,7 @@ use aq_manifest::Stage;
 use jiff::Timestamp;
 
 /// The longest time that a decision waits for an answer. Each answer is the beginning of a new
-/// wait: the first decision tells of all jobs that the host has, and a long queue is no fault of
+/// wait: the first decision reports all jobs that the host has, and a long queue is no fault of
 /// the coordinator.
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -42,7 +42,7 @@ pub(super) struct ShadowConversation {
     pub(super) settings: ShadowSettings,
     /// When the coordinator has been silent for too long, on the client's clock.
     end: Duration,
-    /// Told of each answer.
+    /// Called at each answer.
     answered: Box<dyn Fn() + Send>,
     /// Until when the coordinator is left alone.
     rest_until: Duration,
@@ -155,7 +155,7 @@ impl ShadowConversation {
         self.call(|client| client.report(job, &report)).map(drop)
     }
 
-    /// Releases what is not wanted. What cannot be told now is told with the next decision; and in
+    /// Releases what is not wanted. What cannot be sent now is sent with the next decision; and in
     /// the end the lease runs out.
     fn release(&mut self) {
         for lease in std::mem::take(&mut self.unwanted) {

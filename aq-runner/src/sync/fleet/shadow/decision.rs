@@ -10,7 +10,7 @@ pub struct ShadowDecision {
     /// The jobs that the coordinator has to know of to decide the same, the oldest first, each key
     /// once.
     pub originals: Vec<MirroredJob>,
-    /// The question. `None`: the coordinator is only told how far the jobs have come.
+    /// The question. `None`: the coordinator only gets how far the jobs have come.
     pub question: Option<ShadowQuestion>,
 }
 

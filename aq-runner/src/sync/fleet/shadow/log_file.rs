@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_line_costs_only_itself() {
+    fn torn_line_costs_only_itself() {
         let dir = tempfile::tempdir().unwrap();
         let path = shadow_log(dir.path());
         assert_eq!(read_shadow_log(&path).unwrap(), None);

@@ -1,4 +1,4 @@
-//! The host's jobs as the coordinator knows them in shadow. Only what has changed is told.
+//! The host's jobs as the coordinator knows them in shadow. Only what has changed is sent.
 
 use std::collections::HashMap;
 
@@ -45,7 +45,7 @@ impl CoordinatorMirror {
         self.jobs.clear();
     }
 
-    /// A report about a job has told this.
+    /// A report about a job has sent this.
     pub(super) fn told(&mut self, key: &str, stage: Stage) {
         if let Some(told) = self.jobs.get_mut(key) {
             told.stage = stage;
@@ -57,7 +57,7 @@ impl CoordinatorMirror {
     /// one.
     ///
     /// # Errors
-    /// When the coordinator cannot be told. What was told by then is remembered.
+    /// When the coordinator cannot be reached. What was sent by then is remembered.
     pub(super) fn follow(
         &mut self,
         asking: &mut ShadowConversation,
@@ -101,7 +101,7 @@ impl CoordinatorMirror {
         read: &dyn Fn(&JobId) -> Option<String>,
     ) -> Result<(), CallError> {
         let MirroredJob { key, id, lock, version, .. } = original;
-        // One whose file has gone, or is none, stays as it was told.
+        // One whose file has gone, or is none, stays as it was sent.
         let Some(text) = read(id) else { return Ok(()) };
         let Ok(manifest) = mirrored(&text, key, lock.as_deref()) else { return Ok(()) };
         let hash = Sha256::digest(&manifest).into();

@@ -127,7 +127,11 @@ fn usual(path: &str, body: &Value, claim: &[(usize, &str)]) -> (u16, Value) {
     match path {
         "/v1/jobs" => (201, json!({ "jobId": id(n(&body["name"])), "key": "as it is" })),
         "/v1/claims" => {
-            let job = |&(n, key): &(usize, &str)| json!({ "jobId": id(n), "key": key, "epoch": 0, "leaseMs": 0, "manifest": "" });
+            let job = |&(n, key): &(usize, &str)| {
+                json!({
+                    "jobId": id(n), "key": key, "epoch": 0, "leaseMs": 0, "manifest": "",
+                })
+            };
             (200, json!({ "jobs": claim.iter().map(job).collect::<Vec<_>>() }))
         }
         _ => (200, json!({})),
@@ -163,7 +167,7 @@ fn only_what_has_changed_is_told() {
     last.originals.push(original("job:a", Stage::Shipped));
     last.question = None;
     lab.shadow.offer(last.clone()).unwrap();
-    // One that is over and gone is not told again.
+    // One that is over and gone is not sent again.
     last.originals.pop();
     lab.shadow.offer(last).unwrap();
     let (lines, seen) = lab.end();
@@ -295,7 +299,11 @@ fn silent_coordinator_is_left_alone() {
 #[test]
 fn shadow_releases_every_grant() {
     let lab = Lab::new(|turn, path, body| {
-        let grant = |n: usize| json!({ "jobId": id(n), "key": "x", "epoch": 3, "leaseMs": 1, "manifest": "" });
+        let grant = |n: usize| {
+            json!({
+                "jobId": id(n), "key": "x", "epoch": 3, "leaseMs": 1, "manifest": "",
+            })
+        };
         Some(match turn {
             2 => (200, json!({ "jobs": [grant(1), grant(2)] })),
             4 => return None,
@@ -322,7 +330,7 @@ fn shadow_releases_every_grant() {
 }
 
 #[test]
-fn the_loop_is_never_held_up() {
+fn loop_is_never_held_up() {
     let (open, gate) = std::sync::mpsc::channel::<()>();
     let gate = Mutex::new(gate);
     let lab = Lab::new(move |turn, _, _| {
@@ -342,7 +350,7 @@ fn the_loop_is_never_held_up() {
     let missed = shadow.finish(Duration::from_millis(10));
     let took = begun.elapsed();
     drop(open);
-    // One that has waited for a second by now is told; a busy machine may take that long to come
+    // One that has waited for a second by now is sent; a busy machine may take that long to come
     // here.
     let told = read_shadow_log(&shadow_log(dir.path())).unwrap().unwrap_or_default().lines;
     assert!(told.len() <= usize::from(took >= Duration::from_secs(1)), "{told:?} after {took:?}");

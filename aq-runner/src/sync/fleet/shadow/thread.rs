@@ -214,7 +214,7 @@ impl<D, R: Fn(&JobId) -> Option<String>> ComparerThread<D, R> {
     fn decided(&mut self, decision: ShadowDecision) {
         let ShadowDecision { originals, question } = decision;
         let Some(mut question) = question else {
-            // With the next decision it is told again.
+            // With the next decision it is sent again.
             let _ = self
                 .asking
                 .begin()
@@ -308,7 +308,7 @@ impl<D, R: Fn(&JobId) -> Option<String>> ComparerThread<D, R> {
         Ok(holder.filter(|&holder| !self.mirror.has(holder)))
     }
 
-    /// Tells the coordinator how the comparison came out, for its statistics.
+    /// Reports the result of the comparison to the coordinator, for its statistics.
     fn say(&mut self, question: &ShadowQuestion, picked: &DryPick, verdict: ShadowVerdict) {
         let told = match &question.local {
             // The host has started it by now.

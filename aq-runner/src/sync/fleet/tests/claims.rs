@@ -108,9 +108,13 @@ fn a_claim_that_cannot_be_remembered_is_not_made() {
     let dir = TempDir::new().unwrap();
     let client = client(|path, _| register_or_beat(path).or_else(|| panic!("{path} is asked")));
     let (_membership, told) = join(&client, &dir.path().join("gone"), idle());
-    let is_it = |news: &MemberNews| matches!(news, MemberNews::Trouble(why) if why.contains("claims no jobs"));
+    let is_it = |news: &MemberNews| {
+        matches!(
+            news, MemberNews::Trouble(why) if why.contains("claims no jobs"),
+        )
+    };
     wait_for(&told, is_it);
-    // It is tried again a second later, and told no more.
+    // It is tried again a second later, and logged no more.
     none_within(&told, Duration::from_millis(2_500), is_it);
 }
 
@@ -137,7 +141,7 @@ fn unwritten_claim_is_repeated_later() {
 }
 
 #[test]
-fn grant_is_trusted_from_its_claim() {
+fn grant_is_trusted_from_claim() {
     let dir = TempDir::new().unwrap();
     let claims = AtomicUsize::new(0);
     let client = client(move |path, _| {

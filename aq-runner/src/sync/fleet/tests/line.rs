@@ -46,7 +46,7 @@ fn waiting(dir: &Path) -> Vec<(u64, Stage)> {
 }
 
 #[test]
-fn the_coordinators_answer_reaches_the_worker() {
+fn coordinators_answer_reaches_the_worker() {
     let dir = TempDir::new().unwrap();
     let asked: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
     let seen = asked.clone();
@@ -119,7 +119,7 @@ fn dying_loop_leaves_the_report() {
 }
 
 #[test]
-fn a_loop_says_nothing_for_others() {
+fn loop_says_nothing_for_others() {
     let report = |factory: &str, epoch: u64, stage: Stage| {
         let holder = FleetHolder::open(
             factory.parse().unwrap(),

@@ -49,7 +49,7 @@ impl FleetMember {
         id: &JobId,
         at: &mut ListenerContext<'_, '_>,
     ) -> Result<(), StoreError> {
-        let job = HeldJob::take(at.queue(), id)?;
+        let job = HeldJob::lock(at.queue(), id)?;
         let started = job.meta().count(RecordKey::Attempt) > 0;
         let Some(lease) = lease(job.meta()) else { return Ok(()) };
         if job.stage() != Stage::Inbox || started {
@@ -75,7 +75,7 @@ fn try_fence(id: &JobId, context: &mut LoopContext<'_>) -> Result<(), StoreError
             source,
         })
     };
-    match HeldJob::take(queue, id) {
+    match HeldJob::lock(queue, id) {
         Ok(job) if job.stage().is_final() => {}
         // It may be in its target already: its next worker looks, and this is asked for again.
         Ok(job) if job.row().has_open_landing() => {}

@@ -50,7 +50,7 @@ impl FleetMember {
                 ended: ended.clone(),
             },
             move |limit| drop(deliver.deliver(limit)),
-            teller(&news, context),
+            reporter(&news, context),
         )
         .map_err(|e| RunError::System("start the threads of the fleet", e))?;
         Ok(Self {
@@ -92,19 +92,19 @@ impl FleetMember {
     }
 
     /// A call that reports something that went wrong, for another thread.
-    pub(in crate::run::run_loop::listeners) fn trouble_teller(
+    pub(in crate::run::run_loop::listeners) fn trouble_reporter(
         &self,
         context: &LoopContext<'_>,
     ) -> impl Fn(String) + Send + 'static {
-        let tell_news = teller(&self.news, context);
-        move |words| tell_news(MemberNews::Trouble(words))
+        let report_news = reporter(&self.news, context);
+        move |words| report_news(MemberNews::Trouble(words))
     }
 
     /// Pushes snapshots of what the agents do, from time to time, when the config says where to.
     fn start_pushing(&mut self, context: &mut LoopContext<'_>) {
         let Some(remote) = context.settings.config.fleet.push_wip.clone() else { return };
         let (queue, every) = (context.queue.clone(), context.settings.push_every);
-        let tell_news = teller(&self.news, context);
+        let report_news = reporter(&self.news, context);
         let (stop, stopped) = channel::<()>();
         let pushing = std::thread::Builder::new().name("aq-push".to_owned()).spawn(move || {
             let mut last = None;
@@ -112,11 +112,11 @@ impl FleetMember {
             while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
                 let problem = push_snapshots(&queue, &remote).pop();
                 let words = problem.map(|(id, e)| format!("the work of {id} is not pushed: {e}"));
-                // Told once until it changes.
+                // Logged once until it changes.
                 if words != last
                     && let Some(words) = &words
                 {
-                    tell_news(MemberNews::Trouble(words.clone()));
+                    report_news(MemberNews::Trouble(words.clone()));
                 }
                 last = words;
             }
@@ -129,7 +129,7 @@ impl FleetMember {
 }
 
 /// A call that sends this listener news, for another thread.
-fn teller(
+fn reporter(
     news: &Arc<Mutex<Vec<MemberNews>>>,
     context: &LoopContext<'_>,
 ) -> impl Fn(MemberNews) + Send + Sync + 'static {

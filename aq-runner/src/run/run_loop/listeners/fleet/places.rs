@@ -63,7 +63,7 @@ impl FleetMember {
         match looked {
             Ok(()) | Err(StoreError::NoSuchJob(_)) => {}
             // Such as `aq reject`, which moves the job and lets go of it a moment later. Nothing
-            // else would tell when, and the fleet would never hear of it.
+            // else would say when, and the fleet would never hear of it.
             Err(StoreError::Busy(_)) if at.core.is_busy(id) => {}
             Err(StoreError::Busy(_)) => at.send(LoopEvent::JobBusy(id.clone())),
             Err(e) => {
@@ -120,8 +120,8 @@ impl FleetMember {
                 return Ok(());
             }
             Stage::Testing => {
-                let mut job = HeldJob::take(queue, id)?;
-                // Before it is sent, and that it was told after: a kill in between tells it twice,
+                let mut job = HeldJob::lock(queue, id)?;
+                // Before it is sent, and that it was sent after: a kill in between sends it twice,
                 // under another number, and not never.
                 job.step(&NumberReport, Timestamp::now())?;
                 let seq = job.row().fleet_reports().unwrap_or(1);
@@ -132,7 +132,7 @@ impl FleetMember {
                 job.append(&RecordUpdate::new().set(RecordKey::FleetTold, told))?;
             }
             Stage::Shipped | Stage::Failed => {
-                let mut job = HeldJob::take(queue, id)?;
+                let mut job = HeldJob::lock(queue, id)?;
                 let (outcome, result) = match stage {
                     Stage::Shipped => (ReleaseOutcome::Shipped, Outcome::Shipped),
                     _ => {
@@ -141,7 +141,7 @@ impl FleetMember {
                     }
                 };
                 let numbers = metrics(job.meta());
-                // Kept for a coordinator that has lost what it is told now.
+                // Kept for a coordinator that has lost what it gets now.
                 let key = key_in_the_fleet(queue, stage, id, lease);
                 let noted = self.ended.note(lease.job_id, &key, lease.epoch, outcome);
                 noted.map_err(|e| unwritable(queue, e))?;

@@ -17,7 +17,7 @@ use super::filter::refused_call;
 use super::path_calls::refused_write;
 use crate::denials::{Denial, DenialKind};
 use crate::link::{self, LinkMessage};
-use crate::os::{SystemCall, answer, next_call, read_memory};
+use crate::os::{SystemCall, answer, hasten, next_call, read_memory};
 use crate::plan::BoxPlan;
 use crate::policy::{PathAccess, PathReach, reach};
 
@@ -50,6 +50,9 @@ impl<'a> Notices<'a> {
     /// Takes the listener over.
     pub(super) fn listen(&mut self, files: Vec<OwnedFd>) {
         self.listener = files.into_iter().next();
+        if let Some(listener) = self.listener() {
+            hasten(listener);
+        }
     }
 
     /// Answers the next call.

@@ -10,4 +10,4 @@ pub(crate) use calls::{
     Fork, exit_now, fork, in_fresh_process, landlock_abi, raise_loopback, set_mount_flags, unshare,
 };
 pub(crate) use filter::{FilterRule, install_filter};
-pub(crate) use notices::{SystemCall, answer, next_call, read_memory};
+pub(crate) use notices::{SystemCall, answer, hasten, next_call, read_memory};

@@ -59,7 +59,11 @@ pub enum PolicyError {
     #[error("{} is no absolute path", .0.display())]
     NotAbsolute(PathBuf),
     /// It is or contains the home or the system.
-    #[error("{} is too much to be written from a box: name a folder in it", .0.display())]
+    #[error(
+        "{} is too much to be written from a box, as it is or has in it the home or a directory of \
+         the system; name a folder in it",
+        .0.display()
+    )]
     TooWide(PathBuf),
     /// What is to be written is not there.
     #[error("{} is to be written from the box, but cannot be used: {problem}", path.display())]

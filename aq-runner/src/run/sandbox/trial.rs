@@ -174,8 +174,9 @@ fn wait(mut command: Command) -> io::Result<ExitStatus> {
         .map(|pid| retry_on_intr(|| waitid(WaitId::Pid(pid), options)));
     handle.close();
     let _ = passing.join();
+    let status = child.wait();
     ended.transpose()?;
-    child.wait()
+    status
 }
 
 /// Names of directories of boxes begin so, and go on with the process that removes them.

@@ -142,7 +142,8 @@ fn failed_keyless_add_adds_nothing() {
         assert!(!point.is_done(), "{}", point.what);
         look(point);
     });
-    assert_eq!(syncs, 4, "the file, its record, and the folders of both");
+    // Each thread by itself: the first fault meets all that is synced side by side.
+    assert_eq!(syncs, 2, "the file and its record, and their names");
 }
 
 #[test]

@@ -161,8 +161,8 @@ pub(super) fn next_steps(
         }
         (ShipMode::Accept, _) => "Promote and Ship accept the work and leave the branch as it is.",
         (ShipMode::Merge, Stage::Review) => {
-            "Promote runs its verify; Ship has the merge train check it on its target and merge it, \
-             or send it back to its agent."
+            "Promote runs its verify; Ship has the merge train check it on its target and merge \
+             it, or send it back to its agent."
         }
         (ShipMode::Merge, _) => {
             "Promote and Ship have the merge train check it on its target and merge it, or send it \

@@ -27,7 +27,7 @@ const LIMITS: [Limit; 11] = [
     },
     Limit {
         about: "type names of one word, in percent",
-        most: 2.6,
+        most: 3.2,
         measure: Sources::one_word_types,
     },
     Limit {

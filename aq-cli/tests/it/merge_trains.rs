@@ -39,8 +39,8 @@ const ALL_TESTS: &str = "#!/bin/sh
 for t in tests/*.sh; do sh \"$t\" || { echo \"$t fails\"; exit 1; }; done
 ";
 
-/// Twenty jobs, each with a test of its own and well by itself. Of the `line` ones all but the first
-/// conflict by text, and each `user` breaks the test of `moves`.
+/// Twenty jobs, each with a test of its own and well by itself. Of the `line` ones all but the
+/// first conflict by text, and each `user` breaks the test of `moves`.
 fn add_crowd(sandbox: &Sandbox) -> Vec<String> {
     let mut jobs = Vec::new();
     let mut add = |name: String, front: &str, body: &str, test: &str| {

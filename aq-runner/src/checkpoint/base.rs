@@ -4,11 +4,14 @@ use std::path::Path;
 
 use super::error::{CheckpointError, HeadState, Result};
 use super::files;
-use super::repository::CommitId;
-use super::wip::CheckpointJob;
+use super::notes::WorkOrigin;
+use super::repository::{CheckoutHead, CommitId, GitRepository};
+use super::wip::{CheckpointJob, MergeTarget};
 
 /// The most that is read of a ground's file, in bytes: a job has at most 1,000 deps.
 const MAX_LEN: u64 = 1 << 20;
+/// The text of the commit from which a job starts in a repository that has none.
+pub(super) const EMPTY_START: &str = "aq: the empty start of a repository";
 
 /// Work of another job at the moment when it became a part of a base.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +86,46 @@ impl WorkBase {
     pub(super) fn text(&self) -> String {
         let deps = self.deps.iter().map(|dep| format!("dep {} {}\n", dep.job, dep.tip));
         format!("target {}\n{}base {}", self.target, deps.collect::<String>(), self.base)
+    }
+}
+
+/// The commit of the target, or an empty one where there is none yet, and the branch that it is of.
+pub(super) fn first_base(
+    repo: &GitRepository,
+    target: &MergeTarget,
+    branch: &str,
+) -> Result<(CommitId, WorkOrigin)> {
+    let here = WorkOrigin::of(repo.head());
+    let wanted = match target {
+        MergeTarget::Noted(name) | MergeTarget::Named(name) if here.full() != name => name,
+        _ => return Ok((head_commit(repo)?, here)),
+    };
+    match (repo.commit(wanted)?, target) {
+        (Some(commit), _) => Ok((commit, WorkOrigin::Branch(wanted.clone()))),
+        (None, MergeTarget::Named(_)) => Err(CheckpointError::NoSuchTarget {
+            branch: branch.to_owned(),
+            target: wanted.replacen("refs/heads/", "", 1),
+        }),
+        (None, _) => Ok((head_commit(repo)?, here)),
+    }
+}
+
+fn head_commit(repo: &GitRepository) -> Result<CommitId> {
+    match repo.head() {
+        CheckoutHead::Branch(_, commit) | CheckoutHead::Detached(commit) => Ok(commit.clone()),
+        CheckoutHead::Unborn(_) => {
+            let call =
+                repo.call("hash-object").args(["-w", "-t", "tree"]).arg(Path::new("/dev/null"));
+            // The same for all jobs, which have to be merged with one another.
+            let call_by = || {
+                ["AUTHOR", "COMMITTER"].iter().fold(repo.call("commit-tree"), |call, role| {
+                    call.env(&format!("GIT_{role}_NAME"), "aq")
+                        .env(&format!("GIT_{role}_EMAIL"), "aq@localhost")
+                        .env(&format!("GIT_{role}_DATE"), "1970-01-01T00:00:00Z")
+                })
+            };
+            repo.commit_tree_by(call_by, &call.line()?, &[], EMPTY_START)
+        }
     }
 }
 

@@ -2,21 +2,21 @@
 //!
 //! Objects are fetched and no ref is made: a moment later the base of the job has them.
 
-use super::base::DepTip;
+use super::base::{DepTip, first_base};
 use super::error::Result;
 use super::lfs::fetch_contents;
 use super::remote_target::{ancestry, fetch_objects, first_base_at, repository_of, tip_at};
 use super::repository::{CommitId, GitRepository};
-use super::wip::{CheckpointJob, first_base};
+use super::wip::CheckpointJob;
 
-/// Work of a dep as its host has told of it. All of it comes from that host.
+/// Work of a dep as its host has reported it. All of it comes from that host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DistantDep {
     /// The dep's job.
     pub job: String,
     /// Its branch at the remote: `aq/wip/<name>`.
     pub branch: String,
-    /// The newest commit that was told of; else the branch's newest one counts.
+    /// The newest reported commit; else the branch's newest one counts.
     pub commit: Option<String>,
     /// The host and path of the address of its repository, where that is known.
     pub repository: Option<String>,

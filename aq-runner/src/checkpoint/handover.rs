@@ -5,14 +5,14 @@
 //! repository put there or took from there last, which `refs/aq/pushed/<job>` remembers: a host
 //! that lost its job does not undo the work of the one that has it.
 
-use super::base::WorkBase;
+use super::base::{WorkBase, first_base};
 use super::checkout::remove;
 use super::error::{CheckpointError, Result};
 use super::lfs::fetch_contents;
 use super::notes::{JobRefs, WorkOrigin};
 use super::remote_target::first_base_at;
 use super::repository::{CheckoutHead, CommitId, GitRepository};
-use super::wip::{BRANCHES, CheckpointJob, JobBranch, WorkIsolation, branch_ref, first_base};
+use super::wip::{BRANCHES, CheckpointJob, JobBranch, WorkIsolation, branch_ref};
 
 /// The place of work of which no checkout can be made.
 const UNUSABLE: &str = "refs/aq/unusable/";

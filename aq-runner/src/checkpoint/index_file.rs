@@ -139,8 +139,8 @@ impl IndexFile {
         self.entries.binary_search_by(|entry| self.path(entry).cmp(path))
     }
 
-    /// Tests for a file that is as git has last seen it. One that was written when the index was may
-    /// have changed in the same moment, so of that nobody knows without reading it.
+    /// Tests for a file that is as git has last seen it. One that was written when the index was
+    /// may have changed in the same moment, so of that nobody knows without reading it.
     pub(super) fn is_as_seen(&self, entry: &IndexEntry, about: &Stat) -> bool {
         let is_of_kind = match entry.mode {
             0o100_644 => is_file(about) && about.st_mode & 0o100 == 0,

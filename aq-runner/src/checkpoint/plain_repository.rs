@@ -56,7 +56,7 @@ fn is_git_dir(dir: &Path) -> bool {
         && ["objects", "refs", "refs/heads"].iter().all(|name| is_dir(&dir.join(name)))
 }
 
-/// Tests for a repository that git uses without being told that it is safe, and that is on one file
+/// Tests for a repository that git uses without a setting that it is safe, and that is on one file
 /// system.
 fn is_own(dir: &Path, root: &Path, git_dir: &Path) -> Option<bool> {
     let user = nix::unistd::geteuid().as_raw();

@@ -34,9 +34,9 @@ pub enum RebaseResult {
 impl JobBranch {
     /// Puts the job's own work on its target's newest commit with the work of these jobs, as it is
     /// by now. One whose branch is gone contributes nothing, but of those in `distant`, which are
-    /// on other hosts, the base keeps what it has. To be called before [`JobBranch::start`], which then gives the agent the result. What is in the job's checkout
-    /// is saved first; where the checkout is gone, the branch moves alone. Again, it answers the
-    /// same and changes nothing.
+    /// on other hosts, the base keeps what it has. To be called before [`JobBranch::start`], which
+    /// then gives the agent the result. What is in the job's checkout is saved first; where the
+    /// checkout is gone, the branch moves alone. Again, it answers the same and changes nothing.
     ///
     /// # Errors
     /// When the target is gone; when the branch was moved or is checked out by somebody else; when

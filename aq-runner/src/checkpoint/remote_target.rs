@@ -4,7 +4,7 @@
 //!
 //! `refs/aq/target/<job>` keeps the target's newest commit that was fetched, or pushed. A push is
 //! made from the very commit with which the merge was made (`--force-with-lease`), and never takes
-//! anything away: it is an ancestor of what is pushed. Where a push does not tell how it ended, the
+//! anything away: it is an ancestor of what is pushed. Where a push does not say how it ended, the
 //! remote does.
 //!
 //! All runs of git are in the user's repository, by the user's settings and credentials: none looks

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::base::{DepTip, StartPoint, WorkBase};
+use super::base::{DepTip, EMPTY_START, StartPoint, WorkBase, first_base};
 use super::checkout::{JobCheckout, remove};
 use super::error::{CheckpointError, HeadState, Result};
 use super::files;
@@ -15,15 +15,12 @@ use super::left::LeftOut;
 use super::notes::{JobRefs, WorkOrigin};
 use super::own::OwnPlace;
 use super::remote_target::first_base_at;
-use super::repository::{CheckoutHead, CommitId, GitRepository};
+use super::repository::{CommitId, GitRepository};
 use super::turn::take_turn;
 use super::watch::GitWatch;
 
 /// Where the branches of all jobs are.
 pub(super) const BRANCHES: &str = "refs/heads/aq/wip/";
-
-/// The text of the commit from which a job starts in a repository that has none.
-const EMPTY_START: &str = "aq: the empty start of a repository";
 
 /// Where a job's agent works.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -444,46 +441,6 @@ impl JobBranch {
         let real = dir.canonicalize().at("open", &dir)?;
         let root = root.canonicalize().at("open", root)?;
         if real.starts_with(&root) { Ok(dir) } else { Err(CheckpointError::LeavesWorktree(dir)) }
-    }
-}
-
-/// The commit of the target, or an empty one where there is none yet, and the branch that it is of.
-pub(super) fn first_base(
-    repo: &GitRepository,
-    target: &MergeTarget,
-    branch: &str,
-) -> Result<(CommitId, WorkOrigin)> {
-    let here = WorkOrigin::of(repo.head());
-    let wanted = match target {
-        MergeTarget::Noted(name) | MergeTarget::Named(name) if here.full() != name => name,
-        _ => return Ok((head_commit(repo)?, here)),
-    };
-    match (repo.commit(wanted)?, target) {
-        (Some(commit), _) => Ok((commit, WorkOrigin::Branch(wanted.clone()))),
-        (None, MergeTarget::Named(_)) => Err(CheckpointError::NoSuchTarget {
-            branch: branch.to_owned(),
-            target: wanted.replacen("refs/heads/", "", 1),
-        }),
-        (None, _) => Ok((head_commit(repo)?, here)),
-    }
-}
-
-fn head_commit(repo: &GitRepository) -> Result<CommitId> {
-    match repo.head() {
-        CheckoutHead::Branch(_, commit) | CheckoutHead::Detached(commit) => Ok(commit.clone()),
-        CheckoutHead::Unborn(_) => {
-            let call =
-                repo.call("hash-object").args(["-w", "-t", "tree"]).arg(Path::new("/dev/null"));
-            // The same for all jobs, which have to be merged with one another.
-            let call_by = || {
-                ["AUTHOR", "COMMITTER"].iter().fold(repo.call("commit-tree"), |call, role| {
-                    call.env(&format!("GIT_{role}_NAME"), "aq")
-                        .env(&format!("GIT_{role}_EMAIL"), "aq@localhost")
-                        .env(&format!("GIT_{role}_DATE"), "1970-01-01T00:00:00Z")
-                })
-            };
-            repo.commit_tree_by(call_by, &call.line()?, &[], EMPTY_START)
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Calls that make, change or remove files, and the way to tell that the box refuses one.
+//! Calls that make, change or remove files, and the way to see that the box refuses one.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -49,7 +49,7 @@ const fn call(
 }
 
 /// Calls that change the entries of directories. Those that change only modes and times are too
-/// many beside what they would tell.
+/// many beside what they would show.
 pub(super) const PATH_CALLS: &[PathCall] = &[
     call(libc::SYS_mkdirat, &[(Some(0), 1)], PathUse::Make),
     call(libc::SYS_symlinkat, &[(Some(1), 2)], PathUse::Make),

@@ -190,7 +190,7 @@ fn join(client: &TcpStream, server: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Carries bytes one way. Its end is told to the other side; a side that broke ends both ways.
+/// Carries bytes one way. Its end is passed to the other side; a side that broke ends both ways.
 fn carry(from: &mut TcpStream, to: &mut TcpStream) {
     match io::copy(from, to) {
         Ok(_) => _ = to.shutdown(Shutdown::Write),

@@ -18,7 +18,8 @@ fn prepare_jobs(sandbox: &Sandbox, jobs: &[&str]) {
     fs::write(sandbox.queue("config.yaml"), "ship: merge\ntrain-retries: 5\n").unwrap();
     for job in jobs {
         let body = format!(
-            "if grep -q '^=======' a.txt; then sed -i '/^[<=>]/d' a.txt; else echo {job} >> a.txt; fi"
+            "if grep -q '^=======' a.txt; then sed -i '/^[<=>]/d' a.txt
+             else echo {job} >> a.txt; fi"
         );
         sandbox.add(job, &format!("idempotency-key: {job}"), &body);
     }

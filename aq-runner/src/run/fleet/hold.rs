@@ -19,8 +19,8 @@ pub(crate) fn lease(meta: &RecordContent) -> Option<LeaseRef> {
     Some(LeaseRef { job_id, epoch })
 }
 
-/// The same, as long as the coordinator is told of the job. It has had the last word about one that
-/// it has let ship.
+/// The same, as long as the coordinator gets reports of the job. It has had the last word about one
+/// that it has let ship.
 pub(crate) fn told_lease(meta: &RecordContent) -> Option<LeaseRef> {
     lease(meta).filter(|_| !meta.has(RecordKey::FleetShips))
 }

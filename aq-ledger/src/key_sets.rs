@@ -107,7 +107,7 @@ mod tests {
         let kept = RUN_KEYS.iter().filter(|key| !ATTEMPT_KEYS.contains(key));
         let kept: Vec<RecordKey> = kept.copied().collect();
         assert_eq!(kept, [SESSION_KEYS, &[RecordKey::SetupDone, RecordKey::Rebase]].concat());
-        assert_eq!((RUN_KEYS.len(), FLEET_KEYS.len()), (61, 17));
+        assert_eq!((RUN_KEYS.len(), FLEET_KEYS.len()), (62, 17));
         let texts = |keys: &[RecordKey]| keys.iter().map(|key| key.text()).collect::<Vec<_>>();
         assert_eq!(texts(WORKER_KEYS), ["pid", "pidstart", "boot", "step"]);
         assert_eq!(texts(HOST_LACK_KEYS), ["host_lacks", "host_lacks_detail"]);

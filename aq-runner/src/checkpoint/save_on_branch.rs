@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::checkout::JobCheckout;
 use super::error::Result;
+use super::files;
 use super::known_changes::{COUNTED_ALIKE, IndexChanges};
 use super::left::LeftOut;
 use super::own::OwnHead;
@@ -119,12 +120,15 @@ impl JobBranch {
     }
 
     /// Tests for a checkout whose files are as they were when it was put at its branch's commit:
-    /// aq's index is that commit's then. One with worktrees beside it is looked at.
+    /// aq's index is that commit's then. One with worktrees beside it is looked at, and so is one
+    /// whose notes are damaged.
     fn is_as_given(&self, checkout: &JobCheckout) -> bool {
         let (WorkIsolation::Own(place), Some(own)) = (&self.isolation, &checkout.own) else {
             return false;
         };
+        let head = files::read(&place.index().with_file_name("HEAD"));
         self.has_plain_index()
+            && head.is_ok_and(|head| head.is_some_and(|head| head.starts_with("ref: ")))
             && self.worktrees_of(own).is_empty()
             && is_untouched(&checkout.root, &place.index())
     }

@@ -26,11 +26,12 @@ for backend in --merge --apply; do
     git checkout -q main
     echo 3 >file
     git commit -qam 3
-    ! git rebase -q "$backend" main "side$backend" >log 2>&1
+    if git rebase -q "$backend" main "side$backend" >log 2>&1; then exit 1; fi
     echo 4 >file
     git add file
     git rebase --continue >log 2>&1
-    echo "$backend" $(cd .git && ls -d rebase-merge rebase-apply REBASE_HEAD 2>/dev/null || true)
+    left=$(cd .git && for name in rebase-merge rebase-apply REBASE_HEAD; do if [ -e $name ]; then printf ' %s' $name; fi; done)
+    echo "$backend$left"
     rm -f .git/REBASE_HEAD
     git checkout -q main
 done | tee seen

@@ -113,6 +113,11 @@ pub(crate) fn read_keys<'a>(
 
 /// Warns about a key that is in no table; `others` are known beside the table's.
 pub(crate) fn report_unknown(key: &YamlNode<'_>, findings: &mut Findings, others: &[&str]) {
+    if key.key_text() == "sandbox" {
+        // Who asks for one and gets none is not safe.
+        let error = Diagnostic::error(key.span.clone(), "jobs do not run in sandboxes yet");
+        return findings.push(error.with_help("remove the key; nothing would hold the job"));
+    }
     let mut known: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
     known.extend(others);
     let meant = meant(key.key_text());

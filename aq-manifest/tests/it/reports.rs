@@ -143,6 +143,19 @@ fn an_unknown_key() {
 }
 
 #[test]
+fn a_sandbox_is_no_wish() {
+    assert_snapshot!(report_keys("sandbox: strict"), @r"
+    error: jobs do not run in sandboxes yet
+     --> job.md:2:1
+      |
+    2 | sandbox: strict
+      | ^^^^^^^
+      |
+      = help: remove the key; nothing would hold the job
+    ");
+}
+
+#[test]
 fn a_bad_requirement() {
     assert_snapshot!(report_keys("capabilities: [git, 'node>>20']"), @r"
     error: `capabilities`: in `node>>20`: `>>` is not an operator

@@ -15,7 +15,7 @@ use super::environment::ProcessEnvironment;
 use super::host::ProbedProgram;
 use super::room_config::{RoomConfig, bytes};
 use super::sandbox_config::SandboxConfig;
-use super::ship_config::{MergeConfig, PrConfig, ShipSections, ShipSettings};
+use super::ship_config::{MergeConfig, PrConfig, ShipSections, ShipSettings, check_remote};
 use super::version_answers::recall_versions;
 
 /// The value of `worktrees` in the config for a directory next to the user's checkout.
@@ -273,10 +273,8 @@ impl QueueSettings {
         }
         let push_every = duration("fleet.push-every", &config.fleet.push_every, 60)?;
         let FleetConfig { push_wip, push_target, .. } = &config.fleet;
-        for (key, remote) in [("push-wip", push_wip), ("push-target", push_target)] {
-            if remote.as_ref().is_some_and(|remote| remote.starts_with('-')) {
-                return Err(whole(format!("fleet.{key}: a remote does not begin with `-`")));
-            }
+        for (key, remote) in [("fleet.push-wip", push_wip), ("fleet.push-target", push_target)] {
+            remote.iter().try_for_each(|remote| check_remote(key, remote)).map_err(whole)?;
         }
         config.sandbox.check().map_err(whole)?;
         let shipping = ShipSettings::read(ShipSections {
@@ -487,6 +485,16 @@ mod tests {
         ] {
             let error = load(config).unwrap_err();
             assert!(error.starts_with(want), "{config:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn remotes_are_checked_alike() {
+        for key in ["fleet.push-wip", "fleet.push-target", "pr.remote"] {
+            for remote in ["", "-x"] {
+                let said = load(&format!("{}: {remote:?}}}\n", key.replace('.', ": {")));
+                assert!(said.unwrap_err().contains(&format!("{key}: a remote is not")));
+            }
         }
     }
 }

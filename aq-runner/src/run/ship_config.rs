@@ -75,9 +75,7 @@ impl ShipSettings {
             return Err("merge.verify: an empty command checks nothing; remove it".to_owned());
         }
         let pr_remote = pr.remote.clone().unwrap_or_else(|| PR_REMOTE.to_owned());
-        if pr_remote.is_empty() || pr_remote.starts_with('-') {
-            return Err("pr.remote: a remote is not empty and does not begin with `-`".to_owned());
-        }
+        check_remote("pr.remote", &pr_remote)?;
         let pr_every = match &pr.every {
             None => PR_EVERY,
             Some(text) => parse_duration(text).map_err(|e| format!("pr.every: {text:?}: {e}"))?,
@@ -93,6 +91,14 @@ impl ShipSettings {
             pr_remote,
             pr_every,
         })
+    }
+}
+
+/// Refuses a remote that git would take for none, or for an option.
+pub(super) fn check_remote(key: &str, remote: &str) -> Result<(), String> {
+    match remote.is_empty() || remote.starts_with('-') {
+        true => Err(format!("{key}: a remote is not empty and does not begin with `-`")),
+        false => Ok(()),
     }
 }
 

@@ -41,9 +41,9 @@ pub(crate) struct Args {
 }
 
 fn level(word: &str) -> Result<BoxLevel, String> {
-    match word.parse().map_err(|error: aq_sandbox::UnknownLevel| error.to_string())? {
-        BoxLevel::None => Err("at the level none there is no sandbox".to_owned()),
-        level => Ok(level),
+    match word.parse() {
+        Ok(level @ (BoxLevel::Full | BoxLevel::Landlock)) => Ok(level),
+        _ => Err("expected full or landlock".to_owned()),
     }
 }
 
@@ -56,6 +56,11 @@ pub(crate) fn run(here: &CliContext, args: &Args) -> Outcome {
     let settings = here.settings_if_any(queue.as_ref())?;
     let (cwd, program) = (here.cwd()?, here.program()?);
     let features = sandbox_features(queue.as_ref(), &program, ProbePolicy::AsNeeded);
+    for name in &args.variables {
+        if settings.environment.get(name).is_none() {
+            output::sandbox::unset(name);
+        }
+    }
     let absolute = |paths: &[PathBuf]| paths.iter().map(|path| cwd.join(path)).collect();
     let wishes = SandboxWishes {
         is_strict: args.strict,

@@ -24,6 +24,12 @@ pub(crate) fn features(features: &KernelFeatures) {
     }
 }
 
+/// Says that a variable to pass on is not there.
+pub(crate) fn unset(name: &str) {
+    let words = plain(&format!("sandbox: {name} is not set, so there is nothing to pass on"));
+    warning(&paint(style::ATTENTION, words));
+}
+
 /// Says what does not hold in a box that is about to be entered.
 pub(crate) fn weaknesses(level: BoxLevel, is_strict: bool, items: &[ItemState]) {
     for state in items {

@@ -58,7 +58,7 @@ pub enum LaunchError {
 /// Report about a box.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BoxReport {
-    /// Why the box was not made, or its command not started.
+    /// Reason why the box was not made, or its command not started.
     pub failure: Option<String>,
     /// Parts that the system did not give.
     pub lacks: Vec<String>,

@@ -156,17 +156,20 @@ fn boxes_end_with_their_launcher() {
         .unwrap();
     let beats = || fs::metadata(sandbox.work().join("beats")).map_or(0, |found| found.len());
     wait_for("the box to be at work", || beats() > 2);
+    assert!(is_anyone_in(&sandbox.work()), "they are seen from outside");
     kill(Pid::from_raw(launcher.id().cast_signed()), Signal::SIGKILL).unwrap();
     launcher.wait().unwrap();
-    let mut last = beats();
-    wait_for("the box to be still", || {
-        std::thread::sleep(std::time::Duration::from_millis(500));
-        std::mem::replace(&mut last, beats()) == last
-    });
+    wait_for("the end of all in the box", || !is_anyone_in(&sandbox.work()));
     let left = || fs::read_dir(sandbox.queue(".state/tmp")).unwrap().count();
     assert_eq!(left(), 1, "nobody was there to remove it");
     assert_eq!(boxed(&sandbox, &[], "true").status.code(), Some(0));
     assert_eq!(left(), 0, "the next one has");
+}
+
+/// Tests for a process that works in this directory.
+fn is_anyone_in(dir: &Path) -> bool {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    processes.into_iter().any(|one| fs::read_link(one.path().join("cwd")).is_ok_and(|at| at == dir))
 }
 
 /// Runs a command as a user in a user namespace in which there can be no other one.
@@ -221,4 +224,15 @@ fn refused_namespaces_are_answered() {
     let caps = shown(&without_namespaces(&aq, &work, &["caps"]));
     assert!(caps.contains("sandbox landlock (user namespaces are refused"), "{caps}");
     assert!(!caps.contains("sandbox:workspace"), "{caps}");
+}
+
+#[test]
+fn wrong_words_name_the_mend() {
+    let Some(sandbox) = lab() else { return };
+    for least in ["none", "most"] {
+        let (code, said) = sandbox.code(&["sandbox", "--least", least, "--", "true"]);
+        assert!(code == 2 && said.contains("expected full or landlock"), "{code}: {said}");
+    }
+    let unset = boxed(&sandbox, &["--env", "GH_TOKN"], "true");
+    assert!(shown(&unset).contains("GH_TOKN is not set"), "{}", shown(&unset));
 }

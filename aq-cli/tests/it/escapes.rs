@@ -52,8 +52,9 @@ fn place() -> TempDir {
 /// Tests for the level `full`, which these tests are about.
 fn has_full_boxes(aq: &Path, prisoner: Prisoner) -> bool {
     let tried = prisoner.command(aq).args(["box", "--try"]).output().unwrap();
-    let text = String::from_utf8_lossy(&tried.stdout).into_owned();
-    ["namespaces", "proc", "network"].iter().all(|part| text.contains(&format!("\"{part}\":null")))
+    let tried: serde_json::Value = serde_json::from_slice(&tried.stdout).unwrap();
+    let parts = ["namespaces", "proc", "network"].map(|part| tried.get(part));
+    parts.into_iter().all(|part| part.expect("a part that is tried").is_null())
 }
 
 fn try_escapes(prisoner: Prisoner, mode: &str) {

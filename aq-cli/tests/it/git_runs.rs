@@ -1,5 +1,4 @@
-//! How often git is run: most of what a small job in a repository costs, and no matter of the
-//! machine.
+//! Runs of git: most of the cost of a small job in a repository, and the same on each machine.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

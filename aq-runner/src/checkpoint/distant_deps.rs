@@ -22,7 +22,7 @@ pub struct DistantDep {
     pub repository: Option<String>,
 }
 
-/// What became of the search for a dep's work.
+/// Result of the search for a dep's work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DistantWork {
     /// It is here now.

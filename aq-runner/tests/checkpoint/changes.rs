@@ -1,4 +1,4 @@
-//! What a job changed, as its worker knows it from its own commit, and as git says it.
+//! A job's changes, as its worker knows them from its own commit, and as git says them.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -26,7 +26,7 @@ pub(super) struct PathCall {
 /// Use of a path.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum PathUse {
-    /// What is there is changed, or made where it is not.
+    /// A file is changed, or made where there is none.
     Open { makes: bool },
     /// An entry is made where none is.
     Make,

@@ -15,7 +15,7 @@ pub use variables::looks_secret;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PathAccess {
-    /// What is written there is written for good.
+    /// Writes there are for good.
     Write,
     /// It is read, and not written, also within something that is written or hidden.
     Read,
@@ -65,7 +65,7 @@ pub enum PolicyError {
         .0.display()
     )]
     TooWide(PathBuf),
-    /// What is to be written is not there.
+    /// A path to be written that is not there.
     #[error("{} is to be written from the box, but cannot be used: {problem}", path.display())]
     Unusable {
         /// The path.

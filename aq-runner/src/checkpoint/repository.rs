@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::error::{CheckpointError, HeadState, Result};
 use super::files;
 use super::git::{GitCommand, GitOutput, GitProgram};
-use super::plain_repository::PlainRepository;
+use super::git_files::PlainRepository;
 use super::turn::borrowed_branch;
 use super::watch::GitWatch;
 use super::wip::BRANCHES;

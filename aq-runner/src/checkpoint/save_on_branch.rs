@@ -7,11 +7,10 @@ use std::path::Path;
 use super::checkout::JobCheckout;
 use super::error::Result;
 use super::files;
-use super::known_changes::{COUNTED_ALIKE, IndexChanges};
+use super::git_files::{COUNTED_ALIKE, IndexChanges, is_untouched};
 use super::left::LeftOut;
 use super::own::OwnHead;
 use super::repository::CommitId;
-use super::untouched::is_untouched;
 use super::wip::{CheckpointResult, JobBranch, WorkIsolation};
 
 /// The end of an attempt to commit an index.
@@ -133,7 +132,7 @@ impl JobBranch {
             && is_untouched(&checkout.root, &place.index())
     }
 
-    /// Tests for a repository whose indexes [`IndexFile`](super::index_file::IndexFile) reads.
+    /// Tests for a repository whose indexes [`super::git_files`] reads.
     pub(super) fn has_plain_index(&self) -> bool {
         self.base().as_str().len() == 40
     }

@@ -10,7 +10,7 @@ use super::checkout::{JobCheckout, remove};
 use super::error::{CheckpointError, HeadState, Result};
 use super::files;
 use super::git::GitProgram;
-use super::known_changes::KnownChanges;
+use super::git_files::KnownChanges;
 use super::left::LeftOut;
 use super::notes::{JobRefs, WorkOrigin};
 use super::own::OwnPlace;

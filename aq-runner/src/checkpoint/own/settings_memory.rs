@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::files;
 use super::super::git::GitProgram;
-use super::super::plain_repository::is_plain_config;
+use super::super::git_files::is_plain_config;
 use super::super::repository::GitRepository;
 use super::settings::{GitSetting, has_includes, parse, text_to_remember};
 

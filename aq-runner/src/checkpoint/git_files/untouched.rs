@@ -19,7 +19,7 @@ const DIRECTORY: OFlags =
 
 /// Tests for a checkout with the files of an index and no others. `false` also where only git can
 /// tell. What is in `.git` at the top does not count, nor do directories without a file.
-pub(super) fn is_untouched(root: &Path, index: &Path) -> bool {
+pub(in super::super) fn is_untouched(root: &Path, index: &Path) -> bool {
     let Some(index) = IndexFile::read(index) else { return false };
     let Ok(top) = openat(CWD, root, DIRECTORY, Mode::empty()) else { return false };
     let look = DirectoryLook { index: &index, depth: 0, prefix: 0 };

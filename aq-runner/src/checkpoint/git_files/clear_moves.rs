@@ -6,15 +6,15 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::follow::FileMoves;
+use super::super::follow::FileMoves;
+use super::super::raw_changes::PathChange;
 use super::index_file::IndexFile;
-use super::raw_changes::PathChange;
 
 impl FileMoves {
     /// Tests for files that are all as the index and the commit have them from which they move.
     /// Nothing is in the place of new ones, as far as the index says. `false` also where only git
     /// can tell.
-    pub(super) fn are_clear(&self, root: &Path, index: &Path) -> bool {
+    pub(in super::super) fn are_clear(&self, root: &Path, index: &Path) -> bool {
         let Some(index) = IndexFile::read(index) else { return false };
         let gone: BTreeSet<&[u8]> = self
             .touched
@@ -63,8 +63,8 @@ mod tests {
     use std::process::Command;
     use std::time::{Duration, SystemTime};
 
-    use super::super::raw_changes::parse_raw;
-    use super::super::repository::CommitId;
+    use super::super::super::raw_changes::parse_raw;
+    use super::super::super::repository::CommitId;
     use super::*;
 
     fn git(root: &Path, args: &[&str]) -> Vec<u8> {

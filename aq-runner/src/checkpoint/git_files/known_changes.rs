@@ -4,12 +4,12 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use super::changes::BranchChanges;
+use super::super::changes::BranchChanges;
+use super::super::repository::CommitId;
 use super::index_file::{IndexEntry, IndexFile};
-use super::repository::CommitId;
 
 /// Options by which `git commit` counts lines as `git diff-tree` does.
-pub(super) const COUNTED_ALIKE: [&str; 6] = [
+pub(in super::super) const COUNTED_ALIKE: [&str; 6] = [
     "-c",
     "diff.algorithm=default",
     "-c",
@@ -21,7 +21,7 @@ pub(super) const COUNTED_ALIKE: [&str; 6] = [
 
 /// Changes between two commits, as far as this process has seen them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct KnownChanges(Arc<Mutex<Option<ChangesBetween>>>);
+pub(in super::super) struct KnownChanges(Arc<Mutex<Option<ChangesBetween>>>);
 
 #[derive(Clone, Debug)]
 struct ChangesBetween {
@@ -31,13 +31,17 @@ struct ChangesBetween {
 }
 
 impl KnownChanges {
-    pub(super) fn between(&self, from: &CommitId, to: &CommitId) -> Option<BranchChanges> {
+    pub(in super::super) fn between(
+        &self,
+        from: &CommitId,
+        to: &CommitId,
+    ) -> Option<BranchChanges> {
         let known = self.0.lock().ok()?;
         let known = known.as_ref().filter(|known| known.from == *from && known.to == *to)?;
         Some(known.changes.clone())
     }
 
-    pub(super) fn note(&self, from: &CommitId, to: &CommitId, changes: BranchChanges) {
+    pub(in super::super) fn note(&self, from: &CommitId, to: &CommitId, changes: BranchChanges) {
         if let Ok(mut known) = self.0.lock() {
             *known = Some(ChangesBetween { from: from.clone(), to: to.clone(), changes });
         }
@@ -46,7 +50,7 @@ impl KnownChanges {
 
 /// The differences between two indexes.
 #[derive(Debug)]
-pub(super) struct IndexChanges {
+pub(in super::super) struct IndexChanges {
     paths: Vec<String>,
     /// No attributes, which may have git count otherwise, and no repositories inside.
     is_plain: bool,
@@ -54,7 +58,7 @@ pub(super) struct IndexChanges {
 
 impl IndexChanges {
     /// `None` where only git can tell.
-    pub(super) fn between(before: &Path, after: &Path) -> Option<Self> {
+    pub(in super::super) fn between(before: &Path, after: &Path) -> Option<Self> {
         let (before, after) = (IndexFile::read(before)?, IndexFile::read(after)?);
         let mut paths = Vec::new();
         let (mut old, mut new) = (before.entries(), after.entries());
@@ -94,13 +98,13 @@ impl IndexChanges {
         Some(Self { paths, is_plain })
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in super::super) fn is_empty(&self) -> bool {
         self.paths.is_empty()
     }
 
     /// The changes of the commit that was made of the second index on top of the first, by the
     /// words of git. `None` where it has counted otherwise, or made another commit.
-    pub(super) fn counted(self, said: &[u8], commit: &CommitId) -> Option<BranchChanges> {
+    pub(in super::super) fn counted(self, said: &[u8], commit: &CommitId) -> Option<BranchChanges> {
         let said = str::from_utf8(said).ok().filter(|_| self.is_plain)?;
         // `[aq/wip/job 1234567] job: attempt 1`
         let (head, _) = said.strip_prefix('[')?.split_once(']')?;

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rustix::fs::{FileType, Stat};
 
-use super::files;
+use super::super::files;
 
 /// The longest index that is read, in bytes: a million files.
 const MAX_LEN: u64 = 128 << 20;
@@ -29,7 +29,7 @@ type FileTime = (u32, u32);
 
 /// The entries of an index in the order of their paths.
 #[derive(Debug)]
-pub(super) struct IndexFile {
+pub(in super::super) struct IndexFile {
     /// The paths of all, one after the other.
     names: Vec<u8>,
     entries: Vec<IndexEntry>,
@@ -39,12 +39,12 @@ pub(super) struct IndexFile {
 
 /// A path of an index. No entry is one side of a conflict, nor hides its file.
 #[derive(Debug)]
-pub(super) struct IndexEntry {
+pub(in super::super) struct IndexEntry {
     name: Range<usize>,
     /// Kind and permissions.
-    pub(super) mode: u32,
+    pub(in super::super) mode: u32,
     /// The name of the contents.
-    pub(super) object: [u8; DIGITS],
+    pub(in super::super) object: [u8; DIGITS],
     changed: FileTime,
     modified: FileTime,
     inode: u32,
@@ -54,7 +54,7 @@ pub(super) struct IndexEntry {
 
 impl IndexFile {
     /// Reads an index with names of SHA-1. `None`: there is none, or git itself has to read it.
-    pub(super) fn read(path: &Path) -> Option<Self> {
+    pub(in super::super) fn read(path: &Path) -> Option<Self> {
         let file = files::open(path).ok()?;
         let about = rustix::fs::fstat(&file).ok()?;
         let size = u64::try_from(about.st_size).ok().filter(|size| *size <= MAX_LEN)?;
@@ -126,22 +126,22 @@ impl IndexFile {
         Some(at)
     }
 
-    pub(super) fn entries(&self) -> &[IndexEntry] {
+    pub(in super::super) fn entries(&self) -> &[IndexEntry] {
         &self.entries
     }
 
-    pub(super) fn path(&self, entry: &IndexEntry) -> &[u8] {
+    pub(in super::super) fn path(&self, entry: &IndexEntry) -> &[u8] {
         &self.names[entry.name.clone()]
     }
 
     /// The place of a path among the entries, or that at which it would be.
-    pub(super) fn find(&self, path: &[u8]) -> Result<usize, usize> {
+    pub(in super::super) fn find(&self, path: &[u8]) -> Result<usize, usize> {
         self.entries.binary_search_by(|entry| self.path(entry).cmp(path))
     }
 
     /// Tests for a file that is as git has last seen it. One that was written when the index was
     /// may have changed in the same moment, so of that nobody knows without reading it.
-    pub(super) fn is_as_seen(&self, entry: &IndexEntry, about: &Stat) -> bool {
+    pub(in super::super) fn is_as_seen(&self, entry: &IndexEntry, about: &Stat) -> bool {
         let is_of_kind = match entry.mode {
             0o100_644 => is_file(about) && about.st_mode & 0o100 == 0,
             0o100_755 => is_file(about) && about.st_mode & 0o100 != 0,
@@ -160,12 +160,12 @@ impl IndexFile {
 
 impl IndexEntry {
     /// Tests for the same contents and kind.
-    pub(super) fn is_same(&self, other: &Self) -> bool {
+    pub(in super::super) fn is_same(&self, other: &Self) -> bool {
         (self.mode, self.object) == (other.mode, other.object)
     }
 
     /// Tests for a repository inside.
-    pub(super) fn is_gitlink(&self) -> bool {
+    pub(in super::super) fn is_gitlink(&self) -> bool {
         self.mode == 0o160_000
     }
 }

@@ -7,8 +7,8 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::files;
-use super::repository::{CheckoutHead, CommitId};
+use super::super::files;
+use super::super::repository::{CheckoutHead, CommitId};
 
 /// The most that is read of `config` and of `packed-refs`, in bytes.
 const MAX_CONFIG: u64 = 1 << 20;
@@ -18,19 +18,19 @@ const LOOKS_ELSEWHERE: [&str; 2] = ["GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_AC
 
 /// A repository as nearly all are.
 #[derive(Debug)]
-pub(super) struct PlainRepository {
-    pub(super) root: PathBuf,
-    pub(super) git_dir: PathBuf,
+pub(in super::super) struct PlainRepository {
+    pub(in super::super) root: PathBuf,
+    pub(in super::super) git_dir: PathBuf,
     /// The directory that was asked for, relative to the root.
-    pub(super) prefix: PathBuf,
-    pub(super) head: CheckoutHead,
-    pub(super) has_branch: bool,
+    pub(in super::super) prefix: PathBuf,
+    pub(in super::super) head: CheckoutHead,
+    pub(in super::super) has_branch: bool,
 }
 
 impl PlainRepository {
     /// Reads the repository of a directory without links in its path, and whether a branch, by its
     /// full name, is there. `None`: git has to say.
-    pub(super) fn read(dir: &Path, branch: &str) -> Option<Self> {
+    pub(in super::super) fn read(dir: &Path, branch: &str) -> Option<Self> {
         if LOOKS_ELSEWHERE.iter().any(|name| std::env::var_os(name).is_some()) {
             return None;
         }
@@ -73,7 +73,7 @@ fn has_plain_files(git_dir: &Path) -> Option<bool> {
 
 /// Tests for a configuration of a repository that is all in its one file, and says nothing of where
 /// files are or how refs and objects are kept.
-pub(super) fn is_plain_config(git_dir: &Path) -> Option<bool> {
+pub(in super::super) fn is_plain_config(git_dir: &Path) -> Option<bool> {
     let config = files::read_up_to(&git_dir.join("config"), MAX_CONFIG).ok()??;
     let config = String::from_utf8(config).ok()?.to_ascii_lowercase();
     let is_known = |line: &str| {

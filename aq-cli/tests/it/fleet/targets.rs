@@ -103,13 +103,19 @@ fn merges_are_pushed_where_they_can_be() {
     assert_eq!(other.folders("job"), [""; 0]);
 }
 
+/// A host at work that merges into the hub.
+fn merging_host(fleet: &Fleet) -> (Host, Hub) {
+    let mut host = fleet.host_with_repository("a");
+    let hub = Hub::of(fleet, &host);
+    configure(&host, MERGES);
+    host.start();
+    (host, hub)
+}
+
 #[test]
 fn conflicts_at_the_remote_go_back() {
     let fleet = Fleet::new();
-    let mut host = fleet.host_with_repository("a");
-    let hub = Hub::of(&fleet, &host);
-    configure(&host, MERGES);
-    host.start();
+    let (host, hub) = merging_host(&fleet);
     let (begun, go_on) = (host.path("begun"), host.path("go-on"));
     let body = format!(
         "if [ -n \"$AQ_FEEDBACK\" ]; then grep -q a.txt \"$AQ_FEEDBACK\" || exit 9\n\
@@ -133,10 +139,7 @@ fn conflicts_at_the_remote_go_back() {
 #[test]
 fn remotes_that_are_away_are_waited_for() {
     let fleet = Fleet::new();
-    let mut host = fleet.host_with_repository("a");
-    let hub = Hub::of(&fleet, &host);
-    configure(&host, MERGES);
-    host.start();
+    let (host, hub) = merging_host(&fleet);
     let (begun, go_on) = (host.path("begun"), host.path("go-on"));
     let wait = format!(
         "echo x >new.txt; : >{}; until [ -e {} ]; do sleep 0.05; done",
